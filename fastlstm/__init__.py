@@ -1,0 +1,33 @@
+"""LSTM text classification on CPUs behind a scikit-learn estimator.
+
+Importing the package imports nothing heavy and compiles nothing: public names
+are loaded when they are first used (PEP 562).
+"""
+
+from importlib import import_module as _import_module
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "LSTMClassifier": "fastlstm.estimator",
+    "LSTMSentimentClassifier": "fastlstm.estimator",
+    "SequenceVectorizer": "fastlstm.estimator",
+    "Predictor": "fastlstm.predictor",
+    "load": "fastlstm.estimator",
+    "datasets": "fastlstm.data.datasets",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'fastlstm' has no attribute {name!r}")
+    module = _import_module(_PUBLIC[name])
+    value = module if name == "datasets" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Records, random streams and errors that every other part builds on."""

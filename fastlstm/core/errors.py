@@ -1,0 +1,25 @@
+"""Exceptions and warnings that users may want to catch by name."""
+
+
+class ModelFormatError(ValueError):
+    """A model file is damaged, inconsistent, or of an unknown version."""
+
+
+class DownloadError(OSError):
+    """A data set could not be fetched; the message says what to do instead."""
+
+
+class BackendError(RuntimeError):
+    """The requested kernel backend cannot run on this machine."""
+
+
+class TruncationWarning(UserWarning):
+    """Some documents were longer than ``max_length`` and lost tokens."""
+
+
+class NonFiniteLossWarning(RuntimeWarning):
+    """Training met a NaN or infinite loss and stopped at the last good weights."""
+
+
+class UnknownTokensWarning(UserWarning):
+    """A large share of the tokens of a batch of documents is not in the vocabulary."""

@@ -1,0 +1,86 @@
+"""Plain records of arrays that travel between the parts of the package.
+
+Axis order is part of each record's contract and is stated with it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+PAD_ID = 0
+UNK_ID = 1
+
+
+class TokenSequences(NamedTuple):
+    """Token ids of many documents, one after the other, without padding.
+
+    Attributes
+    ----------
+    ids : ndarray of int32, shape (n_tokens,)
+        The ids of document ``d`` are ``ids[offsets[d]:offsets[d + 1]]``.
+    offsets : ndarray of int64, shape (n_documents + 1,)
+        Starts at 0, never falls, ends at ``n_tokens``. Equal neighbours mark an
+        empty document.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+
+    @property
+    def n_documents(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Number of tokens of each document, int64, shape (n_documents,)."""
+        return np.diff(self.offsets)
+
+    def document(self, index: int) -> np.ndarray:
+        """Token ids of one document, a view."""
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+    def take(self, rows: np.ndarray) -> TokenSequences:
+        """The documents ``rows``, in that order, as a new record."""
+        rows = np.asarray(rows, dtype=np.int64)
+        lengths = self.lengths[rows]
+        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        # Position of each token within its document, then within the source.
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        source = np.repeat(self.offsets[:-1][rows], lengths) + within
+        return TokenSequences(self.ids[source], offsets)
+
+
+class TokenBatch(NamedTuple):
+    """Token ids of some documents, packed time-major, longest document first.
+
+    Step ``t`` owns positions ``starts[t] .. starts[t] + n_live[t]``; row ``r`` of
+    every step is the same document. No padding is stored.
+
+    Attributes
+    ----------
+    ids : ndarray of int32, shape (n_tokens,)
+    n_live : ndarray of int64, shape (n_steps,)
+        Documents longer than ``t``; never rises.
+    starts : ndarray of int64, shape (n_steps,)
+    lengths : ndarray of int64, shape (n_documents,)
+        Falling; every length is at least 1.
+    rows : ndarray of int64, shape (n_documents,)
+        Where each packed document stood in the data set.
+    """
+
+    ids: np.ndarray
+    n_live: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+    rows: np.ndarray
+
+    @property
+    def n_tokens(self) -> int:
+        return len(self.ids)
+
+    @property
+    def n_documents(self) -> int:
+        return len(self.lengths)

@@ -1,0 +1,44 @@
+"""Memory that is allocated once and reused by every minibatch."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+class Workspace:
+    """Named scratch arrays that only ever grow.
+
+    One workspace belongs to one shard or thread at a time. An array obtained under
+    a name is valid until the same name is asked for again.
+    """
+
+    def __init__(self, dtype):
+        self.dtype = np.dtype(dtype)
+        self._buffers = {}
+
+    def array(self, name: str, *shape: int, dtype=None) -> np.ndarray:
+        """Uninitialised C-contiguous array of that shape."""
+        dtype = self.dtype if dtype is None else np.dtype(dtype)
+        size = math.prod(shape)
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.size < size:
+            # A quarter more, so that slowly growing batches do not reallocate each time.
+            buffer = np.empty(size + size // 4, dtype=dtype)
+            self._buffers[name] = buffer
+        return buffer[:size].reshape(shape)
+
+    def zeros(self, name: str, *shape: int) -> np.ndarray:
+        """As ``array``, filled with 0."""
+        out = self.array(name, *shape)
+        out.fill(0)
+        return out
+
+    def constant(self, name: str, length: int, value) -> np.ndarray:
+        """1-D int32 array that holds ``value`` on first use; the user keeps it so."""
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.size != length:
+            buffer = np.full(length, value, dtype=np.int32)
+            self._buffers[name] = buffer
+        return buffer

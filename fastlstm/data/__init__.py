@@ -1,0 +1,1 @@
+"""Reading and writing tables, data sets, and cutting documents into batches."""

@@ -1,0 +1,49 @@
+"""The Numba backend: the contract's kernels, compiled on first use.
+
+Importing this package defines the kernels; nothing is compiled before a call.
+"""
+
+from fastlstm.kernels.numba.elementwise import (
+    adam_update,
+    distinct_tokens,
+    dropout,
+    gather_rows,
+    pool_backward,
+    pool_forward,
+    scatter_add_rows,
+    sgd_update,
+    squared_norm,
+)
+from fastlstm.kernels.numba.matmul import (
+    bias_gradient,
+    matmul,
+    pack,
+    packed_shape,
+    padded_width,
+    weight_gradient,
+)
+from fastlstm.kernels.numba.sweep import lstm_backward, lstm_forward, previous_states
+
+NAME = "numba"
+
+__all__ = [
+    "NAME",
+    "adam_update",
+    "bias_gradient",
+    "distinct_tokens",
+    "dropout",
+    "gather_rows",
+    "lstm_backward",
+    "lstm_forward",
+    "matmul",
+    "pack",
+    "packed_shape",
+    "padded_width",
+    "pool_backward",
+    "pool_forward",
+    "previous_states",
+    "scatter_add_rows",
+    "sgd_update",
+    "squared_norm",
+    "weight_gradient",
+]

@@ -1,0 +1,125 @@
+"""The one ``jit`` wrapper of the package, and the cache of compiled kernels.
+
+Every kernel is serial and releases the GIL: threads live in ``training/shards``
+only. ``error_model="numpy"`` keeps division free of a branch, which is what lets
+loops with a division vectorise.
+
+Compiled code is kept between processes. Numba's own cache watches only the file
+of the compiled function, not the files it calls, and trusts what it reads back.
+This one is keyed by all sources of the backend, stores a digest with each entry,
+and treats every failure (no folder, read-only, damaged, truncated) as a miss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import platform
+import stat
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+import numba
+from numba.core.caching import _Cache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+
+import fastlstm
+from fastlstm.core.paths import user_cache_dir
+
+# Never "nnan" or "ninf": a NaN must come out of a kernel as a NaN.
+FAST_MATH = {"contract", "nsz", "reassoc"}
+_DIGEST_BYTES = 32
+
+
+def jit(function):
+    """Compile ``function`` on first call; keep the result between processes."""
+    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=FAST_MATH)(function)
+    dispatcher._cache = KernelCache(function)
+    return dispatcher
+
+
+def kernel_cache_dir() -> Path:
+    """Folder of the compiled kernels of this version, Python and Numba."""
+    tag = f"{sys.implementation.cache_tag}-numba{numba.__version__}-{platform.machine()}"
+    return user_cache_dir() / "kernels" / f"{fastlstm.__version__}-{tag}"
+
+
+@lru_cache(maxsize=1)
+def _sources_digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_private(folder: Path) -> bool:
+    """Entries are unpickled, so a folder that others can write to is not used."""
+    if os.name != "posix":
+        return True
+    status = os.stat(folder)
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+class KernelCache(_Cache):
+    """Compiled overloads of one function, one file an overload."""
+
+    def __init__(self, function):
+        self._function = function
+        self._enabled = True
+
+    @property
+    def cache_path(self):
+        return str(kernel_cache_dir())
+
+    def enable(self):
+        self._enabled = True
+
+    def disable(self):
+        self._enabled = False
+
+    def flush(self):
+        for path in kernel_cache_dir().glob(f"{self._function.__name__}-*.bin"):
+            path.unlink(missing_ok=True)
+
+    def _path(self, signature, codegen) -> Path:
+        key = repr((str(signature), codegen.magic_tuple(), _sources_digest()))
+        name = hashlib.sha256(key.encode()).hexdigest()[:24]
+        return kernel_cache_dir() / f"{self._function.__name__}-{name}.bin"
+
+    def load_overload(self, signature, target_context):
+        if not self._enabled:
+            return None
+        target_context.refresh()
+        try:
+            path = self._path(signature, target_context.codegen())
+            if not _is_private(path.parent):
+                return None
+            content = path.read_bytes()
+            digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+            if hashlib.sha256(payload).digest() != digest:
+                return None
+            return CompileResult._rebuild(target_context, *pickle.loads(payload))
+        except Exception:  # any damage costs a recompilation, never a crash
+            return None
+
+    def save_overload(self, signature, compiled):
+        if not self._enabled:
+            return
+        try:
+            path = self._path(signature, compiled.codegen)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            payload = dumps(compiled._reduce())
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(hashlib.sha256(payload).digest() + payload)
+                os.replace(temporary, path)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+        except Exception:  # a full or read-only disk: this process compiles for itself
+            return

@@ -1,0 +1,174 @@
+"""The specification: every kernel of the contract, naively, in NumPy.
+
+Slow and plain on purpose. Tests compare the other backends with it, and it runs
+wherever NumPy does. Shapes and meanings are documented once, at the compiled
+twins in ``kernels/numba``; signatures are equal and a test compares them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+NAME = "reference"
+
+LAST, MEAN, MAX, MEAN_MAX = 0, 1, 2, 3
+
+
+def padded_width(n, dtype):
+    return n
+
+
+def packed_shape(k, n, dtype):
+    return (k, n)
+
+
+def pack(w, transpose, out):
+    out[:] = w.T if transpose else w
+
+
+def matmul(a, packed, columns, bias, out):
+    out[:, :columns] = bias[:columns] + a[:, : packed.shape[0]] @ packed
+
+
+def weight_gradient(a, d, low, high, accumulate, out):
+    product = a.T @ d[:, low:high]
+    out[:, low:high] = out[:, low:high] + product if accumulate else product
+
+
+def bias_gradient(d, low, high, accumulate, out):
+    total = d[:, low:high].sum(axis=0)
+    out[low:high] = out[low:high] + total if accumulate else total
+
+
+def sigmoid(x):
+    """1 / (1 + exp(-x)) without overflow."""
+    return 0.5 + 0.5 * np.tanh(0.5 * x)
+
+
+def _walk(n_live, starts, reverse):
+    """Yield (start, n, before, going_on) for each step in the order of the walk."""
+    steps = range(len(n_live))
+    before, n_before = 0, 0
+    for t in reversed(steps) if reverse else steps:
+        start, n = int(starts[t]), int(n_live[t])
+        yield start, n, before, min(n, n_before)
+        before, n_before = start, n
+
+
+def _received(states, initial, start, n, before, going_on):
+    """The rows of state that a step receives, shape (n, hidden)."""
+    return np.concatenate([states[before : before + going_on], initial[going_on:n]])
+
+
+def lstm_forward(
+    gates, packed_w_h, h0, c0, has_initial, n_live, starts, reverse, column, h, c
+):  # fmt: skip
+    hidden = c.shape[1]
+    mine = h[:, column : column + hidden]
+    for start, n, before, going_on in _walk(n_live, starts, reverse):
+        rows = slice(start, start + n)
+        h_before = _received(mine, h0, start, n, before, going_on)
+        c_before = _received(c, c0, start, n, before, going_on)
+        i, f, g, o = np.split(gates[rows] + h_before @ packed_w_h, 4, axis=1)
+        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        gates[rows] = np.concatenate([i, f, g, o], axis=1)
+        c[rows] = f * c_before + i * g
+        mine[rows] = o * np.tanh(c[rows])
+
+
+def lstm_backward(
+    gates, packed_w_h_t, c0, c, d_out, n_live, starts, reverse, column, zeros, d_h, d_c
+):  # fmt: skip
+    hidden = c.shape[1]
+    for start, n, before, going_on in reversed(list(_walk(n_live, starts, reverse))):
+        rows = slice(start, start + n)
+        c_before = _received(c, c0, start, n, before, going_on)
+        i, f, g, o = np.split(gates[rows], 4, axis=1)
+        squashed = np.tanh(c[rows])
+        into_h = d_out[rows, column : column + hidden] + d_h[:n]
+        into_c = d_c[:n] + into_h * o * (1 - squashed**2)
+        d_i, d_f = into_c * g * i * (1 - i), into_c * c_before * f * (1 - f)
+        d_g, d_o = into_c * i * (1 - g**2), into_h * squashed * o * (1 - o)
+        d_c[:n] = into_c * f
+        gates[rows] = np.concatenate([d_i, d_f, d_g, d_o], axis=1)
+        d_h[:n] = gates[rows] @ packed_w_h_t
+
+
+def previous_states(h, h0, n_live, starts, reverse, column, out):
+    mine = h[:, column : column + out.shape[1]]
+    for start, n, before, going_on in _walk(n_live, starts, reverse):
+        out[start : start + n] = _received(mine, h0, start, n, before, going_on)
+
+
+def distinct_tokens(ids, slots, distinct, inverse):
+    number = {}
+    for position, token in enumerate(ids.tolist()):
+        inverse[position] = number.setdefault(token, len(number))
+    distinct[: len(number)] = list(number)
+    return len(number)
+
+
+def gather_rows(table, index, out):
+    out[:] = table[index, : out.shape[1]]
+
+
+def scatter_add_rows(rows, index, out):
+    np.add.at(out, index, rows[:, : out.shape[1]])
+
+
+def pool_forward(h, n_live, starts, lengths, mode, hidden, out, winner):
+    width = h.shape[1]
+    for row, length in enumerate(lengths):
+        tokens = starts[:length] + row
+        outputs = h[tokens]
+        if mode == LAST:
+            out[row, :hidden] = outputs[-1, :hidden]
+            out[row, hidden:] = outputs[0, hidden:]
+        if mode in (MEAN, MEAN_MAX):
+            out[row, :width] = outputs.mean(axis=0)
+        if mode in (MAX, MEAN_MAX):
+            best = outputs.argmax(axis=0)
+            winner[row] = tokens[best]
+            out[row, out.shape[1] - width :] = outputs[best, np.arange(width)]
+
+
+def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
+    width = d_h.shape[1]
+    d_h[:] = 0
+    for row, length in enumerate(lengths):
+        tokens = starts[:length] + row
+        if mode == LAST:
+            d_h[tokens[-1], :hidden] += d_pooled[row, :hidden]
+            d_h[tokens[0], hidden:] += d_pooled[row, hidden:]
+        if mode in (MEAN, MEAN_MAX):
+            d_h[tokens] += d_pooled[row, :width] / length
+        if mode in (MAX, MEAN_MAX):
+            d_h[winner[row], np.arange(width)] += d_pooled[row, -width:]
+
+
+def dropout(x, rate, key, out):
+    z = np.arange(x.size, dtype=np.uint32) * np.uint32(0x9E3779B9) ^ np.uint32(key)
+    z = (z ^ (z >> np.uint32(16))) * np.uint32(0x7FEB352D)
+    z = (z ^ (z >> np.uint32(15))) * np.uint32(0x846CA68B)
+    z = (z ^ (z >> np.uint32(16))).reshape(x.shape)
+    scale = x.dtype.type(1.0 / (1.0 - rate))
+    out[:] = np.where(z >= np.uint32(rate * 4294967296.0), x * scale, 0)
+
+
+def squared_norm(x):
+    return float(np.sum(np.square(x, dtype=np.float64)))
+
+
+def adam_update(
+    table, rows, gradient, m, v, scale, rate, decay, beta1, beta2, correction1, correction2, epsilon
+):  # fmt: skip
+    d = gradient[: len(rows)] * table.dtype.type(scale)
+    m[rows] = beta1 * m[rows] + (1 - beta1) * d
+    v[rows] = beta2 * v[rows] + (1 - beta2) * d**2
+    step = rate * correction1 * m[rows] / (np.sqrt(v[rows] * correction2) + epsilon)
+    table[rows] = table[rows] * (1 - decay) - step
+
+
+def sgd_update(table, rows, gradient, velocity, scale, rate, decay, momentum):
+    velocity[rows] = momentum * velocity[rows] + gradient[: len(rows)] * scale
+    table[rows] = table[rows] * (1 - decay) - rate * velocity[rows]

@@ -1,0 +1,24 @@
+"""Inverted dropout with a mask that is recomputed from its key.
+
+The same call is forward and backward: ``apply(x)`` and ``apply(d_out)`` with one
+key multiply by the same mask (docs/maths.md, "Dropout").
+"""
+
+from __future__ import annotations
+
+
+def apply(k, work, name, x, rate, key):
+    """``x`` itself when ``rate`` is 0, otherwise a masked and rescaled copy.
+
+    Parameters
+    ----------
+    x : float array, shape (n, width)
+    rate : float in [0, 1)
+    key : int or None
+        None means inference: nothing is dropped.
+    """
+    if rate == 0.0 or key is None:
+        return x
+    out = work.array(name, *x.shape)
+    k.dropout(x, rate, key, out)
+    return out

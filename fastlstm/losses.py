@@ -1,0 +1,74 @@
+"""Cross-entropy losses: (logits, y, weight) -> (value, gradient of the logits).
+
+Both return the weighted sum, not the mean: the caller scales the weights so
+that a minibatch's sum over shards is its weighted mean (docs/maths.md,
+"Dense and losses").
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def binary_cross_entropy(logits, y, weight):
+    """Cross-entropy of one logit a document.
+
+    Parameters
+    ----------
+    logits : float array, shape (n, 1)
+    y : int array, shape (n,), of 0 and 1
+    weight : float array, shape (n,)
+
+    Returns
+    -------
+    loss : float
+    d_logits : float array, shape (n, 1)
+    """
+    z = logits[:, 0].astype(np.float64)
+    loss = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
+    d = weight * (sigmoid(z) - y)
+    return float(np.sum(weight * loss)), d[:, None].astype(logits.dtype)
+
+
+def softmax_cross_entropy(logits, y, weight):
+    """Cross-entropy of one logit a class.
+
+    Parameters
+    ----------
+    logits : float array, shape (n, n_classes)
+    y : int array, shape (n,), class indices
+    weight : float array, shape (n,)
+
+    Returns
+    -------
+    loss : float
+    d_logits : float array, shape (n, n_classes)
+    """
+    z = logits.astype(np.float64)
+    z = z - z.max(axis=1, keepdims=True)
+    total = np.exp(z).sum(axis=1)
+    rows = np.arange(len(y))
+    loss = np.log(total) - z[rows, y]
+    d = np.exp(z) / total[:, None]
+    d[rows, y] -= 1.0
+    return float(np.sum(weight * loss)), (weight[:, None] * d).astype(logits.dtype)
+
+
+def sigmoid(z):
+    """1 / (1 + exp(-z)) without overflow, in the dtype of ``z``."""
+    return 0.5 * (1.0 + np.tanh(0.5 * z))
+
+
+def probabilities(logits):
+    """Class probabilities in float64, shape (n, n_classes), two columns for one logit."""
+    z = np.asarray(logits, dtype=np.float64)
+    if z.shape[1] == 1:
+        p = sigmoid(z[:, 0])
+        return np.stack([sigmoid(-z[:, 0]), p], axis=1)
+    z = np.exp(z - z.max(axis=1, keepdims=True))
+    return z / z.sum(axis=1, keepdims=True)
+
+
+def loss_for(n_outputs: int):
+    """The loss that fits a model's number of logits."""
+    return binary_cross_entropy if n_outputs == 1 else softmax_cross_entropy

@@ -1,0 +1,1 @@
+"""Optimisers as (init, update) pairs, clipping and learning-rate schedules."""

@@ -1,0 +1,78 @@
+"""Optimisers: Adam, AdamW and SGD with momentum.
+
+An optimiser is a pair of functions without hidden state. ``init(weights)`` makes
+the state of one 2-D table of weights; ``update(k, table, rows, gradient, state,
+step, rate, scale)`` changes table and state in place. The dense weights are a
+table of one row; the embedding is a table of which only the rows seen in a
+minibatch are given, so that unseen rows keep weights and moments (as in
+PyTorch's SparseAdam; docs/maths.md, "Optimisation").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+class Optimizer(NamedTuple):
+    """``init(table) -> state`` and ``update(...) -> None``."""
+
+    init: Callable
+    update: Callable
+
+
+def adam(weight_decay: float = 0.0) -> Optimizer:
+    """Adam (Kingma & Ba 2015), with decoupled weight decay if it is not 0.
+
+    Parameters
+    ----------
+    weight_decay : float
+        Share of a weight, times the learning rate, taken off at each step
+        (Loshchilov & Hutter 2019).
+    """
+
+    def init(table):
+        return np.zeros_like(table), np.zeros_like(table)
+
+    def update(k, table, rows, gradient, state, step, rate, scale):
+        first, second = state
+        k.adam_update(
+            table, rows, gradient, first, second, scale, rate, rate * weight_decay,
+            BETA1, BETA2, 1.0 / (1.0 - BETA1**step), 1.0 / (1.0 - BETA2**step), EPSILON,
+        )  # fmt: skip
+
+    return Optimizer(init, update)
+
+
+def sgd(momentum: float = 0.9, weight_decay: float = 0.0) -> Optimizer:
+    """Gradient descent with momentum (v = momentum v + gradient; w -= rate v)."""
+
+    def init(table):
+        return (np.zeros_like(table),)
+
+    def update(k, table, rows, gradient, state, step, rate, scale):
+        k.sgd_update(table, rows, gradient, state[0], scale, rate, rate * weight_decay, momentum)
+
+    return Optimizer(init, update)
+
+
+def make_optimizer(name: str, *, momentum: float, weight_decay: float) -> Optimizer:
+    """The optimiser of that name: "adam", "adamw" or "sgd"."""
+    if name == "adam":
+        return adam()
+    if name == "adamw":
+        return adam(weight_decay)
+    if name == "sgd":
+        return sgd(momentum, weight_decay)
+    raise ValueError(f"optimizer={name!r} is not known; use 'adam', 'adamw' or 'sgd'.")
+
+
+def clip_factor(squared_norm: float, max_norm: float | None) -> float:
+    """Factor that brings a gradient's global norm down to ``max_norm``, at most 1."""
+    if max_norm is None or not squared_norm > max_norm**2:
+        return 1.0
+    return max_norm / float(np.sqrt(squared_norm))

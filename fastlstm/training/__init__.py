@@ -1,0 +1,1 @@
+"""Training: shards over threads, the loop, its callbacks and history."""
