@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlstm.core.random import Streams
 from fastlstm.core.records import TokenBatch, TokenSequences
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import inference_chunks, pack
@@ -133,9 +134,11 @@ class Parameters:
         return Parameters.from_arrays, (self.arrays(),)
 
 
-def init_parameters(config: ModelConfig, rng, dtype=np.float32) -> Parameters:
+def init_parameters(config: ModelConfig, streams: Streams, dtype=np.float32) -> Parameters:
     """Fresh weights, drawn in a fixed order."""
+    rng = streams.embedding
     table = embedding.init(rng, config.vocabulary_size, config.embedding_dim, dtype)
+    rng = streams.weights
     parameters = Parameters.zeros(config, dtype, table)
     for name in parameters.named:
         if name.endswith(".w_x"):
@@ -327,3 +330,47 @@ def predict_logits(
     for _ in run(work_on, chunks):
         pass
     return logits
+
+
+class Network:
+    """A model ready to predict: configuration, weights, and their packed form.
+
+    Parameters
+    ----------
+    k : backend module
+    config : ModelConfig
+    parameters : Parameters
+    """
+
+    def __init__(self, k, config: ModelConfig, parameters: Parameters):
+        self.k = k
+        self.config = config
+        self.parameters = parameters
+        self.packed = pack_model(k, config, parameters)
+
+    def logits(self, sequences: TokenSequences, prior: np.ndarray, run=map) -> np.ndarray:
+        """Logits of documents; empty ones get those of the class prior.
+
+        Parameters
+        ----------
+        sequences : TokenSequences
+        prior : float array, shape (n_classes,)
+            Probabilities for documents without a token.
+        run : callable
+            As in ``predict_logits``.
+
+        Returns
+        -------
+        logits : float array, shape (n_documents, n_outputs)
+        """
+        logits = predict_logits(
+            self.k, self.config, self.parameters, self.packed, sequences, run
+        )
+        logits[sequences.lengths == 0] = prior_logits(prior)
+        return logits
+
+
+def prior_logits(prior) -> np.ndarray:
+    """Logits whose probabilities are ``prior``: one log-odds, or one log a class."""
+    logs = np.log(np.maximum(prior, 1e-12))
+    return logs[1:] - logs[:1] if len(logs) == 2 else logs

@@ -19,7 +19,3 @@ class TruncationWarning(UserWarning):
 
 class NonFiniteLossWarning(RuntimeWarning):
     """Training met a NaN or infinite loss and stopped at the last good weights."""
-
-
-class UnknownTokensWarning(UserWarning):
-    """A large share of the tokens of a batch of documents is not in the vocabulary."""

@@ -1,0 +1,25 @@
+"""Independent random streams from one seed.
+
+Each use has a stream of its own, so that a change in how much one of them draws
+(a larger vocabulary, say) leaves the others as they were.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Streams(NamedTuple):
+    """Generators for the embedding's start, the other weights' start, and training."""
+
+    embedding: np.random.Generator
+    weights: np.random.Generator
+    training: np.random.Generator
+
+
+def make_streams(seed: int) -> Streams:
+    """The streams of a seed; equal seeds give equal streams."""
+    children = np.random.SeedSequence(seed).spawn(len(Streams._fields))
+    return Streams(*(np.random.default_rng(child) for child in children))

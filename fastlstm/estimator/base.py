@@ -1,0 +1,345 @@
+"""What both classifiers share: parameters, training, prediction."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from fastlstm.core.errors import BackendError
+from fastlstm.core.random import make_streams
+from fastlstm.core.records import TokenSequences
+from fastlstm.estimator.validation import (
+    check_labels,
+    check_weights,
+    class_weights,
+    encode_labels,
+)
+from fastlstm.kernels.contract import POOLING
+from fastlstm.kernels.registry import load_backend
+from fastlstm.losses import probabilities
+from fastlstm.model import ModelConfig, Network, init_parameters
+from fastlstm.optim.schedules import SCHEDULES
+from fastlstm.training.callbacks import ProgressBar
+from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
+from fastlstm.training.shards import LabelledSequences, ShardPool, effective_n_jobs
+
+_MAX_SEED = np.iinfo(np.int32).max
+
+
+class BaseLSTM(ClassifierMixin, BaseEstimator):
+    """An LSTM classifier over token sequences; subclasses turn X into them.
+
+    Subclasses offer ``_encode_for_fit(X, first)`` and ``_encode(X)``, both giving
+    TokenSequences, and ``_n_tokens()``, the size of the vocabulary.
+    """
+
+    _parameter_constraints = {
+        "embedding_dim": [Interval(numbers.Integral, 1, None, closed="left")],
+        "hidden_size": [Interval(numbers.Integral, 1, None, closed="left")],
+        "num_layers": [Interval(numbers.Integral, 1, None, closed="left")],
+        "bidirectional": ["boolean"],
+        "pooling": [StrOptions(set(POOLING))],
+        "dropout": [Interval(numbers.Real, 0, 1, closed="left")],
+        "embedding_dropout": [Interval(numbers.Real, 0, 1, closed="left")],
+        "optimizer": [StrOptions({"adam", "adamw", "sgd"})],
+        "learning_rate": [Interval(numbers.Real, 0, None, closed="neither")],
+        "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
+        "warmup_fraction": [Interval(numbers.Real, 0, 1, closed="left")],
+        "max_grad_norm": [Interval(numbers.Real, 0, None, closed="neither"), None],
+        "momentum": [Interval(numbers.Real, 0, 1, closed="left")],
+        "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
+        "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(numbers.Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(numbers.Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(numbers.Integral, 1, None, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "n_jobs": [numbers.Integral, None],
+        "verbose": ["verbose"],
+        "backend": [StrOptions({"auto", "numba", "cython", "reference"})],
+        "precision": [StrOptions({"float32", "bfloat16"})],
+    }
+
+    # -- fitting ---------------------------------------------------------------
+
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        """Train on documents and their labels.
+
+        Parameters
+        ----------
+        X : documents
+            As the class says.
+        y : array-like, shape (n_documents,)
+            Labels: strings of any language, integers or booleans; at least 2 classes.
+        sample_weight : array-like, shape (n_documents,), or None
+            Factor on each document's loss, at least 0.
+        X_val, y_val : like X and y, or None
+            Validation data, instead of a share of X.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            For input that cannot be used; the message names the row and the mend.
+
+        Notes
+        -----
+        With ``early_stopping`` and without ``X_val``, ``validation_fraction`` of
+        the documents is held out, stratified by class, and the weights of the best
+        epoch on them are kept. Where a class has a single document, or the share
+        would hold fewer documents than there are classes, nothing is held out and
+        all ``max_epochs`` run. Ctrl-C ends training after the current step and
+        leaves a fitted model.
+        """
+        self._validate_params()
+        going_on = self.warm_start and hasattr(self, "parameters_")
+        sequences, labels = self._encode_for_fit(X, y, first=not going_on)
+        classes, indices = encode_labels(labels, self.classes_ if going_on else None)
+        weight = check_weights(sample_weight, sequences.n_documents)
+        given = self._given_validation(X_val, y_val, classes)
+        seed = check_random_state(self.random_state).randint(_MAX_SEED)
+        self.classes_ = classes
+        self.class_prior_ = _prior(indices, weight, len(classes))
+        state = self._start(seed, parameters=self.parameters_ if going_on else None)
+        weight = weight * class_weights(self.class_weight, classes, indices)
+        data = LabelledSequences(sequences, indices, weight)
+        train, valid = self._hold_out(data, given, seed)
+        self._train(state, train, valid, self.max_epochs)
+        return self
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one epoch on more documents, at a constant learning rate.
+
+        Parameters
+        ----------
+        X : documents
+        y : array-like, shape (n_documents,)
+        classes : array-like or None
+            All labels that will ever occur; needed at the first call unless ``y``
+            holds them all. The vocabulary, too, is that of the first call.
+        sample_weight : array-like, shape (n_documents,), or None
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        first = not hasattr(self, "parameters_")
+        sequences, labels = self._encode_for_fit(X, y, first=first)
+        if first:
+            known = None if classes is None else np.unique(check_labels(classes))
+        else:
+            known = self.classes_
+            if classes is not None and list(np.unique(check_labels(classes))) != list(known):
+                raise ValueError(
+                    f"classes={list(classes)} differ from those of the first call, {list(known)}."
+                )
+        classes, indices = encode_labels(labels, known)
+        weight = check_weights(sample_weight, sequences.n_documents)
+        if first:
+            self.classes_ = classes
+            self.class_prior_ = _prior(indices, weight, len(classes))
+        state = getattr(self, "_state", None)
+        if state is None:
+            seed = check_random_state(self.random_state).randint(_MAX_SEED)
+            state = self._start(seed, parameters=None if first else self.parameters_)
+            state.history = list(getattr(self, "history_", []))
+        weight = weight * class_weights(self.class_weight, classes, indices)
+        self._train(state, LabelledSequences(sequences, indices, weight), None, 1)
+        self._state = state
+        return self
+
+    def _given_validation(self, X_val, y_val, classes):
+        if X_val is None and y_val is None:
+            return None
+        if X_val is None or y_val is None:
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(f"{missing} is missing: pass X_val and y_val together, or neither.")
+        sequences = self._encode(X_val)
+        labels = check_labels(y_val)
+        check_consistent_length(sequences.lengths, labels)
+        _, indices = encode_labels(labels, classes)
+        return LabelledSequences(sequences, indices, np.ones(len(indices)))
+
+    def _hold_out(self, data: LabelledSequences, given, seed):
+        """Training and validation data; the latter None where there is none."""
+        if given is not None:
+            return data, given
+        if not self.early_stopping:
+            return data, None
+        counts = np.bincount(data.y, minlength=len(self.classes_))
+        n = len(data.y)
+        n_valid = int(np.ceil(n * self.validation_fraction))
+        if counts[counts > 0].min() < 2 or min(n_valid, n - n_valid) < len(self.classes_):
+            return data, None
+        split = StratifiedShuffleSplit(1, test_size=n_valid, random_state=seed)
+        train, valid = next(split.split(np.zeros(n), data.y))
+        if not data.weight[train].any():
+            return data, None
+        return tuple(
+            LabelledSequences(data.sequences.take(part), data.y[part], data.weight[part])
+            for part in (np.sort(train), np.sort(valid))
+        )
+
+    def _start(self, seed, parameters) -> TrainingState:
+        """Fresh weights, or copies of given ones, with the training stream of ``seed``."""
+        if self.precision != "float32":
+            raise BackendError(
+                f"precision={self.precision!r} is not available in this version on any "
+                "backend. Use precision='float32'."
+            )
+        streams = make_streams(seed)
+        if parameters is None:
+            self.config_ = ModelConfig(
+                vocabulary_size=self._n_tokens(),
+                embedding_dim=int(self.embedding_dim),
+                hidden_size=int(self.hidden_size),
+                num_layers=int(self.num_layers),
+                bidirectional=bool(self.bidirectional),
+                pooling=self.pooling,
+                n_outputs=1 if len(self.classes_) == 2 else len(self.classes_),
+                dropout=float(self.dropout),
+                embedding_dropout=float(self.embedding_dropout),
+            )
+            parameters = init_parameters(self.config_, streams)
+        else:
+            parameters = parameters.copy()
+        return TrainingState(parameters, streams.training)
+
+    def _train(self, state, train, valid, n_epochs) -> None:
+        options = TrainingOptions(
+            optimizer=self.optimizer,
+            learning_rate=self.learning_rate,
+            schedule=self.learning_rate_schedule if n_epochs > 1 else "constant",
+            warmup=self.warmup_fraction if n_epochs > 1 else 0.0,
+            batch_size=int(self.batch_size),
+            max_epochs=int(n_epochs),
+            max_grad_norm=self.max_grad_norm,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            n_iter_no_change=int(self.n_iter_no_change),
+        )
+        k = load_backend(self.backend)
+        callbacks = [ProgressBar()] if self.verbose else []
+        with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
+            Trainer(k, self.config_, state, options, pool, callbacks).run(train, valid)
+        self.parameters_ = state.parameters
+        self.history_ = state.history
+        self.n_iter_ = len(state.history)
+        self.stopped_by_ = state.stopped_by
+        self.backend_ = k.NAME
+        self._network = Network(k, self.config_, state.parameters)
+
+    # -- predicting ------------------------------------------------------------
+
+    def _logits(self, X) -> np.ndarray:
+        check_is_fitted(self)
+        sequences = self._encode(X)
+        with ShardPool(_threads_for(sequences, self.n_jobs)) as pool:
+            return self._network.logits(sequences, self.class_prior_, pool.map)
+
+    def decision_function(self, X) -> np.ndarray:
+        """Logits.
+
+        Parameters
+        ----------
+        X : documents
+
+        Returns
+        -------
+        scores : float32 array, shape (n_documents,) or (n_documents, n_classes)
+            With two classes the log-odds of ``classes_[1]``.
+        """
+        logits = self._logits(X)
+        return logits[:, 0] if logits.shape[1] == 1 else logits
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Class probabilities.
+
+        Parameters
+        ----------
+        X : documents
+
+        Returns
+        -------
+        probabilities : float64 array, shape (n_documents, n_classes)
+            Columns in the order of ``classes_``. A document without a token gets
+            ``class_prior_``.
+        """
+        return probabilities(self._logits(X))
+
+    def predict(self, X) -> np.ndarray:
+        """Most likely label of each document, shape (n_documents,)."""
+        logits = self._logits(X)
+        indices = logits.argmax(axis=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).astype(int)
+        return self.classes_[indices]
+
+    def save(self, path) -> None:
+        """Write the fitted model to one file, which ``fastlstm.load`` reads.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; a file that was there before is kept.
+        """
+        from fastlstm.estimator.saving import save
+
+        check_is_fitted(self)
+        save(self, path)
+
+    # -- pickling: packed weights are rebuilt, not stored ------------------------
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_network"}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "parameters_"):
+            self._attach_network()
+
+    def _attach_network(self) -> None:
+        """Make a model from a pickle or file ready to predict on this machine."""
+        k = load_backend("auto" if self.backend == "auto" else self.backend)
+        self.backend_ = k.NAME
+        self._network = Network(k, self.config_, self.parameters_)
+
+
+def _prior(indices, weight, n_classes) -> np.ndarray:
+    prior = np.bincount(indices, weights=weight, minlength=n_classes)
+    return prior / prior.sum()
+
+
+def _threads_for(sequences: TokenSequences, n_jobs) -> int:
+    """One thread for what one chunk holds: starting another would cost more."""
+    return 1 if sequences.n_documents < 32 else effective_n_jobs(n_jobs)
+
+
+def warn_truncated(n_truncated: int, n_documents: int, tokens_lost: int, max_length) -> None:
+    """Say what truncation cost; silent when nothing was cut."""
+    if n_truncated:
+        from fastlstm.core.errors import TruncationWarning
+
+        warnings.warn(
+            f"{n_truncated} of {n_documents} documents ({n_truncated / n_documents:.1%}) were "
+            f"longer than max_length={max_length} and lost {tokens_lost} tokens in all. "
+            "Raise max_length, or choose which part to keep with truncation.",
+            TruncationWarning,
+            stacklevel=4,
+        )

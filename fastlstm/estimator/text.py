@@ -1,0 +1,196 @@
+"""LSTMSentimentClassifier: documents -> classes."""
+
+from __future__ import annotations
+
+import numbers
+
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_consistent_length
+
+from fastlstm.estimator.base import BaseLSTM, warn_truncated
+from fastlstm.estimator.validation import check_labels
+from fastlstm.text.documents import check_documents
+from fastlstm.text.encoder import TextEncoder
+
+TEXT_CONSTRAINTS = {
+    "tokenizer": [StrOptions({"auto", "word", "char", "jieba"}), callable],
+    "lowercase": ["boolean"],
+    "max_features": [Interval(numbers.Integral, 1, None, closed="left"), None],
+    "min_df": [
+        Interval(numbers.Integral, 1, None, closed="left"),
+        Interval(numbers.Real, 0, 1, closed="neither"),
+    ],
+    "max_length": [Interval(numbers.Integral, 1, None, closed="left"), None],
+    "truncation": [StrOptions({"head", "tail", "head_tail"})],
+    "missing": [StrOptions({"error", "empty"})],
+}
+
+
+def make_encoder(estimator) -> TextEncoder:
+    """A text encoder with the text parameters of an estimator."""
+    return TextEncoder(
+        tokenizer=estimator.tokenizer,
+        lowercase=estimator.lowercase,
+        max_features=estimator.max_features,
+        min_df=estimator.min_df,
+        max_length=estimator.max_length,
+        truncation=estimator.truncation,
+    )
+
+
+class LSTMSentimentClassifier(BaseLSTM):
+    """LSTM text classifier: tokenise, embed, LSTM layers, pool, dense.
+
+    X is documents: a list, tuple, NumPy array of strings or objects, a pandas or
+    polars Series, or a DataFrame with one column.
+
+    Parameters
+    ----------
+    tokenizer : {"auto", "word", "char", "jieba"} or callable, default="auto"
+        "auto" takes words and splits scripts without spaces (Chinese, Japanese,
+        Thai and others) into characters; "jieba" splits Chinese into words and
+        needs ``pip install 'fastlstm[zh]'``; a callable gets one cleaned document
+        and returns a list of strings.
+    lowercase : bool, default=True
+    max_features : int or None, default=30000
+        Size of the vocabulary: the most frequent tokens are kept.
+    min_df : int or float, default=1
+        Tokens in fewer documents (a float: in a smaller share) are unknown.
+    max_length : int or None, default=400
+        Tokens of a document that are read; ``fit`` warns with the share of
+        documents that were longer.
+    truncation : {"head", "tail", "head_tail"}, default="head_tail"
+        Which tokens of a longer document are kept: the first, the last, or the
+        first quarter and the last three quarters of ``max_length``.
+    missing : {"error", "empty"}, default="error"
+        What to do with None, NaN and pandas' NA: name the row, or score it at
+        ``class_prior_``.
+    embedding_dim, hidden_size, num_layers, bidirectional, pooling, dropout, \
+embedding_dropout, optimizer, learning_rate, learning_rate_schedule, warmup_fraction, \
+max_grad_norm, momentum, weight_decay, batch_size, max_epochs, early_stopping, \
+validation_fraction, n_iter_no_change, class_weight, warm_start, random_state, n_jobs, \
+verbose, backend, precision
+        As in :class:`LSTMClassifier`.
+
+    Attributes
+    ----------
+    vocabulary_ : dict of str to int
+        Id of each token; 0 is padding and 1 stands for unknown tokens.
+    classes_, class_prior_, config_, parameters_, history_, n_iter_, stopped_by_, backend_
+        As in :class:`LSTMClassifier`.
+
+    Examples
+    --------
+    >>> from fastlstm import LSTMSentimentClassifier
+    >>> texts = ["a fine film", "great fun", "a dull film", "no fun at all"] * 8
+    >>> labels = ["good", "good", "bad", "bad"] * 8
+    >>> clf = LSTMSentimentClassifier(early_stopping=False, random_state=0)
+    >>> clf.fit(texts, labels).predict(["great film", "dull"])
+    array(['good', 'bad'], dtype='<U4')
+    """
+
+    _parameter_constraints = {**BaseLSTM._parameter_constraints, **TEXT_CONSTRAINTS}
+
+    def __init__(
+        self,
+        *,
+        tokenizer="auto",
+        lowercase=True,
+        max_features=30000,
+        min_df=1,
+        max_length=400,
+        truncation="head_tail",
+        missing="error",
+        embedding_dim=64,
+        hidden_size=64,
+        num_layers=1,
+        bidirectional=True,
+        pooling="max",
+        dropout=0.5,
+        embedding_dropout=0.3,
+        optimizer="adam",
+        learning_rate=3e-3,
+        learning_rate_schedule="linear",
+        warmup_fraction=0.05,
+        max_grad_norm=1.0,
+        momentum=0.9,
+        weight_decay=0.01,
+        batch_size=32,
+        max_epochs=10,
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=3,
+        class_weight=None,
+        warm_start=False,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+        backend="auto",
+        precision="float32",
+    ):
+        self.tokenizer = tokenizer
+        self.lowercase = lowercase
+        self.max_features = max_features
+        self.min_df = min_df
+        self.max_length = max_length
+        self.truncation = truncation
+        self.missing = missing
+        self.embedding_dim = embedding_dim
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.dropout = dropout
+        self.embedding_dropout = embedding_dropout
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.warmup_fraction = warmup_fraction
+        self.max_grad_norm = max_grad_norm
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.backend = backend
+        self.precision = precision
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = self.missing == "empty"
+        return tags
+
+    @property
+    def vocabulary_(self) -> dict[str, int]:
+        """Id of each token."""
+        return self.encoder_.vocabulary_.ids
+
+    def _encode_for_fit(self, X, y, *, first):
+        texts, _ = check_documents(X, missing=self.missing)
+        labels = check_labels(y)
+        check_consistent_length(texts, labels)
+        if first:
+            self.encoder_ = make_encoder(self)
+            sequences = self.encoder_.fit(texts)
+        else:
+            sequences = self.encoder_.transform(texts)
+        encoder = self.encoder_
+        self.truncated_share_ = encoder.n_truncated_ / len(texts)
+        warn_truncated(encoder.n_truncated_, len(texts), encoder.tokens_lost_, self.max_length)
+        return sequences, labels
+
+    def _encode(self, X):
+        texts, _ = check_documents(X, missing=self.missing)
+        return self.encoder_.transform(texts)
+
+    def _n_tokens(self):
+        return len(self.encoder_.vocabulary_)

@@ -1,0 +1,191 @@
+"""LSTMClassifier: token ids in a 2-D array -> classes."""
+
+from __future__ import annotations
+
+import numbers
+
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_consistent_length, validate_data
+
+from fastlstm.core.records import UNK_ID
+from fastlstm.estimator.base import BaseLSTM
+from fastlstm.estimator.validation import check_labels, check_token_ids, strip_padding
+
+
+class LSTMClassifier(BaseLSTM):
+    """LSTM classifier over token ids: embedding, LSTM layers, pooling, dense.
+
+    X is a 2-D array of whole numbers, one document a row. 0 is padding and is
+    ignored at either end of a row, so the width of X does not matter.
+
+    Parameters
+    ----------
+    embedding_dim : int, default=64
+        Length of a token's vector.
+    hidden_size : int, default=64
+        Units of an LSTM layer in one direction.
+    num_layers : int, default=1
+        LSTM layers on top of each other.
+    bidirectional : bool, default=True
+        Read each document from both ends.
+    pooling : {"last", "mean", "max", "mean_max"}, default="max"
+        How a document's outputs become one vector. "last" takes the state after
+        the last token (in reverse, after the first).
+    dropout : float in [0, 1), default=0.5
+        Share of outputs dropped between layers and before the dense layer.
+    embedding_dropout : float in [0, 1), default=0.3
+        Share of the entries of token vectors dropped; a token keeps its mask
+        within a shard of a minibatch.
+    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+    learning_rate : float, default=0.003
+    learning_rate_schedule : {"constant", "linear", "cosine"}, default="linear"
+        Course of the rate after the warm-up; "linear" and "cosine" fall to 2 %.
+    warmup_fraction : float in [0, 1), default=0.05
+        Share of all steps over which the rate rises from 0.
+    max_grad_norm : float or None, default=1.0
+        Gradients with a larger global norm are scaled down to it.
+    momentum : float in [0, 1), default=0.9
+        Only for "sgd".
+    weight_decay : float, default=0.01
+        Only for "adamw" and "sgd": share of a weight, times the rate, taken off
+        at each step.
+    batch_size : int, default=32
+        Documents in a minibatch.
+    max_epochs : int, default=10
+    early_stopping : bool, default=True
+        Hold out validation data, stop when its accuracy no longer rises, and keep
+        the weights of the best epoch.
+    validation_fraction : float in (0, 1), default=0.1
+    n_iter_no_change : int, default=3
+        Epochs without a better validation accuracy before training stops.
+    class_weight : dict, "balanced" or None, default=None
+        Factor on the loss of each class's documents.
+    vocabulary_size : int or None, default=None
+        Number of token ids; None takes the largest id of the first fit plus 1.
+    warm_start : bool, default=False
+        Go on from the weights of the previous ``fit``.
+    random_state : int, RandomState or None, default=None
+        An int makes training repeatable bit for bit, whatever ``n_jobs``.
+    n_jobs : int or None, default=None
+        Threads; None is all cores (1 inside joblib workers), -1 too.
+    verbose : int or bool, default=0
+        Show a progress bar and a line for each epoch on standard error.
+    backend : {"auto", "numba", "cython", "reference"}, default="auto"
+    precision : {"float32", "bfloat16"}, default="float32"
+        Only "float32" is available in this version.
+
+    Attributes
+    ----------
+    classes_ : array, shape (n_classes,)
+    class_prior_ : float array, shape (n_classes,)
+        Weighted share of each class in the training data.
+    config_ : ModelConfig
+    parameters_ : Parameters
+        The weights.
+    history_ : list of dict
+        One entry an epoch: ``epoch, loss, accuracy, val_loss, val_accuracy,
+        learning_rate, seconds, tokens_per_second``.
+    n_iter_ : int
+        Epochs trained.
+    stopped_by_ : str
+        "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
+    backend_ : str
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastlstm import LSTMClassifier
+    >>> X = np.array([[2, 3, 0], [4, 3, 0], [2, 2, 3], [4, 4, 3]] * 8)
+    >>> y = np.array([1, 0, 1, 0] * 8)
+    >>> clf = LSTMClassifier(hidden_size=8, early_stopping=False, random_state=0).fit(X, y)
+    >>> clf.predict([[2, 3, 0], [4, 3, 0]])
+    array([1, 0])
+    """
+
+    _parameter_constraints = {
+        **BaseLSTM._parameter_constraints,
+        "vocabulary_size": [Interval(numbers.Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(
+        self,
+        *,
+        embedding_dim=64,
+        hidden_size=64,
+        num_layers=1,
+        bidirectional=True,
+        pooling="max",
+        dropout=0.5,
+        embedding_dropout=0.3,
+        optimizer="adam",
+        learning_rate=3e-3,
+        learning_rate_schedule="linear",
+        warmup_fraction=0.05,
+        max_grad_norm=1.0,
+        momentum=0.9,
+        weight_decay=0.01,
+        batch_size=32,
+        max_epochs=10,
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=3,
+        class_weight=None,
+        vocabulary_size=None,
+        warm_start=False,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+        backend="auto",
+        precision="float32",
+    ):
+        self.embedding_dim = embedding_dim
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.dropout = dropout
+        self.embedding_dropout = embedding_dropout
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.warmup_fraction = warmup_fraction
+        self.max_grad_norm = max_grad_norm
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.vocabulary_size = vocabulary_size
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.backend = backend
+        self.precision = precision
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.positive_only = True
+        return tags
+
+    def _encode_for_fit(self, X, y, *, first):
+        X = validate_data(self, X, dtype="numeric", reset=first)
+        labels = check_labels(y)
+        check_consistent_length(X, labels)
+        ids = check_token_ids(X, self.vocabulary_size if first else self.config_.vocabulary_size)
+        if first:
+            largest = int(ids.max(initial=UNK_ID))
+            self._vocabulary_size = self.vocabulary_size or largest + 1
+        return strip_padding(ids), labels
+
+    def _encode(self, X):
+        X = validate_data(self, X, dtype="numeric", reset=False)
+        return strip_padding(check_token_ids(X, self.config_.vocabulary_size))
+
+    def _n_tokens(self):
+        return self._vocabulary_size

@@ -1,0 +1,208 @@
+"""What users hand in, checked and turned into arrays; errors name row and mend."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from fastlstm.core.records import PAD_ID, TokenSequences
+
+
+def is_missing(value) -> bool:
+    """None, NaN of any float type, pandas' NA and NaT."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
+
+
+def check_labels(y) -> np.ndarray:
+    """Labels as a 1-D array, all of one kind.
+
+    Raises
+    ------
+    ValueError
+        For missing labels, labels of several types, or continuous targets.
+    """
+    if y is None:
+        raise ValueError(
+            "requires y to be passed, but the target y is None. Pass one label per document."
+        )
+    if hasattr(y, "to_numpy") and getattr(y, "ndim", 1) == 1:
+        y = y.to_numpy()
+    if not isinstance(y, np.ndarray):
+        values = list(y)
+        kinds = {type(value) for value in values}
+        mixed = len(kinds) > 1 and any(issubclass(kind, str) for kind in kinds)
+        y = np.array(values, dtype=object) if mixed or None in values else np.asarray(values)
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind in "OfcmM":
+        values = y.tolist()
+        rows = [row for row, value in enumerate(values) if is_missing(value)]
+        if rows:
+            raise ValueError(
+                f"y has {len(rows)} missing label(s), the first in row {rows[0]} (NaN or None). "
+                "Drop these rows or label them."
+            )
+        if y.dtype.kind == "O":
+            y = _one_kind(values)
+    if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
+        row = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise ValueError(f"y is infinity in row {row}. Labels must be finite.")
+    check_classification_targets(y)
+    return y
+
+
+def _one_kind(values) -> np.ndarray:
+    """An array of labels that are all strings, or all numbers."""
+    is_text = [isinstance(value, str) for value in values]
+    if all(is_text):
+        return np.array(values, dtype=object)
+    if any(is_text):
+        text, other = is_text.index(True), is_text.index(False)
+        raise ValueError(
+            f"y mixes types: row {text} is {values[text]!r} (str) and row {other} is "
+            f"{values[other]!r} ({type(values[other]).__name__}). Convert the labels to one "
+            "type, for example with [str(label) for label in y]."
+        )
+    converted = np.array(values)
+    if converted.dtype.kind == "O":
+        kind = type(values[0]).__name__
+        raise ValueError(f"Unknown label type: {kind} in row 0. Use strings or integers.")
+    return converted
+
+
+def encode_labels(y, classes=None) -> tuple[np.ndarray, np.ndarray]:
+    """Classes in sorted order, and the index of each label among them.
+
+    Parameters
+    ----------
+    y : array from ``check_labels``
+    classes : array or None
+        Allowed labels; None takes those of ``y``.
+    """
+    if classes is None:
+        classes, indices = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"y has one class ({classes[0]!r}): a classifier needs at least 2 classes. "
+                "Add documents of another class."
+            )
+        return classes, indices.astype(np.int64)
+    known = np.isin(y, classes)
+    if not known.all():
+        row = int(np.flatnonzero(~known)[0])
+        raise ValueError(
+            f"y has label {y[row]!r} in row {row}, which is not among the classes "
+            f"{list(classes)}. The first call decides the classes: pass them all there."
+        )
+    return classes, np.searchsorted(classes, y).astype(np.int64)
+
+
+def check_weights(sample_weight, n_rows: int) -> np.ndarray:
+    """Sample weights as float64, shape (n_rows,); None is 1 for every row."""
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.ndim == 0:
+        weight = np.full(n_rows, float(weight))
+    if weight.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, but sample_weight has {weight.ndim} "
+            "dimensions. Pass one weight per document."
+        )
+    if len(weight) != n_rows:
+        raise ValueError(
+            f"sample_weight.shape == {weight.shape}, expected {(n_rows,)}: "
+            "pass one weight per document."
+        )
+    bad = np.flatnonzero(~np.isfinite(weight))
+    if len(bad):
+        raise ValueError(
+            f"sample_weight is {weight[bad[0]]} (NaN or infinity) in row {bad[0]}; "
+            "weights must be finite. Use 0 to leave a row out."
+        )
+    bad = np.flatnonzero(weight < 0)
+    if len(bad):
+        raise ValueError(
+            f"sample_weight is negative in row {bad[0]} ({weight[bad[0]]:g}). "
+            "Use 0 to leave a row out."
+        )
+    if n_rows and not weight.any():
+        raise ValueError("sample_weight is 0 in every row: there is nothing to learn from.")
+    return weight
+
+
+def class_weights(class_weight, classes, indices) -> np.ndarray:
+    """Weight of each row's class, shape (n_rows,)."""
+    if class_weight is None:
+        return np.ones(len(indices))
+    y = classes[indices]
+    if isinstance(class_weight, dict):
+        unknown = [label for label in class_weight if label not in set(classes.tolist())]
+        if unknown:
+            raise ValueError(
+                f"class_weight has {unknown[0]!r}, which is not among the classes "
+                f"{classes.tolist()}."
+            )
+        values = list(class_weight.values())
+        if not all(np.isfinite(v) and v >= 0 for v in values):
+            raise ValueError("class_weight must hold finite numbers of at least 0.")
+        per_class = np.array([class_weight.get(label, 1.0) for label in classes.tolist()])
+    else:
+        present = np.unique(y)
+        per_class = np.ones(len(classes))
+        per_class[np.isin(classes, present)] = compute_class_weight(
+            class_weight, classes=present, y=y
+        )
+    return per_class[indices].astype(np.float64)
+
+
+def check_token_ids(X: np.ndarray, vocabulary_size: int | None) -> np.ndarray:
+    """A 2-D array of token ids as int32.
+
+    Parameters
+    ----------
+    X : 2-D numeric array
+        Floats are accepted where they are whole numbers.
+    vocabulary_size : int or None
+        Ids must be below it; None does not check.
+    """
+
+    def complain(bad, what, mend):
+        row, column = np.argwhere(bad)[0]
+        raise ValueError(f"X has {X[row, column]} in row {row}, column {column}: {what}. {mend}")
+
+    if X.dtype.kind == "f":
+        whole = np.floor(X) == X
+        if not whole.all():
+            complain(
+                ~whole, "token ids are whole numbers",
+                "Use SequenceVectorizer to make ids from text.",
+            )  # fmt: skip
+    if X.dtype.kind not in "iufb":
+        raise ValueError(f"X has dtype {X.dtype}; token ids are integers.")
+    if X.size and (X < 0).any():
+        complain(X < 0, "Negative values in data: token ids start at 0", "0 is padding.")
+    limit = np.iinfo(np.int32).max if vocabulary_size is None else vocabulary_size
+    if X.size and (X >= limit).any():
+        complain(
+            X >= limit, f"the vocabulary has {limit} ids, 0 to {limit - 1}",
+            "Map unknown tokens to 1, or fit with a larger vocabulary_size.",
+        )  # fmt: skip
+    return X.astype(np.int32)
+
+
+def strip_padding(ids: np.ndarray) -> TokenSequences:
+    """Rows of a padded array without the zeros at either end."""
+    n, width = ids.shape
+    real = ids != PAD_ID
+    some = real.any(axis=1)
+    first = np.where(some, real.argmax(axis=1), 0)
+    last = np.where(some, width - real[:, ::-1].argmax(axis=1), 0)
+    offsets = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(last - first, out=offsets[1:])
+    column = np.arange(width)
+    inside = (column >= first[:, None]) & (column < last[:, None])
+    return TokenSequences(np.ascontiguousarray(ids[inside]), offsets)

@@ -1,0 +1,126 @@
+"""SequenceVectorizer: documents -> padded token ids."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from fastlstm.core.records import PAD_ID
+from fastlstm.estimator.base import warn_truncated
+from fastlstm.estimator.text import TEXT_CONSTRAINTS, make_encoder
+from fastlstm.text.documents import check_documents
+from fastlstm.text.encoder import truncate
+
+
+class SequenceVectorizer(TransformerMixin, BaseEstimator):
+    """Turn documents into a 2-D array of token ids, as LSTMClassifier reads it.
+
+    Parameters
+    ----------
+    tokenizer, lowercase, max_features, min_df, max_length, truncation, missing
+        As in :class:`LSTMSentimentClassifier`.
+    padding : {"post", "pre"}, default="post"
+        Where the zeros of shorter documents go.
+
+    Attributes
+    ----------
+    vocabulary_ : dict of str to int
+        Id of each token; 0 is padding and 1 stands for unknown tokens.
+    n_columns_ : int
+        Width of the result: ``max_length``, or the longest document of the fit
+        where that is less.
+
+    Examples
+    --------
+    >>> from fastlstm import SequenceVectorizer
+    >>> SequenceVectorizer().fit_transform(["good film", "good good"])
+    array([[2, 3],
+           [2, 2]], dtype=int32)
+    """
+
+    _parameter_constraints = {**TEXT_CONSTRAINTS, "padding": [StrOptions({"post", "pre"})]}
+
+    def __init__(
+        self,
+        *,
+        tokenizer="auto",
+        lowercase=True,
+        max_features=30000,
+        min_df=1,
+        max_length=400,
+        truncation="head_tail",
+        missing="error",
+        padding="post",
+    ):
+        self.tokenizer = tokenizer
+        self.lowercase = lowercase
+        self.max_features = max_features
+        self.min_df = min_df
+        self.max_length = max_length
+        self.truncation = truncation
+        self.missing = missing
+        self.padding = padding
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = self.missing == "empty"
+        return tags
+
+    @property
+    def vocabulary_(self) -> dict[str, int]:
+        """Id of each token."""
+        return self.encoder_.vocabulary_.ids
+
+    def fit(self, X, y=None):
+        """Learn the vocabulary of documents X; y is ignored."""
+        self.fit_transform(X)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Learn the vocabulary and return the token ids of X.
+
+        Returns
+        -------
+        ids : int32 array, shape (n_documents, n_columns_)
+        """
+        self._validate_params()
+        texts, _ = check_documents(X, missing=self.missing)
+        self.encoder_ = make_encoder(self)
+        sequences = self.encoder_.fit(texts)
+        encoder = self.encoder_
+        warn_truncated(encoder.n_truncated_, len(texts), encoder.tokens_lost_, self.max_length)
+        self.n_columns_ = max(1, int(sequences.lengths.max(initial=0)))
+        return self._pad(sequences)
+
+    def transform(self, X):
+        """Token ids of documents X.
+
+        Returns
+        -------
+        ids : int32 array, shape (n_documents, n_columns_)
+            Longer documents are cut as ``truncation`` says.
+        """
+        check_is_fitted(self)
+        texts, _ = check_documents(X, missing=self.missing)
+        sequences = self.encoder_.transform(texts)
+        return self._pad(truncate(sequences, self.n_columns_, self.truncation))
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns: ``token_0``, ``token_1`` and so on."""
+        check_is_fitted(self)
+        return np.array([f"token_{column}" for column in range(self.n_columns_)], dtype=object)
+
+    def _pad(self, sequences):
+        n, width = sequences.n_documents, self.n_columns_
+        lengths = sequences.lengths
+        out = np.full((n, width), PAD_ID, dtype=np.int32)
+        row = np.repeat(np.arange(n), lengths)
+        column = np.arange(len(sequences.ids)) - np.repeat(sequences.offsets[:-1], lengths)
+        if self.padding == "pre":
+            column += np.repeat(width - lengths, lengths)
+        out[row, column] = sequences.ids
+        return out

@@ -1,0 +1,1 @@
+"""The model file: how it is written, checked, read and brought up to date."""

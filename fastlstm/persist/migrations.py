@@ -1,0 +1,81 @@
+"""Versions of the model file, and the steps from each one to the next.
+
+How to change the format
+------------------------
+The version rises when a reader of the last release would misread or refuse the
+new content: an array or a metadata key renamed, removed or given another meaning.
+A new key that an older reader may ignore does not need it. In this order:
+
+1. Before the change, save a small model with the last release, and keep that file
+   with the predictions it gives among the test data. It is never written again.
+2. Add 1 to ``CURRENT_VERSION``.
+3. Write a function ``(arrays, metadata) -> (arrays, metadata)`` from the old content
+   to the new one. It returns new dicts, and raises ``ModelFormatError`` when a key it
+   needs is not there. Add it to ``MIGRATIONS`` under the version it starts from.
+4. Change the code that makes and uses the content.
+5. Test that the file kept in step 1 loads and predicts what it did.
+6. Say in the change log that older releases cannot read the new files.
+
+A released step is never edited: files in the world depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fastlstm.core.errors import ModelFormatError
+
+Arrays = dict[str, np.ndarray]
+
+CURRENT_VERSION = 1
+
+# From a version to the next one.
+MIGRATIONS: dict[int, Callable[[Arrays, dict], tuple[Arrays, dict]]] = {}
+
+
+def check_version(version: int) -> None:
+    """Refuse a version of the model file that this release cannot read.
+
+    Raises
+    ------
+    ModelFormatError
+        ``version`` is not between 1 and ``CURRENT_VERSION``.
+    """
+    if version < 1:
+        raise ModelFormatError(f"format version {version} does not exist; the first one is 1")
+    if version > CURRENT_VERSION:
+        raise ModelFormatError(
+            f"the file has format version {version}, and this fastlstm reads versions "
+            f"up to {CURRENT_VERSION}; upgrade fastlstm"
+        )
+
+
+def migrate(arrays: Arrays, metadata: dict, version: int) -> tuple[Arrays, dict]:
+    """Bring the content of a model file up to ``CURRENT_VERSION``.
+
+    The module's docstring says how to add a version.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+    metadata : dict
+    version : int
+        The version that ``arrays`` and ``metadata`` have.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+    metadata : dict
+        The same content as the current version lays it out.
+
+    Raises
+    ------
+    ModelFormatError
+        The version is unknown, or a step found the content incomplete.
+    """
+    check_version(version)
+    for start in range(version, CURRENT_VERSION):
+        arrays, metadata = MIGRATIONS[start](arrays, metadata)
+    return arrays, metadata

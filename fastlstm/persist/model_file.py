@@ -1,0 +1,152 @@
+"""A classifier as one file: what goes into the container, and back.
+
+``SavedModel`` is plain data, so that the lean predictor and the estimators read
+the same file. Nothing in it names code.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field, fields
+
+import numpy as np
+
+from fastlstm.core.errors import ModelFormatError
+from fastlstm.model import ModelConfig, Parameters
+from fastlstm.persist.container import read_container, write_container
+from fastlstm.text.encoder import TextEncoder
+
+_LABEL_DTYPE = re.compile(r"(<[iufU]\d+|\|[iub]1|\|O)")
+
+
+@dataclass
+class SavedModel:
+    """A fitted classifier, without the code that fitted it.
+
+    Attributes
+    ----------
+    config : ModelConfig
+    parameters : Parameters
+    classes : array, shape (n_classes,)
+        Strings, integers, floats or booleans.
+    class_prior : float64 array, shape (n_classes,)
+    encoder : TextEncoder or None
+        None where the model takes token ids.
+    missing : str
+        "error" or "empty", for text models.
+    settings : dict
+        Parameters of the estimator, as JSON can hold them.
+    fitted : dict
+        Further fitted attributes (history and the like), as JSON can hold them.
+    """
+
+    config: ModelConfig
+    parameters: Parameters
+    classes: np.ndarray
+    class_prior: np.ndarray
+    encoder: TextEncoder | None
+    missing: str = "error"
+    settings: dict = field(default_factory=dict)
+    fitted: dict = field(default_factory=dict)
+
+
+def write_model(saved: SavedModel, path) -> None:
+    """Write a model file.
+
+    Raises
+    ------
+    ValueError
+        If something in it cannot be stored, such as a callable tokenizer.
+    OSError
+        If the file cannot be written; an older file is kept.
+    """
+    metadata = {
+        "config": asdict(saved.config),
+        "classes": saved.classes.tolist(),
+        "classes_dtype": saved.classes.dtype.newbyteorder("<").str,
+        "class_prior": saved.class_prior.tolist(),
+        "encoder": None if saved.encoder is None else saved.encoder.state(),
+        "missing": saved.missing,
+        "settings": saved.settings,
+        "fitted": saved.fitted,
+    }
+    write_container(path, saved.parameters.arrays(), metadata)
+
+
+def read_model(path) -> SavedModel:
+    """Read a model file; nothing in it is executed.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is damaged, of an unknown version, or inconsistent.
+    """
+    arrays, metadata = read_container(path)
+    try:
+        config = _config(metadata["config"])
+        parameters = _parameters(config, arrays)
+        classes = _classes(metadata)
+        prior = np.array(metadata["class_prior"], dtype=np.float64)
+        state = metadata["encoder"]
+        encoder = None if state is None else TextEncoder.from_state(state)
+        saved = SavedModel(
+            config, parameters, classes, prior, encoder,
+            metadata["missing"], dict(metadata["settings"]), dict(metadata["fitted"]),
+        )  # fmt: skip
+    except ModelFormatError as error:
+        raise ModelFormatError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ModelFormatError(f"{path}: the model's description is inconsistent: {error}.") from error
+    _check_consistent(saved, path)
+    return saved
+
+
+def _config(values: dict) -> ModelConfig:
+    known = {f.name: f.type for f in fields(ModelConfig)}
+    if set(values) != set(known):
+        raise ModelFormatError(f"unexpected configuration {sorted(set(values) ^ set(known))}")
+    kinds = {"int": int, "float": (int, float), "bool": bool, "str": str}
+    for name, value in values.items():
+        wrong_bool = isinstance(value, bool) and known[name] != "bool"
+        if wrong_bool or not isinstance(value, kinds[known[name]]):
+            raise ModelFormatError(f"configuration {name}={value!r} is not of type {known[name]}")
+    return ModelConfig(**values)
+
+
+def _parameters(config: ModelConfig, arrays) -> Parameters:
+    shapes = {
+        "embedding": (config.vocabulary_size, config.embedding_dim),
+        **config.dense_shapes(),
+    }
+    if set(arrays) != set(shapes):
+        raise ModelFormatError(f"unexpected weights {sorted(set(arrays) ^ set(shapes))}")
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape or arrays[name].dtype != np.float32:
+            raise ModelFormatError(
+                f"weights {name!r} are {arrays[name].dtype} {arrays[name].shape}, "
+                f"not float32 {shape}"
+            )
+    return Parameters.from_arrays({name: arrays[name] for name in shapes})
+
+
+def _classes(metadata) -> np.ndarray:
+    dtype = metadata["classes_dtype"]
+    if not _LABEL_DTYPE.fullmatch(dtype):
+        raise ModelFormatError(f"labels of type {dtype!r} are not known")
+    return np.array(metadata["classes"], dtype=np.dtype(dtype))
+
+
+def _check_consistent(saved: SavedModel, path) -> None:
+    n = len(saved.classes)
+    expected = 1 if n == 2 else n
+    problems = {
+        "number of classes": n < 2 or saved.config.n_outputs != expected,
+        "class prior": saved.class_prior.shape != (n,)
+        or not np.all(np.isfinite(saved.class_prior)),
+        "vocabulary": saved.encoder is not None
+        and len(saved.encoder.vocabulary_) != saved.config.vocabulary_size,
+        "missing": saved.missing not in ("error", "empty"),
+    }
+    wrong = [name for name, is_wrong in problems.items() if is_wrong]
+    if wrong:
+        raise ModelFormatError(f"{path}: inconsistent {', '.join(wrong)}.")

@@ -1,0 +1,48 @@
+"""Chinese words by ``rjieba``, an optional dependency."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from fastlstm.text.tokenize import cut_long, split_words
+
+
+def import_rjieba():
+    """The module ``rjieba``, or an ImportError that says how to get it."""
+    try:
+        import rjieba
+    except ImportError as error:
+        raise ImportError(
+            "tokenizer='jieba' needs the package rjieba: pip install 'fastlstm[zh]'; "
+            "tokenizer='auto' needs nothing and takes each Chinese character as a token"
+        ) from error
+    return rjieba
+
+
+@cache
+def _compile_han():
+    import regex
+
+    return regex.compile(r"(\p{Han}+)").split
+
+
+def split_chinese(text: str) -> list[str]:
+    """Divide a cleaned document: runs of Han by ``rjieba``, the rest into words.
+
+    Parameters
+    ----------
+    text : str
+        The result of `fastlstm.text.tokenize.clean`.
+
+    Returns
+    -------
+    list of str
+    """
+    if text.isascii():
+        return split_words(text, split_scripts=False)
+    cut = import_rjieba().cut
+    tokens = []
+    for index, piece in enumerate(_compile_han()(text)):
+        # A split by a group puts its matches at the odd places.
+        tokens += cut_long(cut(piece)) if index % 2 else split_words(piece, split_scripts=False)
+    return tokens

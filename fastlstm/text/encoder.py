@@ -1,0 +1,262 @@
+"""Documents to token ids: the vocabulary is learned, then applied."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral, Real
+
+import numpy as np
+
+from fastlstm.core.records import UNK_ID, TokenSequences
+from fastlstm.text.tokenize import get_tokenizer
+from fastlstm.text.vocabulary import (
+    SPECIAL_TOKENS,
+    Vocabulary,
+    document_counts,
+    select_words,
+)
+
+TRUNCATIONS = ("head", "tail", "head_tail")
+
+_STATE_KEYS = {
+    "tokenizer",
+    "lowercase",
+    "max_features",
+    "min_df",
+    "max_length",
+    "truncation",
+    "tokens",
+}
+
+
+def truncate(sequences: TokenSequences, max_length: int | None, truncation: str) -> TokenSequences:
+    """Shorten the documents that are longer than `max_length` tokens.
+
+    Parameters
+    ----------
+    sequences : TokenSequences
+    max_length : int or None
+        None leaves every document as it is.
+    truncation : {"head", "tail", "head_tail"}
+        Which tokens stay: the first, the last, or the first ``max_length // 4`` and
+        for the rest the last.
+
+    Returns
+    -------
+    TokenSequences
+    """
+    lengths = sequences.lengths
+    if max_length is None or lengths.max(initial=0) <= max_length:
+        return sequences
+    kept = np.minimum(lengths, max_length)
+    offsets = np.zeros(len(kept) + 1, dtype=np.int64)
+    np.cumsum(kept, out=offsets[1:])
+    n_head = {"head": max_length, "tail": 0, "head_tail": max_length // 4}[truncation]
+    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], kept)
+    # Behind the head the tokens that were cut out are skipped.
+    source = within + np.repeat(sequences.offsets[:-1], kept)
+    source += np.where(within >= n_head, np.repeat(lengths - kept, kept), 0)
+    return TokenSequences(sequences.ids[source], offsets)
+
+
+class TextEncoder:
+    """Learns a vocabulary and turns documents into token ids.
+
+    Parameters
+    ----------
+    tokenizer : {"auto", "word", "char", "jieba"} or callable, default="auto"
+        See `fastlstm.text.tokenize.get_tokenizer`.
+    lowercase : bool, default=True
+    max_features : int or None, default=None
+        Greatest number of tokens in the vocabulary, the specials not counted; the
+        most frequent are kept.
+    min_df : int or float, default=1
+        Least number of documents that hold a token of the vocabulary; a float
+        between 0 and 1 is a share of the documents.
+    max_length : int or None, default=None
+        Greatest number of tokens of a document; longer ones are cut.
+    truncation : {"head", "tail", "head_tail"}, default="head_tail"
+        Which tokens of a long document stay, see `truncate`.
+
+    Attributes
+    ----------
+    vocabulary_ : Vocabulary
+    n_truncated_ : int
+        Documents that were cut in the last call of `fit` or `transform`.
+    tokens_lost_ : int
+        Tokens that were cut off in that call.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A parameter is out of its range or of a wrong type.
+    """
+
+    def __init__(
+        self,
+        tokenizer: str | Callable[[str], list[str]] = "auto",
+        lowercase: bool = True,
+        max_features: int | None = None,
+        min_df: int | float = 1,
+        max_length: int | None = None,
+        truncation: str = "head_tail",
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.lowercase = bool(lowercase)
+        self.max_features = _check_count("max_features", max_features)
+        self.min_df = _check_min_df(min_df)
+        self.max_length = _check_count("max_length", max_length)
+        if truncation not in TRUNCATIONS:
+            names = ", ".join(map(repr, TRUNCATIONS))
+            raise ValueError(f"truncation must be one of {names}, got {truncation!r}")
+        self.truncation = truncation
+        self._tokenize = get_tokenizer(tokenizer, self.lowercase)
+
+    def fit(self, texts: Sequence[str]) -> TokenSequences:
+        """Learn the vocabulary and encode the documents it was learned from.
+
+        Parameters
+        ----------
+        texts : sequence of str
+
+        Returns
+        -------
+        TokenSequences
+            The same as ``transform(texts)``, but each document is read only once.
+
+        Raises
+        ------
+        ValueError
+            No token occurs in `min_df` documents.
+        """
+        # A token that is met for the first time takes the next id.
+        provisional: defaultdict[str, int] = defaultdict()
+        provisional.default_factory = provisional.__len__
+        ids, offsets = self._read(texts, lambda tokens: map(provisional.__getitem__, tokens))
+        words = list(provisional)
+        counts = np.bincount(ids, minlength=len(words))
+        kept = select_words(
+            words,
+            counts,
+            document_counts(ids, offsets, len(words)),
+            n_documents=len(texts),
+            min_df=self.min_df,
+            max_features=self.max_features,
+        )
+        self.vocabulary_ = Vocabulary([words[index] for index in kept])
+        final = np.full(len(words), UNK_ID, dtype=np.int32)
+        final[kept] = np.arange(len(SPECIAL_TOKENS), len(self.vocabulary_))
+        return self._truncate(final[ids], offsets)
+
+    def transform(self, texts: Sequence[str]) -> TokenSequences:
+        """Encode documents with the vocabulary that `fit` learned.
+
+        Parameters
+        ----------
+        texts : sequence of str
+
+        Returns
+        -------
+        TokenSequences
+            Tokens that are not in the vocabulary have the id 1.
+
+        Raises
+        ------
+        RuntimeError
+            `fit` was not called.
+        """
+        return self._truncate(*self._read(texts, self._fitted_vocabulary().lookup))
+
+    def state(self) -> dict:
+        """Parameters and vocabulary as a dict that JSON can hold.
+
+        Raises
+        ------
+        ValueError
+            The tokenizer is a callable.
+        RuntimeError
+            `fit` was not called.
+        """
+        if not isinstance(self.tokenizer, str):
+            raise ValueError(
+                "a callable tokenizer cannot be stored in a model file; use tokenizer='auto', "
+                "'word', 'char' or 'jieba', or split the documents yourself and pass "
+                "token ids to LSTMClassifier"
+            )
+        return {
+            "tokenizer": self.tokenizer,
+            "lowercase": self.lowercase,
+            "max_features": self.max_features,
+            "min_df": self.min_df,
+            "max_length": self.max_length,
+            "truncation": self.truncation,
+            "tokens": list(self._fitted_vocabulary().tokens),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict) -> TextEncoder:
+        """An encoder from what `state` returned.
+
+        Raises
+        ------
+        ValueError, TypeError
+            A key is missing or unknown, or a value is out of its range.
+        ImportError
+            The tokenizer is "jieba" and ``rjieba`` is not installed.
+        """
+        if set(state) != _STATE_KEYS:
+            different = ", ".join(sorted(map(str, set(state) ^ _STATE_KEYS)))
+            raise ValueError(f"the encoder's state has missing or unknown keys: {different}")
+        if not isinstance(state["tokenizer"], str) or not isinstance(state["tokens"], list):
+            raise ValueError("the encoder's state must name its tokenizer and list its tokens")
+        parameters = {key: value for key, value in state.items() if key != "tokens"}
+        encoder = cls(**parameters)
+        encoder.vocabulary_ = Vocabulary.from_tokens(state["tokens"])
+        return encoder
+
+    def _fitted_vocabulary(self) -> Vocabulary:
+        if not hasattr(self, "vocabulary_"):
+            raise RuntimeError("this TextEncoder has no vocabulary yet; call fit first")
+        return self.vocabulary_
+
+    def _read(
+        self, texts: Sequence[str], lookup: Callable[[list[str]], Iterable[int]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        # Tokens become ids at once: strings would take fifteen times the memory.
+        ids = array("i")
+        offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+        for row, text in enumerate(texts, 1):
+            ids.extend(lookup(self._tokenize(text)))
+            offsets[row] = len(ids)
+        return np.array(ids, dtype=np.int32), offsets
+
+    def _truncate(self, ids: np.ndarray, offsets: np.ndarray) -> TokenSequences:
+        whole = TokenSequences(ids, offsets)
+        cut = truncate(whole, self.max_length, self.truncation)
+        self.n_truncated_ = int(np.count_nonzero(cut.lengths < whole.lengths))
+        self.tokens_lost_ = len(whole.ids) - len(cut.ids)
+        return cut
+
+
+def _check_count(name: str, value: int | None) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int or None, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1 or None for no limit, got {value!r}")
+    return int(value)
+
+
+def _check_min_df(value: int | float) -> int | float:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"min_df must be an int or a float, got {value!r}")
+    if isinstance(value, Integral):
+        if value < 1:
+            raise ValueError(f"min_df as an int must be at least 1, got {value!r}")
+        return int(value)
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"min_df as a float must lie between 0 and 1, got {value!r}")
+    return float(value)

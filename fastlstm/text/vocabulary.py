@@ -1,0 +1,187 @@
+"""The tokens a model knows, and which of them to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+
+import numpy as np
+
+from fastlstm.core.records import PAD_ID, UNK_ID
+
+PAD_TOKEN = "<pad>"
+UNK_TOKEN = "<unk>"
+SPECIAL_TOKENS = (PAD_TOKEN, UNK_TOKEN)
+
+# Pairs of (document, token) that are sorted at once to count documents.
+_PAIRS_AT_ONCE = 1 << 21
+
+
+class Vocabulary:
+    """Tokens and their ids.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The tokens apart from the specials, in the order of their ids, the first of
+        which is 2.
+
+    Attributes
+    ----------
+    tokens : tuple of str
+        Token of each id; 0 is ``"<pad>"``, 1 is ``"<unk>"``.
+    ids : dict of str to int
+        Id of each token. The specials are left out, so a document that holds
+        ``"<pad>"`` itself is not mistaken for padding.
+
+    Raises
+    ------
+    ValueError
+        A token occurs twice or is a special.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.tokens = (*SPECIAL_TOKENS, *words)
+        self.ids = {word: index for index, word in enumerate(words, len(SPECIAL_TOKENS))}
+        if len(self.ids) < len(words):
+            row = next(i for i, token in enumerate(self.tokens) if self.ids.get(token, i) != i)
+            raise ValueError(
+                f"token {self.tokens[row]!r} (index {row}) occurs twice; drop one of the two"
+            )
+        for special in SPECIAL_TOKENS:
+            if special in self.ids:
+                raise ValueError(f"{special!r} is reserved; drop it from the words")
+
+    @classmethod
+    def from_tokens(cls, tokens: Iterable[str]) -> Vocabulary:
+        """Build from a list as in the attribute `tokens`, specials first.
+
+        Raises
+        ------
+        ValueError
+            The specials are not the first two, a token is not a str, or one occurs
+            twice.
+        """
+        tokens = list(tokens)
+        for row, token in enumerate(tokens):
+            if not isinstance(token, str):
+                raise ValueError(f"token {row} is {type(token).__name__}; every token must be str")
+        if tuple(tokens[:2]) != SPECIAL_TOKENS:
+            raise ValueError(
+                f"the first two tokens are {tokens[:2]}; put {list(SPECIAL_TOKENS)} before the rest"
+            )
+        return cls(tokens[2:])
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __contains__(self, token: object) -> bool:
+        return token in self.ids
+
+    def __repr__(self) -> str:
+        return f"Vocabulary of {len(self)} tokens, {PAD_ID} = {PAD_TOKEN}, {UNK_ID} = {UNK_TOKEN}"
+
+    def lookup(self, tokens: Iterable[str]) -> Iterable[int]:
+        """Ids of tokens, one after the other; 1 for a token that is not known."""
+        return map(self.ids.get, tokens, repeat(UNK_ID))
+
+    def encode(self, tokens: Sequence[str]) -> np.ndarray:
+        """Ids of tokens.
+
+        Parameters
+        ----------
+        tokens : sequence of str
+
+        Returns
+        -------
+        ndarray of int32, shape (n_tokens,)
+            1 for a token that is not known.
+        """
+        return np.fromiter(self.lookup(tokens), dtype=np.int32, count=len(tokens))
+
+
+def document_counts(ids: np.ndarray, offsets: np.ndarray, n_ids: int) -> np.ndarray:
+    """Number of documents that hold each id.
+
+    Parameters
+    ----------
+    ids : ndarray of int32, shape (n_tokens,)
+    offsets : ndarray of int64, shape (n_documents + 1,)
+        As in `fastlstm.core.records.TokenSequences`.
+    n_ids : int
+        Every id is below it.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_ids,)
+    """
+    counts = np.zeros(n_ids, dtype=np.int64)
+    n_documents = len(offsets) - 1
+    first = 0
+    while first < n_documents:
+        limit = offsets[first] + _PAIRS_AT_ONCE
+        last = max(first + 1, int(np.searchsorted(offsets, limit, side="right")) - 1)
+        document = np.repeat(np.arange(last - first), np.diff(offsets[first : last + 1]))
+        pairs = (document << 32) | ids[offsets[first] : offsets[last]]
+        # np.unique would hash them, which takes twenty times as long as this sort.
+        pairs.sort()
+        new = np.ones(len(pairs), dtype=bool)
+        np.not_equal(pairs[1:], pairs[:-1], out=new[1:])
+        counts += np.bincount(pairs[new] & 0xFFFFFFFF, minlength=n_ids)
+        first = last
+    return counts
+
+
+def select_words(
+    words: Sequence[str],
+    counts: np.ndarray,
+    n_documents_with: np.ndarray,
+    *,
+    n_documents: int,
+    min_df: int | float,
+    max_features: int | None,
+) -> np.ndarray:
+    """Which words to keep, the most frequent first, equally frequent ones by text.
+
+    The order does not depend on the order of the documents.
+
+    Parameters
+    ----------
+    words : sequence of str, shape (n_words,)
+    counts : ndarray of int, shape (n_words,)
+        Occurrences of each word.
+    n_documents_with : ndarray of int, shape (n_words,)
+        Documents that hold each word.
+    n_documents : int
+    min_df : int or float
+        Least number of documents, or as a float their least share, that hold a word.
+    max_features : int or None
+        Greatest number of words.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_kept,)
+        Indices into `words`.
+
+    Raises
+    ------
+    ValueError
+        No word is left.
+    """
+    if not len(words):
+        raise ValueError(
+            "no document holds a token; check that the documents are not empty "
+            "and that the tokenizer suits their language"
+        )
+    least = min_df if isinstance(min_df, int) else min_df * n_documents
+    kept = np.flatnonzero(n_documents_with >= least).tolist()
+    kept = [index for index in kept if words[index] not in SPECIAL_TOKENS]
+    if not kept:
+        raise ValueError(
+            f"no token occurs in min_df={min_df} of the {n_documents} documents; "
+            f"lower min_df (the most widespread token occurs in {n_documents_with.max()})"
+        )
+    kept.sort(key=words.__getitem__)
+    kept = np.array(kept, dtype=np.int64)
+    order = np.argsort(-counts[kept], kind="stable")
+    return kept[order[:max_features]]

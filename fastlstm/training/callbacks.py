@@ -1,0 +1,85 @@
+"""Hooks into the training loop. Each does nothing unless a subclass says otherwise."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+from fastlstm.training.history import EpochRecord, describe
+
+
+class Callback:
+    """Base of all callbacks."""
+
+    def on_train_begin(self, n_epochs: int, steps_per_epoch: int) -> None:
+        """Before the first epoch."""
+
+    def on_step_end(self, epoch: int, step: int, loss: float) -> None:
+        """After a minibatch; ``epoch`` and ``step`` count from 1."""
+
+    def on_epoch_end(self, record: EpochRecord) -> None:
+        """After an epoch and its validation."""
+
+    def on_train_end(self) -> None:
+        """Always called once training stops, for whatever reason."""
+
+
+class ProgressBar(Callback):
+    """A live bar with the running loss, and a line for each finished epoch (rich)."""
+
+    def on_train_begin(self, n_epochs, steps_per_epoch):
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self.n_epochs = n_epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.task = self.progress.add_task(
+            f"epoch 1/{n_epochs}", total=steps_per_epoch, loss=float("nan")
+        )
+        self.progress.start()
+
+    def on_step_end(self, epoch, step, loss):
+        self.progress.update(
+            self.task, completed=step, loss=loss, description=f"epoch {epoch}/{self.n_epochs}"
+        )
+
+    def on_epoch_end(self, record):
+        self.progress.console.print(describe(record), highlight=False)
+        self.progress.update(self.task, completed=0)
+
+    def on_train_end(self):
+        self.progress.stop()
+
+
+class InterruptGuard:
+    """Turns the first Ctrl-C into a wish to stop; a second one raises as usual.
+
+    Signals can be caught in the main thread only; elsewhere the guard does nothing
+    and Ctrl-C keeps its usual meaning.
+    """
+
+    def __init__(self):
+        self.requested = False
+        self._previous = None
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def _on_signal(self, number, frame):
+        self.requested = True
+        signal.signal(signal.SIGINT, self._previous)
+
+    def __exit__(self, *exc_info):
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)

@@ -1,0 +1,43 @@
+"""What happened in each epoch, as ``history_`` shows it."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class EpochRecord(TypedDict, total=False):
+    """One epoch. ``val_`` entries are missing where there is no validation data.
+
+    Attributes
+    ----------
+    epoch : int
+        1 for the first.
+    loss, val_loss : float
+        Weighted mean cross-entropy, in nats a document; ``loss`` is the mean over
+        the epoch's minibatches, with dropout, while the weights changed.
+    accuracy, val_accuracy : float
+        Share of documents classified right.
+    learning_rate : float
+        At the epoch's last step.
+    seconds : float
+        Wall time, validation included.
+    tokens_per_second : float
+        Training tokens over the seconds spent on training.
+    """
+
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    seconds: float
+    tokens_per_second: float
+
+
+def describe(record: EpochRecord) -> str:
+    """One line for people."""
+    line = f"epoch {record['epoch']}: loss {record['loss']:.4f}, acc {record['accuracy']:.3f}"
+    if "val_loss" in record:
+        line += f", val loss {record['val_loss']:.4f}, val acc {record['val_accuracy']:.3f}"
+    return f"{line}, {record['seconds']:.1f} s, {record['tokens_per_second']:,.0f} tokens/s"

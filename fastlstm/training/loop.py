@@ -1,0 +1,242 @@
+"""The training loop: epochs, validation, early stopping, and what ends it early."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fastlstm import model as network
+from fastlstm.core.errors import NonFiniteLossWarning
+from fastlstm.data.batching import minibatches
+from fastlstm.losses import loss_for
+from fastlstm.optim.optimizers import clip_factor, make_optimizer
+from fastlstm.optim.schedules import make_schedule
+from fastlstm.training.callbacks import Callback, InterruptGuard
+from fastlstm.training.history import EpochRecord
+from fastlstm.training.shards import (
+    GradientEngine,
+    LabelledSequences,
+    ShardPool,
+    predicted_class,
+)
+
+_WHOLE = np.zeros(1, dtype=np.int32)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train; names and meanings as the estimators' parameters."""
+
+    optimizer: str = "adam"
+    learning_rate: float = 3e-3
+    schedule: str = "linear"
+    warmup: float = 0.05
+    batch_size: int = 32
+    max_epochs: int = 10
+    max_grad_norm: float | None = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    n_iter_no_change: int | None = None
+
+
+@dataclass
+class TrainingState:
+    """Everything that training changes, so that it can go on later.
+
+    Attributes
+    ----------
+    parameters : Parameters
+    slots : tuple or None
+        Optimiser state of the dense weights and of the embedding.
+    step : int
+        Updates made so far.
+    rng : numpy.random.Generator
+        Order of minibatches and dropout masks.
+    history : list of EpochRecord
+    stopped_by : str
+        "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
+    """
+
+    parameters: network.Parameters
+    rng: np.random.Generator
+    slots: tuple | None = None
+    step: int = 0
+    history: list[EpochRecord] = field(default_factory=list)
+    stopped_by: str = "max_epochs"
+
+
+class Best:
+    """The best epoch so far by validation accuracy, ties by validation loss."""
+
+    def __init__(self, patience: int):
+        self.patience = patience
+        self.score = None
+        self.parameters = None
+        self.waited = 0
+
+    def offer(self, record: EpochRecord, parameters: network.Parameters) -> bool:
+        """Take note of an epoch; True when ``patience`` epochs brought nothing better."""
+        score = (record["val_accuracy"], -record["val_loss"])
+        if self.score is None or score > self.score:
+            self.score, self.parameters, self.waited = score, parameters.copy(), 0
+            return False
+        self.waited += 1
+        return self.waited >= self.patience
+
+
+class Trainer:
+    """Runs epochs for one ``fit`` call.
+
+    Parameters
+    ----------
+    k : backend module
+    config : ModelConfig
+    state : TrainingState
+        Changed in place.
+    options : TrainingOptions
+    pool : ShardPool
+    callbacks : list of Callback
+    """
+
+    def __init__(self, k, config, state, options, pool, callbacks=()):
+        self.k, self.config, self.state, self.options = k, config, state, options
+        self.pool: ShardPool = pool
+        self.callbacks: list[Callback] = list(callbacks)
+        parameters = state.parameters
+        self.engine = GradientEngine(k, config, pool, parameters.flat.dtype)
+        self.optimizer = make_optimizer(
+            options.optimizer, momentum=options.momentum, weight_decay=options.weight_decay
+        )
+        if state.slots is None:
+            state.slots = (
+                self.optimizer.init(parameters.flat[None]),
+                self.optimizer.init(parameters.embedding),
+            )
+        self.packed = network.pack_model(k, config, parameters)
+
+    def run(self, train: LabelledSequences, valid: LabelledSequences | None) -> None:
+        """Train for up to ``max_epochs``; with ``valid``, end at its best epoch."""
+        options, state = self.options, self.state
+        n_steps = -(-int(np.sum(train.sequences.lengths > 0)) // options.batch_size)
+        schedule = make_schedule(options.schedule, n_steps * options.max_epochs, options.warmup)
+        best = Best(options.n_iter_no_change or options.max_epochs) if valid is not None else None
+        first_step, first_epoch = state.step, len(state.history)
+        self._tell("on_train_begin", options.max_epochs, n_steps)
+        try:
+            with InterruptGuard() as guard:
+                for epoch in range(1, options.max_epochs + 1):
+                    entered = state.parameters.copy()
+                    record = self._epoch(epoch, train, schedule, first_step, guard)
+                    if record is None:
+                        self._restore(entered if best is None else best.parameters or entered)
+                        break
+                    if valid is not None:
+                        self._validate(record, valid)
+                    record["epoch"] = first_epoch + epoch
+                    state.history.append(record)
+                    self._tell("on_epoch_end", record)
+                    if best is not None and best.offer(record, state.parameters):
+                        state.stopped_by = "early_stopping"
+                        break
+                    if guard.requested:
+                        state.stopped_by = "interrupt"
+                        break
+        finally:
+            self._tell("on_train_end")
+        if best is not None and best.parameters is not None:
+            self._restore(best.parameters)
+
+    def _epoch(self, epoch, train, schedule, first_step, guard) -> EpochRecord | None:
+        """One pass over the documents; None when the loss was not finite."""
+        started = time.perf_counter()
+        state = self.state
+        loss, weight, correct, tokens, documents = 0.0, 0.0, 0, 0, 0
+        rate = 0.0
+        lengths = train.sequences.lengths
+        batches = minibatches(lengths, self.options.batch_size, state.rng)
+        for number, rows in enumerate(batches, start=1):
+            result = self.engine(state.parameters, self.packed, train, rows, state.rng)
+            norm = self._squared_norm(result)
+            if not (np.isfinite(result.loss) and np.isfinite(norm)):
+                self._report_non_finite(epoch, number)
+                return None
+            rate = self.options.learning_rate * schedule(state.step - first_step + 1)
+            self._update(result, rate, clip_factor(norm, self.options.max_grad_norm))
+            batch_weight = float(train.weight[rows].sum())
+            loss += result.loss * batch_weight
+            weight += batch_weight
+            correct += result.n_correct
+            documents += len(rows)
+            tokens += result.n_tokens
+            self._tell("on_step_end", epoch, number, result.loss)
+            if guard.requested:
+                break
+        seconds = time.perf_counter() - started
+        return EpochRecord(
+            epoch=epoch,
+            loss=loss / weight if weight else 0.0,
+            accuracy=correct / max(1, documents),
+            learning_rate=rate,
+            seconds=seconds,
+            tokens_per_second=tokens / seconds,
+        )
+
+    def _squared_norm(self, result) -> float:
+        dense = self.k.squared_norm(result.dense.flat)
+        return float(dense + self.k.squared_norm(result.embedding.values.ravel()))
+
+    def _update(self, result, rate, scale) -> None:
+        state = self.state
+        state.step += 1
+        parameters = state.parameters
+        for table, rows, gradient, slots in (
+            (parameters.flat[None], _WHOLE, result.dense.flat[None], state.slots[0]),
+            (parameters.embedding, result.embedding.tokens, result.embedding.values,
+             state.slots[1]),
+        ):  # fmt: skip
+            self.optimizer.update(
+                self.k, table, rows, gradient, slots, state.step, rate, scale
+            )
+        network.pack_model(self.k, self.config, parameters, self.packed)
+
+    def _validate(self, record: EpochRecord, valid: LabelledSequences) -> None:
+        started = time.perf_counter()
+        loss, accuracy = evaluate(
+            self.k, self.config, self.state.parameters, self.packed, valid, self.pool
+        )
+        record["val_loss"], record["val_accuracy"] = loss, accuracy
+        record["seconds"] += time.perf_counter() - started
+
+    def _restore(self, parameters: network.Parameters) -> None:
+        self.state.parameters = parameters
+        network.pack_model(self.k, self.config, parameters, self.packed)
+
+    def _report_non_finite(self, epoch, batch) -> None:
+        self.state.stopped_by = "non_finite_loss"
+        warnings.warn(
+            f"the loss was not finite in epoch {epoch}, batch {batch}: training stopped and the "
+            "last good weights are kept. Lower learning_rate "
+            f"(now {self.options.learning_rate:g}) or max_grad_norm.",
+            NonFiniteLossWarning,
+            stacklevel=2,
+        )
+
+    def _tell(self, hook: str, *arguments) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(*arguments)
+
+
+def evaluate(k, config, parameters, packed, data: LabelledSequences, pool) -> tuple[float, float]:
+    """Weighted mean loss and accuracy; empty documents count in neither."""
+    logits = network.predict_logits(k, config, parameters, packed, data.sequences, pool.map)
+    rows = np.flatnonzero(data.sequences.lengths > 0)
+    if not len(rows):
+        return 0.0, 0.0
+    weight = data.weight[rows]
+    total = float(weight.sum()) or 1.0
+    loss, _ = loss_for(config.n_outputs)(logits[rows], data.y[rows], weight / total)
+    right = predicted_class(logits[rows]) == data.y[rows]
+    return loss, float(np.sum(weight * right) / total)
