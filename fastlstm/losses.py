@@ -25,8 +25,8 @@ def binary_cross_entropy(logits, y, weight):
     d_logits : float array, shape (n, 1)
     """
     z = logits[:, 0].astype(np.float64)
-    loss = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
-    d = weight * (sigmoid(z) - y)
+    loss = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))  # eq. (71)
+    d = weight * (sigmoid(z) - y)  # eq. (72)
     return float(np.sum(weight * loss)), d[:, None].astype(logits.dtype)
 
 
@@ -45,12 +45,12 @@ def softmax_cross_entropy(logits, y, weight):
     d_logits : float array, shape (n, n_classes)
     """
     z = logits.astype(np.float64)
-    z = z - z.max(axis=1, keepdims=True)
+    z = z - z.max(axis=1, keepdims=True)  # eq. (74)
     total = np.exp(z).sum(axis=1)
     rows = np.arange(len(y))
-    loss = np.log(total) - z[rows, y]
+    loss = np.log(total) - z[rows, y]  # eq. (75)
     d = np.exp(z) / total[:, None]
-    d[rows, y] -= 1.0
+    d[rows, y] -= 1.0  # eq. (76)
     return float(np.sum(weight * loss)), (weight[:, None] * d).astype(logits.dtype)
 
 
@@ -65,7 +65,7 @@ def probabilities(logits):
     if z.shape[1] == 1:
         p = sigmoid(z[:, 0])
         return np.stack([sigmoid(-z[:, 0]), p], axis=1)
-    z = np.exp(z - z.max(axis=1, keepdims=True))
+    z = np.exp(z - z.max(axis=1, keepdims=True))  # eqs. (74) and (75)
     return z / z.sum(axis=1, keepdims=True)
 
 

@@ -10,10 +10,13 @@ from fastlstm.core.records import TokenBatch, TokenSequences
 # drops in a minibatch, smaller means more varied minibatches.
 _BUCKET_BATCHES = 50
 
-# Documents in a shard, and the number of tokens below which cutting a minibatch
-# costs more than a second thread brings.
+# Documents in a shard at most, and the number of tokens below which cutting a
+# minibatch costs more than a second thread brings.
 _SHARD_DOCUMENTS = 16
 _SMALL_BATCH_TOKENS = 512
+
+# Tokens in a shard: no kernel call runs so long that Ctrl-C feels ignored.
+_SHARD_TOKENS = 16384
 
 
 def pack(sequences: TokenSequences, rows: np.ndarray) -> TokenBatch:
@@ -46,10 +49,11 @@ def split_shards(lengths: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
     results do not depend on it. Documents are dealt out from the longest to the
     shortest, back and forth.
     """
-    n = len(rows)
-    if n < _SHARD_DOCUMENTS // 2 or lengths[rows].sum() < _SMALL_BATCH_TOKENS:
+    n, n_tokens = len(rows), int(lengths[rows].sum())
+    if n < 2 or n_tokens < _SMALL_BATCH_TOKENS:
         return [rows]
-    n_shards = 2 * -(-n // (2 * _SHARD_DOCUMENTS))
+    pairs = max(-(-n // (2 * _SHARD_DOCUMENTS)), -(-n_tokens // (2 * _SHARD_TOKENS)))
+    n_shards = min(2 * pairs, n)
     rows = rows[np.argsort(-lengths[rows], kind="stable")]
     turn = np.arange(n) % (2 * n_shards)
     shard = np.minimum(turn, 2 * n_shards - 1 - turn)

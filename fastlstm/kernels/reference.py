@@ -56,7 +56,7 @@ def _walk(n_live, starts, reverse):
 
 
 def _received(states, initial, start, n, before, going_on):
-    """The rows of state that a step receives, shape (n, hidden)."""
+    """The rows of state that a step receives, shape (n, hidden): eqs. (34) and (35)."""
     return np.concatenate([states[before : before + going_on], initial[going_on:n]])
 
 
@@ -69,11 +69,11 @@ def lstm_forward(
         rows = slice(start, start + n)
         h_before = _received(mine, h0, start, n, before, going_on)
         c_before = _received(c, c0, start, n, before, going_on)
-        i, f, g, o = np.split(gates[rows] + h_before @ packed_w_h, 4, axis=1)
-        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        i, f, g, o = np.split(gates[rows] + h_before @ packed_w_h, 4, axis=1)  # eq. (1)
+        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)  # eq. (3)
         gates[rows] = np.concatenate([i, f, g, o], axis=1)
-        c[rows] = f * c_before + i * g
-        mine[rows] = o * np.tanh(c[rows])
+        c[rows] = f * c_before + i * g  # eq. (4)
+        mine[rows] = o * np.tanh(c[rows])  # eq. (5)
 
 
 def lstm_backward(
@@ -85,13 +85,14 @@ def lstm_backward(
         c_before = _received(c, c0, start, n, before, going_on)
         i, f, g, o = np.split(gates[rows], 4, axis=1)
         squashed = np.tanh(c[rows])
-        into_h = d_out[rows, column : column + hidden] + d_h[:n]
-        into_c = d_c[:n] + into_h * o * (1 - squashed**2)
+        into_h = d_out[rows, column : column + hidden] + d_h[:n]  # eqs. (15) and (37)
+        into_c = d_c[:n] + into_h * o * (1 - squashed**2)  # eq. (16)
+        # Eqs. (17) to (20), each times its factor of eq. (21).
         d_i, d_f = into_c * g * i * (1 - i), into_c * c_before * f * (1 - f)
         d_g, d_o = into_c * i * (1 - g**2), into_h * squashed * o * (1 - o)
-        d_c[:n] = into_c * f
+        d_c[:n] = into_c * f  # eqs. (22) and (38)
         gates[rows] = np.concatenate([d_i, d_f, d_g, d_o], axis=1)
-        d_h[:n] = gates[rows] @ packed_w_h_t
+        d_h[:n] = gates[rows] @ packed_w_h_t  # eqs. (23) and (38)
 
 
 def previous_states(h, h0, n_live, starts, reverse, column, out):

@@ -32,7 +32,7 @@ def init(rng, vocabulary_size, embedding_dim, dtype):
 
 
 def forward(k, work, table, ids) -> EmbeddingOutput:
-    """Look up the distinct tokens of a shard."""
+    """Look up the distinct tokens of a shard (docs/maths.md, eqs. (45) and (46))."""
     slots = work.constant("embedding.slots", len(table), -1)
     tokens = work.array("embedding.tokens", len(ids), dtype=np.int32)
     inverse = work.array("embedding.inverse", len(ids), dtype=np.int32)
@@ -43,7 +43,7 @@ def forward(k, work, table, ids) -> EmbeddingOutput:
 
 
 class EmbeddingGradient(NamedTuple):
-    """Gradient of the rows ``tokens`` of the table; all others have none.
+    """Gradient of the rows ``tokens`` of the table, eq. (49); all others have none.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class EmbeddingGradient(NamedTuple):
 
 
 def merge(k, work, parts, vocabulary_size) -> EmbeddingGradient:
-    """Sum the gradients of several shards, in their order."""
+    """Sum the gradients of several shards, in their order: eq. (56) over the shards."""
     if len(parts) == 1:
         return parts[0]
     ids = np.concatenate([part.tokens for part in parts])

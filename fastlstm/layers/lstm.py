@@ -19,14 +19,14 @@ def init(rng, n_inputs, hidden, dtype):
     Each gate's input block is Glorot uniform, its recurrent block orthogonal
     (Saxe et al. 2014); the forget gate's bias is 1 (Gers et al. 2000).
     """
-    limit = np.sqrt(6.0 / (n_inputs + hidden))
+    limit = np.sqrt(6.0 / (n_inputs + hidden))  # eq. (8)
     w_x = rng.uniform(-limit, limit, size=(n_inputs, 4 * hidden))
     blocks = []
     for _ in range(4):
         q, r = np.linalg.qr(rng.standard_normal((hidden, hidden)))
-        blocks.append(q * np.sign(np.diag(r)))  # uniform over orthogonal matrices
+        blocks.append(q * np.sign(np.diag(r)))  # uniform over orthogonal matrices, eq. (9)
     b = np.zeros(4 * hidden)
-    b[hidden : 2 * hidden] = 1.0
+    b[hidden : 2 * hidden] = 1.0  # eq. (10)
     w_h = np.concatenate(blocks, axis=1)
     return {"w_x": w_x.astype(dtype), "w_h": w_h.astype(dtype), "b": b.astype(dtype)}
 
@@ -105,7 +105,7 @@ class LSTMCache(NamedTuple):
 
 
 def _pre_activations(k, work, name, inputs, packed, n_tokens):
-    """Input projection with bias; once per distinct row where rows repeat."""
+    """Input projection with bias; once per distinct row where rows repeat, eq. (46)."""
     width = len(packed.b)
     gates = work.array(f"{name}.gates", n_tokens, width)
     if inputs.inverse is None:
@@ -118,7 +118,7 @@ def _pre_activations(k, work, name, inputs, packed, n_tokens):
 
 
 def forward(k, work, name, inputs, batch, directions, initial=None) -> LSTMCache:
-    """Run a layer over a packed batch.
+    """Run a layer over a packed batch (docs/maths.md, eqs. (1) to (6) and (40)).
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def forward(k, work, name, inputs, batch, directions, initial=None) -> LSTMCache
 
 
 def backward(k, work, name, cache, d_out, batch, directions, d_final=None):
-    """Gradients of a layer's input rows and initial states.
+    """Gradients of a layer's input rows and initial states, eqs. (15) to (24) and (39).
 
     Parameters
     ----------
@@ -199,12 +199,12 @@ def backward(k, work, name, cache, d_out, batch, directions, d_final=None):
         summed = gates
         if cache.inputs.inverse is not None:
             summed = work.zeros(f"{part}.summed", n_rows, gates.shape[1])
-            k.scatter_add_rows(gates, cache.inputs.inverse, summed)
+            k.scatter_add_rows(gates, cache.inputs.inverse, summed)  # eq. (47)
         cache.d_input.append(summed)
         into = d_rows if d == 0 else work.array(f"{name}.d_rows_reverse", *d_rows.shape)
-        k.matmul(summed, packed.w_x_t, n_inputs, zeros, into)
+        k.matmul(summed, packed.w_x_t, n_inputs, zeros, into)  # eqs. (24) and (49)
         if d == 1:
-            d_rows[:, :n_inputs] += into[:, :n_inputs]
+            d_rows[:, :n_inputs] += into[:, :n_inputs]  # eq. (42)
     return _narrow(d_rows, n_inputs), InitialState(d_h[:, :, :hidden], d_c)
 
 
@@ -226,6 +226,7 @@ def gradient(k, cache, d, low, high, accumulate, out):
     accumulate : bool
     out : dict of float arrays ``w_x``, ``w_h``, ``b``
     """
+    # Eqs. (25) to (27); over distinct rows eq. (48).
     k.weight_gradient(cache.inputs.rows, cache.d_input[d], low, high, accumulate, out["w_x"])
     k.weight_gradient(cache.h_before[d], cache.gates[d], low, high, accumulate, out["w_h"])
     k.bias_gradient(cache.d_input[d], low, high, accumulate, out["b"])

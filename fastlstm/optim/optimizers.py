@@ -40,6 +40,7 @@ def adam(weight_decay: float = 0.0) -> Optimizer:
 
     def update(k, table, rows, gradient, state, step, rate, scale):
         first, second = state
+        # Eqs. (81) to (84), on the rows of eq. (86) alone; the factors are those of (82).
         k.adam_update(
             table, rows, gradient, first, second, scale, rate, rate * weight_decay,
             BETA1, BETA2, 1.0 / (1.0 - BETA1**step), 1.0 / (1.0 - BETA2**step), EPSILON,
@@ -55,6 +56,7 @@ def sgd(momentum: float = 0.9, weight_decay: float = 0.0) -> Optimizer:
         return (np.zeros_like(table),)
 
     def update(k, table, rows, gradient, state, step, rate, scale):
+        # Eq. (85)
         k.sgd_update(table, rows, gradient, state[0], scale, rate, rate * weight_decay, momentum)
 
     return Optimizer(init, update)
@@ -72,7 +74,7 @@ def make_optimizer(name: str, *, momentum: float, weight_decay: float) -> Optimi
 
 
 def clip_factor(squared_norm: float, max_norm: float | None) -> float:
-    """Factor that brings a gradient's global norm down to ``max_norm``, at most 1."""
+    """Factor that brings a gradient's global norm down to ``max_norm``, at most 1: eq. (80)."""
     if max_norm is None or not squared_norm > max_norm**2:
         return 1.0
     return max_norm / float(np.sqrt(squared_norm))

@@ -28,12 +28,12 @@ def make_schedule(name: str, total_steps: int, warmup: float) -> Callable[[int],
 
     def factor(step: int) -> float:
         if step <= rising:
-            return step / rising
+            return step / rising  # eq. (94)
         done = min(1.0, (step - rising) / max(1, total_steps - rising))
         if name == "linear":
-            return 1.0 - (1.0 - _FINAL) * done
+            return 1.0 - (1.0 - _FINAL) * done  # eq. (92)
         if name == "cosine":
-            return _FINAL + (1.0 - _FINAL) * 0.5 * (1.0 + math.cos(math.pi * done))
-        return 1.0
+            return _FINAL + (1.0 - _FINAL) * 0.5 * (1.0 + math.cos(math.pi * done))  # eq. (93)
+        return 1.0  # eq. (91)
 
     return factor

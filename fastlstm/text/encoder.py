@@ -224,7 +224,7 @@ class TextEncoder:
     def _read(
         self, texts: Sequence[str], lookup: Callable[[list[str]], Iterable[int]]
     ) -> tuple[np.ndarray, np.ndarray]:
-        # Tokens become ids at once: strings would take fifteen times the memory.
+        # Tokens become ids at once; strings would take many times the memory.
         ids = array("i")
         offsets = np.zeros(len(texts) + 1, dtype=np.int64)
         for row, text in enumerate(texts, 1):

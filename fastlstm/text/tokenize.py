@@ -23,6 +23,11 @@ _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]*(?::[A-Za-z0-9-]+)?(?:[\s/][^<>]*)?>
 # html.unescape fails on decimal references longer than Python's limit for integers.
 _LONG_REFERENCE = re.compile(r"&#[0-9]{9,};?")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# What str.isprintable takes for visible, although it is not: fillers, variation selectors.
+_FILLER = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
 
 # Emoji, after UTS #51: a pictograph with its presentation or skin tone, joined to
 # others or followed by tags. Bounded, so that a chain without end is cut.
@@ -107,7 +112,7 @@ def clean(text: str) -> str:
         text = _CONTROL.sub(" ", text)
     if text.isascii():
         return text
-    if not printable:
+    if not printable or _FILLER.search(text):
         text = _compile_invisible().sub("", text)
     if not unicodedata.is_normalized("NFC", text):
         # Ordering an endless row of marks takes quadratic time.
@@ -208,8 +213,7 @@ def split_words(text: str, split_scripts: bool) -> list[str]:
     text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     if text.isascii():
         return _split_ascii(text)
-    # No token crosses a space. Stretches of ASCII words take the pattern of the
-    # standard library, which is three times as fast.
+    # No token crosses a space, so stretches of ASCII words can take the faster pattern.
     tokens = []
     for ascii_only, words in groupby(text.split(), str.isascii):
         stretch = " ".join(words)

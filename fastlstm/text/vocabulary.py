@@ -121,9 +121,11 @@ def document_counts(ids: np.ndarray, offsets: np.ndarray, n_ids: int) -> np.ndar
     while first < n_documents:
         limit = offsets[first] + _PAIRS_AT_ONCE
         last = max(first + 1, int(np.searchsorted(offsets, limit, side="right")) - 1)
-        document = np.repeat(np.arange(last - first), np.diff(offsets[first : last + 1]))
+        document = np.repeat(
+            np.arange(last - first, dtype=np.int64), np.diff(offsets[first : last + 1])
+        )
         pairs = (document << 32) | ids[offsets[first] : offsets[last]]
-        # np.unique would hash them, which takes twenty times as long as this sort.
+        # np.unique may hash integers, which is much slower than this sort.
         pairs.sort()
         new = np.ones(len(pairs), dtype=bool)
         np.not_equal(pairs[1:], pairs[:-1], out=new[1:])

@@ -63,8 +63,8 @@ class ProgressBar(Callback):
 class InterruptGuard:
     """Turns the first Ctrl-C into a wish to stop; a second one raises as usual.
 
-    Signals can be caught in the main thread only; elsewhere the guard does nothing
-    and Ctrl-C keeps its usual meaning.
+    Signals can be caught in the main thread only; elsewhere, and where Python does
+    not handle Ctrl-C (a background process ignores it), the guard changes nothing.
     """
 
     def __init__(self):
@@ -72,7 +72,8 @@ class InterruptGuard:
         self._previous = None
 
     def __enter__(self):
-        if threading.current_thread() is threading.main_thread():
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if in_main_thread and callable(signal.getsignal(signal.SIGINT)):
             self._previous = signal.signal(signal.SIGINT, self._on_signal)
         return self
 

@@ -52,7 +52,7 @@ class TrainingState:
     slots : tuple or None
         Optimiser state of the dense weights and of the embedding.
     step : int
-        Updates made so far.
+        Updates that the slots have seen.
     rng : numpy.random.Generator
         Order of minibatches and dropout masks.
     history : list of EpochRecord
@@ -111,11 +111,9 @@ class Trainer:
             options.optimizer, momentum=options.momentum, weight_decay=options.weight_decay
         )
         if state.slots is None:
-            state.slots = (
-                self.optimizer.init(parameters.flat[None]),
-                self.optimizer.init(parameters.embedding),
-            )
+            self._reset_slots()
         self.packed = network.pack_model(k, config, parameters)
+        self._good = None  # weights that gave a finite loss
 
     def run(self, train: LabelledSequences, valid: LabelledSequences | None) -> None:
         """Train for up to ``max_epochs``; with ``valid``, end at its best epoch."""
@@ -124,17 +122,17 @@ class Trainer:
         schedule = make_schedule(options.schedule, n_steps * options.max_epochs, options.warmup)
         best = Best(options.n_iter_no_change or options.max_epochs) if valid is not None else None
         first_step, first_epoch = state.step, len(state.history)
+        state.stopped_by = "max_epochs"
         self._tell("on_train_begin", options.max_epochs, n_steps)
         try:
             with InterruptGuard() as guard:
                 for epoch in range(1, options.max_epochs + 1):
-                    entered = state.parameters.copy()
                     record = self._epoch(epoch, train, schedule, first_step, guard)
-                    if record is None:
-                        self._restore(entered if best is None else best.parameters or entered)
-                        break
-                    if valid is not None:
+                    if record is not None and valid is not None:
                         self._validate(record, valid)
+                    if record is None or not self._is_finite(record):
+                        self._back_to_good_weights()
+                        break
                     record["epoch"] = first_epoch + epoch
                     state.history.append(record)
                     self._tell("on_epoch_end", record)
@@ -161,8 +159,10 @@ class Trainer:
             result = self.engine(state.parameters, self.packed, train, rows, state.rng)
             norm = self._squared_norm(result)
             if not (np.isfinite(result.loss) and np.isfinite(norm)):
-                self._report_non_finite(epoch, number)
+                self._warn_non_finite(f"the loss was not finite in epoch {epoch}, batch {number}")
                 return None
+            if number == 1:
+                self._good = state.parameters.copy()
             rate = self.options.learning_rate * schedule(state.step - first_step + 1)
             self._update(result, rate, clip_factor(norm, self.options.max_grad_norm))
             batch_weight = float(train.weight[rows].sum())
@@ -214,14 +214,37 @@ class Trainer:
         self.state.parameters = parameters
         network.pack_model(self.k, self.config, parameters, self.packed)
 
-    def _report_non_finite(self, epoch, batch) -> None:
-        self.state.stopped_by = "non_finite_loss"
+    def _is_finite(self, record: EpochRecord) -> bool:
+        """Whether the weights, which the last step changed, and their validation are finite."""
+        parameters = self.state.parameters
+        norm = self.k.squared_norm(parameters.flat)
+        norm += self.k.squared_norm(parameters.embedding.ravel())
+        if np.isfinite(norm) and np.isfinite(record.get("val_loss", 0.0)):
+            return True
+        self._warn_non_finite(f"weights or loss were not finite after epoch {record['epoch']}")
+        return False
+
+    def _warn_non_finite(self, what) -> None:
         warnings.warn(
-            f"the loss was not finite in epoch {epoch}, batch {batch}: training stopped and the "
-            "last good weights are kept. Lower learning_rate "
+            f"{what}: training stopped and the last good weights are kept. Lower learning_rate "
             f"(now {self.options.learning_rate:g}) or max_grad_norm.",
             NonFiniteLossWarning,
             stacklevel=2,
+        )
+
+    def _back_to_good_weights(self) -> None:
+        """Undo the epoch that failed; moments that saw its gradients begin anew."""
+        self.state.stopped_by = "non_finite_loss"
+        if self._good is not None:
+            self._restore(self._good)
+        self._reset_slots()
+
+    def _reset_slots(self) -> None:
+        parameters = self.state.parameters
+        self.state.step = 0
+        self.state.slots = (
+            self.optimizer.init(parameters.flat[None]),
+            self.optimizer.init(parameters.embedding),
         )
 
     def _tell(self, hook: str, *arguments) -> None:

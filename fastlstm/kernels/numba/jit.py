@@ -86,7 +86,8 @@ class KernelCache(_Cache):
             path.unlink(missing_ok=True)
 
     def _path(self, signature, codegen) -> Path:
-        key = repr((str(signature), codegen.magic_tuple(), _sources_digest()))
+        function = f"{self._function.__module__}.{self._function.__qualname__}"
+        key = repr((function, str(signature), codegen.magic_tuple(), _sources_digest()))
         name = hashlib.sha256(key.encode()).hexdigest()[:24]
         return kernel_cache_dir() / f"{self._function.__name__}-{name}.bin"
 
@@ -107,11 +108,14 @@ class KernelCache(_Cache):
             return None
 
     def save_overload(self, signature, compiled):
-        if not self._enabled:
+        # Code with addresses of this process in it (of large global arrays) stays here.
+        if not self._enabled or compiled.library.has_dynamic_globals:
             return
         try:
             path = self._path(signature, compiled.codegen)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not _is_private(path.parent):
+                return
             payload = dumps(compiled._reduce())
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
             try:

@@ -34,7 +34,7 @@ def _cell_forward(
 ):  # fmt: skip
     """One document, one step: pre-activations become gates, then c and h.
 
-    docs/maths.md, eqs. FORWARD. ``gates`` holds [i | f | g | o] and is changed in place.
+    docs/maths.md, eqs. (3) to (5). ``gates`` holds [i | f | g | o] and is changed in place.
     """
 
     def codegen(context, builder, signature, values):
@@ -48,16 +48,16 @@ def _cell_forward(
                 offset = builder.mul(n, ir.Constant(n.type, position))
                 return builder.gep(at_gates, [builder.add(offset, j)])
 
-            i = lanes.sigmoid(lanes.load(gate(0)))
+            i = lanes.sigmoid(lanes.load(gate(0)))  # eq. (3)
             f = lanes.sigmoid(lanes.load(gate(1)))
             g = lanes.tanh(lanes.load(gate(2)))
             o = lanes.sigmoid(lanes.load(gate(3)))
             before = lanes.load(builder.gep(at_before, [j]))
-            now = lanes.fma(f, before, lanes.mul(i, g))
+            now = lanes.fma(f, before, lanes.mul(i, g))  # eq. (4)
             for position, value in enumerate((i, f, g, o)):
                 lanes.store(value, gate(position))
             lanes.store(now, builder.gep(at_c, [j]))
-            lanes.store(lanes.mul(o, lanes.tanh(now)), builder.gep(at_h, [j]))
+            lanes.store(lanes.mul(o, lanes.tanh(now)), builder.gep(at_h, [j]))  # eq. (5)
 
         for_each_chunk(builder, gates.dtype, n, body)
         return context.get_dummy_value()
@@ -75,7 +75,7 @@ def _cell_backward(
 ):  # fmt: skip
     """One document, one step, backward: gates become gradients of pre-activations.
 
-    docs/maths.md, eqs. BACKWARD. ``d_c`` leaves as the gradient of the state before.
+    docs/maths.md, eqs. (15) to (22). ``d_c`` leaves as the gradient of the state before.
     """
 
     def codegen(context, builder, signature, values):
@@ -89,29 +89,30 @@ def _cell_backward(
                 offset = builder.mul(n, ir.Constant(n.type, position))
                 return builder.gep(at_gates, [builder.add(offset, j)])
 
-            def times_slope_of_sigmoid(d, y):
+            def times_slope_of_sigmoid(d, y):  # eq. (11)
                 return lanes.mul(d, lanes.mul(y, lanes.sub(one, y)))
 
-            def times_slope_of_tanh(d, y):
+            def times_slope_of_tanh(d, y):  # eq. (12)
                 return lanes.mul(d, lanes.sub(one, lanes.mul(y, y)))
 
             one = lanes.constant(1.0)
             i, f, g, o = (lanes.load(gate(position)) for position in range(4))
             squashed = lanes.tanh(lanes.load(builder.gep(at_c, [j])))
             before = lanes.load(builder.gep(at_before, [j]))
-            into_h = lanes.add(
+            into_h = lanes.add(  # eq. (15)
                 lanes.load(builder.gep(at_d_out, [j])), lanes.load(builder.gep(at_d_h, [j]))
             )
-            d_o = lanes.mul(into_h, squashed)
-            into_c = lanes.add(
+            d_o = lanes.mul(into_h, squashed)  # eq. (17)
+            into_c = lanes.add(  # eq. (16)
                 lanes.load(builder.gep(at_d_c, [j])),
                 times_slope_of_tanh(lanes.mul(into_h, o), squashed),
             )
+            # eq. (21), of the gates' gradients by eqs. (18), (19) and (20)
             lanes.store(times_slope_of_sigmoid(lanes.mul(into_c, g), i), gate(0))
             lanes.store(times_slope_of_sigmoid(lanes.mul(into_c, before), f), gate(1))
             lanes.store(times_slope_of_tanh(lanes.mul(into_c, i), g), gate(2))
             lanes.store(times_slope_of_sigmoid(d_o, o), gate(3))
-            lanes.store(lanes.mul(into_c, f), builder.gep(at_d_c, [j]))
+            lanes.store(lanes.mul(into_c, f), builder.gep(at_d_c, [j]))  # eq. (22)
 
         for_each_chunk(builder, gates.dtype, n, body)
         return context.get_dummy_value()
@@ -159,6 +160,7 @@ def lstm_forward(
         start, n = starts[t], n_live[t]
         going_on = min(n, n_before)
         place = start * gate_row
+        # The recurrent product of eq. (1), from the states of eqs. (34) and (35).
         if going_on > 0:
             matmul_rows(
                 h, before * h_row + column, h_row, going_on, packed_w_h, columns,
@@ -234,6 +236,7 @@ def lstm_backward(
                     d_out, token * d_out_row + column, d_h, row * d_h_row,
                     d_c, row * hidden, hidden,
                 )  # fmt: skip
+        # eqs. (23) and (38)
         matmul_rows(
             gates, start * gate_row, gate_row, n, packed_w_h_t, hidden,
             zeros, 0, 0, d_h, 0,
@@ -243,6 +246,8 @@ def lstm_backward(
 @jit
 def previous_states(h, h0, n_live, starts, reverse, column, out):
     """The hidden state that each token's step received, for the weight gradient.
+
+    docs/maths.md, eqs. (34) and (35); the rows of H_prev in eq. (26).
 
     Parameters
     ----------

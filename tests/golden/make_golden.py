@@ -1,0 +1,172 @@
+"""Write the golden files of this folder with PyTorch, which the tests do not need.
+
+Run from anywhere: ``python tests/golden/make_golden.py`` (made with PyTorch 2.13.0,
+CPU). Documents are stored one after the other without padding; weights keep
+PyTorch's names, layouts and gate order (i, f, g, o). Everything is float32.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
+
+FOLDER = Path(__file__).parent
+LENGTHS = [6, 1, 9, 4, 4, 1, 7]
+POOLINGS = ["last", "mean", "max"]
+
+
+def save(name, arrays):
+    plain = {key: np.asarray(value) for key, value in arrays.items()}
+    np.savez_compressed(FOLDER / f"{name}.npz", **plain)
+
+
+def numbers(tensor):
+    return tensor.detach().numpy().copy()
+
+
+def randomise(module, generator, scale=0.5):
+    """Weights and biases all different from 0, so that none can be mixed up."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
+
+
+def named_gradients(module):
+    return {f"grad.{name}": numbers(p.grad) for name, p in module.named_parameters()}
+
+
+def run_packed(lstm, rows, lengths, state=None):
+    """Outputs of documents stored one after the other, laid out the same way."""
+    padded = pad_sequence(torch.split(rows, lengths), batch_first=True)
+    packed = pack_padded_sequence(padded, lengths, batch_first=True, enforce_sorted=False)
+    out, final = lstm(packed, state)
+    out, _ = pad_packed_sequence(out, batch_first=True)
+    return [document[:length] for document, length in zip(out, lengths, strict=True)], final
+
+
+def lstm_file(layers, directions, inputs=5, hidden=7):
+    generator = torch.Generator().manual_seed(100 * layers + directions)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    lstm = nn.LSTM(inputs, hidden, layers, batch_first=True, bidirectional=directions == 2)
+    randomise(lstm, generator)
+    states = (layers * directions, len(LENGTHS), hidden)
+    x = draw(sum(LENGTHS), inputs).requires_grad_()
+    h0, c0 = draw(*states).requires_grad_(), draw(*states).requires_grad_()
+    documents, (h_n, c_n) = run_packed(lstm, x, LENGTHS, (h0, c0))
+    y = torch.cat(documents)
+    d_y, d_h_n, d_c_n = draw(*y.shape), draw(*states), draw(*states)
+    ((y * d_y).sum() + (h_n * d_h_n).sum() + (c_n * d_c_n).sum()).backward()
+    arrays = {name: numbers(p) for name, p in lstm.named_parameters()}
+    arrays.update(named_gradients(lstm))
+    arrays.update(
+        lengths=np.array(LENGTHS), x=numbers(x), h0=numbers(h0), c0=numbers(c0),
+        y=numbers(y), h_n=numbers(h_n), c_n=numbers(c_n), d_y=d_y, d_h_n=d_h_n, d_c_n=d_c_n,
+        d_x=x.grad, d_h0=h0.grad, d_c0=c0.grad,
+    )  # fmt: skip
+    save(f"lstm_{layers}_layers_{directions}_directions", arrays)
+
+
+def pool(documents, h_n, pooling):
+    if pooling == "last":
+        return torch.cat([h_n[-2], h_n[-1]], dim=1)
+    if pooling == "mean":
+        return torch.stack([document.mean(dim=0) for document in documents])
+    return torch.stack([document.max(dim=0).values for document in documents])
+
+
+def model_file(pooling, n_classes, vocabulary=20, width=6, hidden=5):
+    seed = 1000 + 10 * POOLINGS.index(pooling) + n_classes
+    generator = torch.Generator().manual_seed(seed)
+    n_outputs = 1 if n_classes == 2 else n_classes
+    model = nn.ModuleDict({
+        "embedding": nn.Embedding(vocabulary, width),
+        "lstm": nn.LSTM(width, hidden, 2, batch_first=True, bidirectional=True),
+        "dense": nn.Linear(2 * hidden, n_outputs),
+    })  # fmt: skip
+    randomise(model, generator)
+    # Few ids for many tokens: repeats within and across documents, unseen rows too.
+    ids = torch.randint(1, vocabulary // 2, (sum(LENGTHS),), generator=generator)
+    y = torch.randint(0, n_classes, (len(LENGTHS),), generator=generator)
+    weight = 0.25 + torch.rand(len(LENGTHS), generator=generator)
+    documents, (h_n, _) = run_packed(model["lstm"], model["embedding"](ids), LENGTHS)
+    logits = model["dense"](pool(documents, h_n, pooling))
+    if n_outputs == 1:
+        each = nn.BCEWithLogitsLoss(reduction="none")(logits[:, 0], y.float())
+    else:
+        each = nn.CrossEntropyLoss(reduction="none")(logits, y)
+    loss = (weight * each).sum() / weight.sum()
+    loss.backward()
+    arrays = {name: numbers(p) for name, p in model.named_parameters()}
+    arrays.update(named_gradients(model))
+    arrays.update(
+        lengths=np.array(LENGTHS), ids=ids, y=y, weight=weight,
+        logits=numbers(logits), loss=numbers(loss),
+    )  # fmt: skip
+    save(f"model_{pooling}_{n_classes}_classes", arrays)
+
+
+def optimizer_file(steps=12, size=23):
+    """Weights after each step; gradients shrink and change sign on the way."""
+    generator = torch.Generator().manual_seed(5)
+    start = torch.randn(size, generator=generator)
+    gradients = torch.randn(steps, size, generator=generator)
+    gradients /= torch.arange(1, steps + 1)[:, None]
+    arrays = {"start": start, "gradients": gradients}
+    makers = {
+        "adam": lambda p: torch.optim.Adam(p, lr=0.01, eps=1e-8),
+        "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, eps=1e-8, weight_decay=0.1),
+        "sgd": lambda p: torch.optim.SGD(p, lr=0.01),
+        "sgd_momentum": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9),
+    }
+    for name, make in makers.items():
+        weight = start.clone().requires_grad_()
+        optimizer = make([weight])
+        path = []
+        for gradient in gradients:
+            weight.grad = gradient.clone()
+            optimizer.step()
+            path.append(numbers(weight))
+        arrays[name] = np.stack(path)
+    save("optimizers", arrays)
+
+
+def sparse_adam_file(steps=8, n_rows=6, width=3, seen=2):
+    """A table of which each step sees some rows; once with a large epsilon."""
+    generator = torch.Generator().manual_seed(6)
+    start = torch.randn(n_rows, width, generator=generator)
+    # The last row is never seen.
+    rows = torch.stack(
+        [torch.randperm(n_rows - 1, generator=generator)[:seen] for _ in range(steps)]
+    )
+    values = torch.randn(steps, seen, width, generator=generator)
+    arrays = {"start": start, "rows": rows, "values": values}
+    for name, epsilon in (("small_epsilon", 1e-8), ("large_epsilon", 0.01)):
+        table = start.clone().requires_grad_()
+        optimizer = torch.optim.SparseAdam([table], lr=0.05, eps=epsilon)
+        path = []
+        for step in range(steps):
+            table.grad = torch.sparse_coo_tensor(
+                rows[step][None], values[step], table.shape, check_invariants=True
+            )
+            optimizer.step()
+            path.append(numbers(table))
+        arrays[name] = np.stack(path)
+    save("sparse_adam", arrays)
+
+
+if __name__ == "__main__":
+    for n_layers in (1, 2):
+        for n_directions in (1, 2):
+            lstm_file(n_layers, n_directions)
+    for kind in POOLINGS:
+        for count in (2, 3):
+            model_file(kind, count)
+    optimizer_file()
+    sparse_adam_file()

@@ -1,0 +1,84 @@
+"""Every backend offers the whole contract under the same signatures."""
+
+import inspect
+import sys
+import types
+
+import pytest
+
+from fastlstm.core.errors import BackendError
+from fastlstm.kernels import contract, reference, registry
+from tests.helpers import each_backend, each_compiled_backend
+
+
+def parameters(kernel):
+    """Names of a kernel's parameters in order; of the Python function behind a dispatcher."""
+    return list(inspect.signature(getattr(kernel, "py_func", kernel)).parameters)
+
+
+@each_backend
+def test_backend_has_its_name_and_all_kernels(k):
+    assert registry.load_backend(k.NAME) is k
+    for name in contract.KERNELS:
+        assert callable(getattr(k, name)), name
+
+
+@each_compiled_backend
+@pytest.mark.parametrize("name", contract.KERNELS)
+def test_parameters_are_those_of_the_reference(k, name):
+    assert parameters(getattr(k, name)) == parameters(getattr(reference, name))
+
+
+def test_contract_lists_every_kernel_once():
+    public = {
+        name
+        for name, value in vars(reference).items()
+        if isinstance(value, types.FunctionType) and not name.startswith("_")
+    }
+    assert len(set(contract.KERNELS)) == len(contract.KERNELS)
+    assert public - {"sigmoid"} == set(contract.KERNELS)
+
+
+@each_backend
+def test_modes_of_pooling_are_those_of_the_contract(k):
+    module = sys.modules[getattr(k.pool_forward, "py_func", k.pool_forward).__module__]
+    codes = {"last": module.LAST, "mean": module.MEAN, "max": module.MAX}
+    assert {**codes, "mean_max": module.MEAN_MAX} == contract.POOLING
+
+
+def test_unknown_backend_names_the_known_ones():
+    with pytest.raises(ValueError, match="backend='torch' is not known.*'numba'.*'reference'"):
+        registry.load_backend("torch")
+
+
+def test_backend_that_cannot_be_imported_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(registry.BACKENDS, "numba", "fastlstm.kernels.not_there")
+    with pytest.raises(BackendError, match="backend='numba' cannot be loaded.*backend='auto'"):
+        registry.load_backend("numba")
+
+
+def test_backend_without_a_kernel_is_refused(monkeypatch):
+    half = types.ModuleType("half_a_backend")
+    for name in contract.KERNELS[:-1]:
+        setattr(half, name, getattr(reference, name))
+    monkeypatch.setitem(sys.modules, "half_a_backend", half)
+    monkeypatch.setitem(registry.BACKENDS, "numba", "half_a_backend")
+    with pytest.raises(BackendError, match="backend='numba' lacks sgd_update; reinstall"):
+        registry.load_backend("numba")
+
+
+def test_auto_takes_the_first_that_loads(monkeypatch):
+    broken = dict.fromkeys(registry.BACKENDS, "fastlstm.kernels.not_there")
+    monkeypatch.setattr(registry, "BACKENDS", {**broken, "reference": "fastlstm.kernels.reference"})
+    assert registry.load_backend("auto") is reference
+    monkeypatch.undo()
+    loading = [name for name, state in registry.available_backends().items() if state == "ok"]
+    assert registry.load_backend() is registry.load_backend(loading[0])
+
+
+def test_available_backends_gives_the_reason(monkeypatch):
+    monkeypatch.setitem(registry.BACKENDS, "cython", "fastlstm.kernels.not_there")
+    state = registry.available_backends()
+    assert list(state) == ["cython", "numba", "reference"]
+    assert "not_there" in state["cython"]
+    assert state["reference"] == "ok"

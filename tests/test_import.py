@@ -1,0 +1,92 @@
+"""What importing the package brings in, seen from fresh processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import fastlstm
+from fastlstm.kernels import contract
+
+HEAVY = {"numpy", "numba", "llvmlite", "sklearn", "scipy", "click", "rich", "safetensors"}
+
+
+def in_fresh_process(code):
+    """What ``code`` prints as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+LOADED = "print(json.dumps([sorted({name.split('.')[0] for name in sys.modules}), names]))"
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    loaded, names = in_fresh_process(
+        f"import json, sys, fastlstm; names = [dir(fastlstm), fastlstm.__version__]; {LOADED}"
+    )
+    assert "fastlstm" in loaded
+    assert not HEAVY & set(loaded)
+    assert names == [sorted(fastlstm.__all__), fastlstm.__version__]
+
+
+def test_all_public_names_resolve_and_star_import_works():
+    loaded, names = in_fresh_process(
+        "import json, sys; from fastlstm import *; import fastlstm\n"
+        "names = {name: type(globals()[name]).__name__ for name in fastlstm.__all__}\n" + LOADED
+    )
+    assert {"numpy", "sklearn"} <= set(loaded)  # so HEAVY is about names that would show up
+    assert names == {
+        "__version__": "str",
+        "LSTMClassifier": "type",
+        "LSTMSentimentClassifier": "type",
+        "SequenceVectorizer": "type",
+        "Predictor": "type",
+        "load": "function",
+        "datasets": "module",
+    }
+
+
+@pytest.mark.parametrize("name", fastlstm.__all__)
+def test_public_name_is_what_its_module_defines(name):
+    value = getattr(fastlstm, name)
+    assert getattr(fastlstm, name) is value
+    if name not in ("__version__", "datasets"):
+        assert value.__name__ == name
+        assert value.__module__.startswith(fastlstm._PUBLIC[name])
+
+
+def test_predictor_needs_neither_scikit_learn_nor_numba():
+    loaded, names = in_fresh_process(
+        "import json, sys; from fastlstm import Predictor; names = Predictor.__name__\n" + LOADED
+    )
+    assert names == "Predictor"
+    assert not {"sklearn", "scipy", "numba", "llvmlite", "rich", "click"} & set(loaded)
+
+
+@pytest.mark.parametrize("name", ["Nothing", "estimators", "_hidden"])
+def test_unknown_attribute(name):
+    with pytest.raises(AttributeError, match=f"'fastlstm' has no attribute '{name}'"):
+        getattr(fastlstm, name)
+    assert not hasattr(fastlstm, name)
+
+
+def test_importing_the_numba_backend_compiles_nothing():
+    dispatchers = in_fresh_process(
+        "import json, sys\n"
+        "import fastlstm.kernels.numba, fastlstm.estimator\n"
+        "from numba.core.dispatcher import Dispatcher\n"
+        "print(json.dumps({value.py_func.__name__: len(value.signatures)\n"
+        "    for name, module in sorted(sys.modules.items())\n"
+        "    if name.startswith('fastlstm.kernels.numba')\n"
+        "    for value in vars(module).values() if isinstance(value, Dispatcher)}))"
+    )
+    compiled = set(contract.KERNELS) - {"padded_width", "packed_shape"}
+    assert compiled <= set(dispatchers)
+    assert set(dispatchers.values()) == {0}

@@ -1,0 +1,299 @@
+"""Imports point one way. Every import of the package is read from its source."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import fastlstm
+
+PACKAGE = Path(fastlstm.__file__).parent
+ROOT = "fastlstm"
+
+# What each part may import of the others.
+LAYERS = {
+    ROOT: set(),
+    "core": set(),
+    "kernels": {"core"},
+    "layers": {"kernels", "core"},
+    "text": {"core"},
+    "data": {"core"},
+    "losses": {"core"},
+    "optim": {"core"},
+    "model": {"layers", "data", "kernels", "core"},
+    "persist": {"model", "text", "core"},
+    "predictor": {"persist", "model", "text", "kernels", "losses", "core"},
+    "training": {"model", "losses", "optim", "data", "layers", "kernels", "core"},
+    "estimator": {
+        "training", "persist", "data", "text", "model", "losses", "optim", "kernels", "core",
+    },
+    "cli": {
+        "estimator", "predictor", "training", "persist", "data", "text", "model", "losses",
+        "optim", "layers", "kernels", "core",
+    },
+}  # fmt: skip
+
+# Installed name of what is imported under another one.
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "llvmlite": "numba"}
+# Declared for tests and benchmarks, yet never imported by the package.
+FOREIGN = {"pandas", "polars", "torch"}
+
+# Modules that start threads or processes -> where they may be imported, and what of them.
+CONCURRENCY = {
+    "threading": {
+        "training/shards.py": None,
+        "training/callbacks.py": {"current_thread", "main_thread"},
+        "data/tables.py": {"Lock", "RLock"},
+    },
+    "concurrent": {"training/shards.py": None},
+    "multiprocessing": {"training/shards.py": {"current_process"}},
+    "_thread": {},
+    "asyncio": {},
+}
+
+
+class Import(NamedTuple):
+    """One imported module or name: where, what, and whether inside a function."""
+
+    file: str
+    line: int
+    target: str
+    inside: bool
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module
+    parts = package.split(".")
+    parts = parts[: len(parts) - node.level + 1]
+    return ".".join([*parts, *([node.module] if node.module else [])])
+
+
+def _targets(node: ast.AST, package: str) -> list[str]:
+    """Dotted names that a node imports, or reads from the root by attribute."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [f"{_absolute(node, package)}.{alias.name}" for alias in node.names]
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        called = ast.unparse(node.func).rpartition(".")[2]
+        if called in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+            return [node.args[0].value]
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return [f"{ROOT}.{node.attr}"] if node.value.id == ROOT else []
+    return []
+
+
+def _inside_functions(tree: ast.AST) -> set[int]:
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    return {
+        id(inner)
+        for outer in ast.walk(tree)
+        if isinstance(outer, functions)
+        for inner in ast.walk(outer)
+    }
+
+
+def imports(folder: Path) -> list[Import]:
+    """Every import of every module below ``folder``, those inside functions included."""
+    found = []
+    for path in sorted(folder.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        file = path.relative_to(folder).as_posix()
+        package = ".".join([ROOT, *Path(file).parts[:-1]])
+        inside = _inside_functions(tree)
+        for node in ast.walk(tree):
+            found += [
+                Import(file, node.lineno, target, id(node) in inside)
+                for target in _targets(node, package)
+            ]
+    return found
+
+
+def _public_names(folder: Path) -> dict[str, str]:
+    """Lazy names of the root -> the module that has them."""
+    for node in ast.parse((folder / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_PUBLIC":
+            return ast.literal_eval(node.value)
+    return {}
+
+
+def _unit(file: str) -> str:
+    """The part that a file belongs to: its folder, or its own name at the top."""
+    if file == "__init__.py":
+        return ROOT
+    return file.split("/")[0].removesuffix(".py")
+
+
+def back_arrows(folder: Path) -> list[str]:
+    """Imports within the package that ``LAYERS`` does not allow."""
+    public = _public_names(folder)
+    wrong = []
+    for file, line, target, _ in imports(folder):
+        if target.split(".")[0] != ROOT:
+            continue
+        unit = _unit(file)
+        if unit not in LAYERS:
+            wrong.append(f"{file}: {unit!r} has no rule in LAYERS")
+            continue
+        name = (target.split(".") + [""])[1]
+        if name in public:
+            name = public[name].split(".")[1]
+        allowed = LAYERS[unit] | {unit, "", "__version__"}
+        if name not in allowed:
+            wrong.append(f"{file}:{line}: {unit} imports {target}")
+    return wrong
+
+
+def strangers(folder: Path, declared: str) -> list[str]:
+    """Imports from outside that are not allowed where they stand.
+
+    ``declared`` is the text of pyproject.toml.
+    """
+    wrong = []
+    for file, line, target, inside in imports(folder):
+        name = target.split(".")[0]
+        if name == ROOT or name in sys.stdlib_module_names:
+            continue
+        unit = _unit(file)
+        allowed = name not in FOREIGN
+        if name == "sklearn":
+            allowed = unit == "estimator" or (unit == "cli" and inside)
+        elif name in ("numba", "llvmlite"):
+            allowed = file.startswith("kernels/numba/")
+        distribution = DISTRIBUTIONS.get(name, name)
+        if not allowed or not re.search(rf'"{distribution}[<>=]', declared):
+            wrong.append(f"{file}:{line}: imports {target}")
+    return wrong
+
+
+def concurrency(folder: Path) -> list[str]:
+    """Uses of threads and processes outside the places that may use them."""
+    wrong = []
+    for file, line, target, _ in imports(folder):
+        name, _, member = target.partition(".")
+        if name not in CONCURRENCY:
+            continue
+        places = CONCURRENCY[name]
+        if file not in places:
+            wrong.append(f"{file}:{line}: imports {target}")
+        elif places[file] is not None:
+            tree = ast.parse((folder / file).read_text(encoding="utf-8"))
+            used = {
+                node.attr
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Attribute) and ast.unparse(node.value) == name
+            }
+            used |= {member} - {""}
+            wrong += [f"{file}: uses {name}.{other}" for other in sorted(used - places[file])]
+    return wrong
+
+
+def test_imports_point_one_way():
+    assert back_arrows(PACKAGE) == []
+
+
+def test_all_modules_are_read():
+    read = {file for file, *_ in imports(PACKAGE)}
+    assert {"model.py", "kernels/numba/jit.py", "estimator/base.py"} <= read
+    assert len(imports(PACKAGE)) > 100
+
+
+def test_foreign_packages_stand_where_they_may():
+    declared = (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")
+    assert strangers(PACKAGE, declared) == []
+
+
+def test_threads_are_made_in_one_place():
+    assert concurrency(PACKAGE) == []
+
+
+# -- the checks themselves can fail ------------------------------------------------
+
+
+def _tree(folder: Path, file: str, source: str) -> Path:
+    """A small package with one file of interest."""
+    path = folder / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(source, encoding="utf-8")
+    (folder / "__init__.py").write_text(
+        '_PUBLIC = {"load": "fastlstm.estimator"}\n', encoding="utf-8"
+    )
+    return folder
+
+
+BACK_ARROWS = [
+    ("core/a.py", "from fastlstm.model import Network"),
+    ("core/a.py", "import fastlstm.kernels.registry"),
+    ("core/a.py", "from fastlstm import load"),
+    ("core/a.py", "import fastlstm\nfastlstm.load('x')"),
+    ("core/a.py", "from importlib import import_module\nimport_module('fastlstm.text')"),
+    ("data/a.py", "def f():\n    from fastlstm.text import tokenize"),
+    ("layers/a.py", "if True:\n    from ..training import loop"),
+    ("kernels/numba/a.py", "from ... import model"),
+    ("kernels/numba/a.py", "from ...layers import lstm"),
+    ("persist/a.py", "class A:\n    def f(self):\n        import fastlstm.estimator.base as b"),
+    ("model.py", "from fastlstm import training as t"),
+    ("model.py", "from .training.loop import Trainer"),
+    ("novel.py", "import fastlstm.core"),
+]
+
+
+@pytest.mark.parametrize(("file", "source"), BACK_ARROWS, ids=str)
+def test_back_arrow_is_found(tmp_path, file, source):
+    assert len(back_arrows(_tree(tmp_path, file, source))) == 1
+
+
+FORWARD_ARROWS = [
+    ("estimator/a.py", "from fastlstm.training import loop\nfrom fastlstm.core import errors"),
+    ("kernels/numba/a.py", "from .jit import jit\nfrom ..contract import KERNELS"),
+    ("kernels/a.py", "import fastlstm\nfrom fastlstm import __version__\nfastlstm.__version__"),
+    ("cli.py", "def main():\n    import fastlstm\n    fastlstm.load('x')"),
+]
+
+
+@pytest.mark.parametrize(("file", "source"), FORWARD_ARROWS, ids=str)
+def test_allowed_import_is_not_reported(tmp_path, file, source):
+    assert back_arrows(_tree(tmp_path, file, source)) == []
+
+
+DECLARED = 'dependencies = ["numpy>=1", "numba>=0.6", "scikit-learn>=1.6", "rich>=13"]'
+STRANGERS = [
+    ("text/a.py", "def f():\n    import sklearn.base", 1),
+    ("cli.py", "from sklearn.base import BaseEstimator", 1),
+    ("cli.py", "def f():\n    from sklearn.base import clone", 0),
+    ("estimator/a.py", "import sklearn", 0),
+    ("kernels/registry.py", "import numba", 1),
+    ("cli.py", "def f():\n    import llvmlite", 1),
+    ("kernels/numba/a.py", "from llvmlite import ir\nimport numba.core", 0),
+    ("estimator/a.py", "def f():\n    import pandas as pd", 1),
+    ("text/a.py", "import jieba", 1),
+    ("text/a.py", "import numpy as np, os, urllib.request", 0),
+]
+
+
+@pytest.mark.parametrize(("file", "source", "count"), STRANGERS, ids=str)
+def test_foreign_import_is_found(tmp_path, file, source, count):
+    assert len(strangers(_tree(tmp_path, file, source), DECLARED)) == count
+
+
+THREADS = [
+    ("training/shards.py", "from concurrent.futures import ThreadPoolExecutor", 0),
+    ("model.py", "def f():\n    from concurrent.futures import ThreadPoolExecutor", 1),
+    ("model.py", "import threading", 1),
+    ("training/callbacks.py", "import threading\nthreading.current_thread()", 0),
+    ("training/callbacks.py", "import threading\nthreading.Thread(target=print).start()", 1),
+    ("data/tables.py", "from threading import Lock", 0),
+    ("data/tables.py", "from threading import Timer", 1),
+    ("estimator/base.py", "import multiprocessing.pool", 1),
+]
+
+
+@pytest.mark.parametrize(("file", "source", "count"), THREADS, ids=str)
+def test_thread_elsewhere_is_found(tmp_path, file, source, count):
+    assert len(concurrency(_tree(tmp_path, file, source))) == count

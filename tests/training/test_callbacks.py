@@ -1,0 +1,271 @@
+"""Callbacks as a family, the progress bar's manners, and the guard against Ctrl-C."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import signal
+import sys
+
+import numpy as np
+import pytest
+
+import fastlstm.training
+from fastlstm.core.errors import NonFiniteLossWarning
+from fastlstm.core.random import make_streams
+from fastlstm.core.records import TokenSequences
+from fastlstm.kernels.registry import load_backend
+from fastlstm.model import ModelConfig, init_parameters
+from fastlstm.training.callbacks import Callback, InterruptGuard, ProgressBar
+from fastlstm.training.history import EpochRecord, describe
+from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
+from fastlstm.training.shards import LabelledSequences, ShardPool
+
+HOOKS = ("on_train_begin", "on_step_end", "on_epoch_end", "on_train_end")
+
+
+def all_callbacks():
+    """Callback and every subclass of it in the package."""
+    for module in pkgutil.iter_modules(fastlstm.training.__path__, "fastlstm.training."):
+        importlib.import_module(module.name)
+    found, waiting = [], [Callback]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if kind.__module__.startswith("fastlstm."):
+            found.append(kind)
+    return found
+
+
+each_callback = pytest.mark.parametrize("kind", all_callbacks())
+
+
+def record(epoch, **more):
+    return EpochRecord(epoch=epoch, loss=0.5, accuracy=0.75, learning_rate=0.01, seconds=1.25,
+                       tokens_per_second=12345.6, **more)  # fmt: skip
+
+
+def play(callback, n_epochs=2, n_steps=3, after_step=lambda: None, **more):
+    """The calls of a whole training run."""
+    callback.on_train_begin(n_epochs, n_steps)
+    for epoch in range(1, n_epochs + 1):
+        for step in range(1, n_steps + 1):
+            callback.on_step_end(epoch, step, 0.7)
+            after_step()
+        callback.on_epoch_end(record(epoch, **more))
+    callback.on_train_end()
+
+
+# -- every callback ------------------------------------------------------------------
+
+
+def test_the_family_is_found():
+    assert {Callback, ProgressBar} <= set(all_callbacks())
+
+
+@each_callback
+def test_hooks_have_the_parameters_of_the_base(kind):
+    for hook in HOOKS:
+        mine = list(inspect.signature(getattr(kind, hook)).parameters)
+        assert mine == list(inspect.signature(getattr(Callback, hook)).parameters)
+    own = {name for name in vars(kind) if name.startswith("on_")}
+    assert own <= set(HOOKS)
+
+
+@each_callback
+@pytest.mark.parametrize("more", [{}, {"val_loss": 0.4, "val_accuracy": 0.8}], ids=["", "valid"])
+def test_whole_run(kind, more, capfd):
+    assert play(kind(), **more) is None
+    assert capfd.readouterr().out == ""
+
+
+@each_callback
+@pytest.mark.parametrize(("n_epochs", "n_steps"), [(0, 0), (0, 4), (2, 0), (1, 1)])
+def test_short_runs(kind, n_epochs, n_steps):
+    play(kind(), n_epochs, n_steps)
+
+
+@each_callback
+def test_run_that_ends_within_an_epoch(kind):
+    callback = kind()
+    callback.on_train_begin(5, 10)
+    callback.on_step_end(1, 1, float("nan"))
+    callback.on_train_end()
+
+
+@each_callback
+def test_one_callback_serves_several_runs(kind):
+    callback = kind()
+    play(callback)
+    play(callback, 1, 5)
+
+
+# -- within the loop -----------------------------------------------------------------
+
+CONFIG = ModelConfig(vocabulary_size=9, embedding_dim=4, hidden_size=3)
+
+
+def trainer(callbacks, **options):
+    streams = make_streams(0)
+    state = TrainingState(init_parameters(CONFIG, streams), streams.training)
+    options = {"max_epochs": 3, "batch_size": 4, **options}
+    return Trainer(
+        load_backend("auto"), CONFIG, state, TrainingOptions(**options), ShardPool(1), callbacks
+    )
+
+
+def documents():
+    ids = np.random.default_rng(0).integers(1, 9, 60).astype(np.int32)
+    y = (ids[::5] > 4).astype(np.int64)
+    return LabelledSequences(TokenSequences(ids, np.arange(0, 61, 5)), y, np.ones(12))
+
+
+@each_callback
+def test_in_training(kind, capfd):
+    trainer([kind(), kind()]).run(documents(), documents())
+    assert capfd.readouterr().out == ""
+
+
+class Ended(Callback):
+    """Counts its ends, and raises ``error`` at a chosen hook."""
+
+    def __init__(self, hook=None, error=None):
+        self.ends = 0
+        if hook is not None:
+            setattr(self, hook, self._fail)
+        self.error = error
+
+    def _fail(self, *args):
+        raise self.error
+
+    def on_train_end(self):
+        self.ends += 1
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt(), SystemExit(3)], ids=repr)
+@pytest.mark.parametrize("hook", ["on_step_end", "on_epoch_end"])
+def test_end_is_told_when_a_hook_raises(hook, error):
+    others = [Ended(), Ended()]
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(type(error)):
+        trainer([others[0], Ended(hook, error), others[1]]).run(documents(), None)
+    assert [other.ends for other in others] == [1, 1]
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_end_is_told_when_a_step_raises(monkeypatch):
+    ended = Ended()
+    broken = trainer([ended])
+    monkeypatch.setattr(broken, "engine", Ended(error=MemoryError("full"))._fail)
+    with pytest.raises(MemoryError, match="full"):
+        broken.run(documents(), None)
+    assert ended.ends == 1
+
+
+def test_end_is_told_once_however_training_ends():
+    for options in ({}, {"n_iter_no_change": 1}):
+        ended = Ended()
+        trainer([ended], **options).run(documents(), documents())
+        assert ended.ends == 1
+    ended = Ended()
+    exploding = trainer([ended])
+    exploding.state.parameters.flat[:] = np.nan
+    exploding = trainer([ended], learning_rate=1e38, max_grad_norm=None)
+    with pytest.warns(NonFiniteLossWarning):
+        exploding.run(documents(), None)
+    assert ended.ends == 1
+
+
+# -- the progress bar ----------------------------------------------------------------
+
+
+def test_without_a_terminal_there_are_plain_lines(capfd, monkeypatch):
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    play(ProgressBar(), val_loss=0.4, val_accuracy=0.8)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "\x1b" not in err
+    assert "\r" not in err
+    lines = [line for line in err.splitlines() if line.strip()]
+    expected = "loss 0.5000, acc 0.750, val loss 0.4000, val acc 0.800, 1.2 s, 12,346 tokens/s"
+    assert [line for line in lines if line.startswith("epoch") and "acc" in line] == [
+        f"epoch 1: {expected}",
+        f"epoch 2: {expected}",
+    ]
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Standard error as rich sees a terminal."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+def test_bar_on_a_terminal(capfd, terminal):
+    play(ProgressBar())
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "\x1b[" in err
+    assert "epoch 1: loss 0.5000, acc 0.750" in err
+    assert "3/3" in err
+    assert "loss 0.7000" in err
+
+
+def test_standard_output_of_others_is_left_alone(capfd, terminal):
+    stdout = sys.stdout
+    play(ProgressBar(), 1, 3, after_step=lambda: print("mine"))
+    assert sys.stdout is stdout
+    out, err = capfd.readouterr()
+    assert out == "mine\n" * 3
+    assert "mine" not in err
+
+
+def test_bar_is_gone_after_an_error(capfd, terminal):
+    class Failing(ProgressBar):
+        def on_step_end(self, epoch, step, loss):
+            super().on_step_end(epoch, step, loss)
+            raise RuntimeError("no")
+
+    bar = Failing()
+    with pytest.raises(RuntimeError, match="no"):
+        trainer([bar]).run(documents(), None)
+    assert bar.progress.finished is False
+    assert not bar.progress.live.is_started
+    assert capfd.readouterr().err.count("\x1b[?25l") == 1  # cursor hidden once
+    assert sys.stderr.isatty() is False
+
+
+def test_describe():
+    plain = "epoch 7: loss 0.5000, acc 0.750, 1.2 s, 12,346 tokens/s"
+    assert describe(record(7)) == plain
+    assert "val loss 0.4000, val acc 0.800" in describe(record(7, val_loss=0.4, val_accuracy=0.8))
+
+
+# -- the guard ------------------------------------------------------------------------
+
+
+def test_guard_catches_one_signal_and_restores():
+    received = []
+
+    def mine(number, frame):
+        received.append(number)
+
+    before = signal.signal(signal.SIGINT, mine)
+    try:
+        with InterruptGuard() as guard:
+            assert not guard.requested
+            signal.raise_signal(signal.SIGINT)
+            assert guard.requested
+            assert received == []
+            signal.raise_signal(signal.SIGINT)
+            assert received == [signal.SIGINT]
+        assert signal.getsignal(signal.SIGINT) is mine
+        with pytest.raises(ZeroDivisionError), InterruptGuard():
+            raise ZeroDivisionError
+        assert signal.getsignal(signal.SIGINT) is mine
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,646 @@
+"""The training loop: what it learns, what ends it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from fastlstm.core.errors import NonFiniteLossWarning
+from fastlstm.core.random import make_streams
+from fastlstm.core.records import TokenSequences
+from fastlstm.kernels.registry import load_backend
+from fastlstm.model import ModelConfig, init_parameters, pack_model
+from fastlstm.optim.optimizers import Optimizer, make_optimizer
+from fastlstm.training import loop
+from fastlstm.training.callbacks import Callback
+from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState, evaluate
+from fastlstm.training.shards import LabelledSequences, ShardPool
+from tests.helpers import each_backend, token_sequences
+
+K = load_backend("auto")
+CONFIG = ModelConfig(vocabulary_size=12, embedding_dim=6, hidden_size=5, pooling="max")
+CONSTANT = {"schedule": "constant", "warmup": 0.0}
+
+
+def labelled(sequences, y, weight=None):
+    y = np.asarray(y, np.int64)
+    weight = np.ones(len(y)) if weight is None else np.asarray(weight, float)
+    return LabelledSequences(sequences, y, weight)
+
+
+def marked_documents(n, seed=0, n_classes=2, longest=9):
+    """Documents of 1 to ``longest`` tokens, one of which, 2 + y, tells the class."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, longest + 1, n)
+    y = rng.integers(0, n_classes, n)
+    sequences = token_sequences(lengths.tolist(), 12 - n_classes - 2, seed)
+    ids = sequences.ids + (1 + n_classes)
+    ids[sequences.offsets[:-1] + rng.integers(0, lengths)] = 2 + y
+    return labelled(TokenSequences(ids.astype(np.int32), sequences.offsets), y)
+
+
+def take(data, rows):
+    return LabelledSequences(data.sequences.take(rows), data.y[rows], data.weight[rows])
+
+
+def fresh_state(config=CONFIG, seed=0):
+    streams = make_streams(seed)
+    return TrainingState(init_parameters(config, streams), streams.training)
+
+
+def train(data, valid=None, *, config=CONFIG, state=None, n_threads=1, callbacks=(), k=K,
+          **options):  # fmt: skip
+    """A state after training with ``options``."""
+    state = fresh_state(config) if state is None else state
+    with ShardPool(n_threads) as pool:
+        trainer = Trainer(k, config, state, TrainingOptions(**options), pool, callbacks)
+        trainer.run(data, valid)
+    return state
+
+
+def score(state, data, config=CONFIG, k=K):
+    """(loss, accuracy) of a state's weights, packed afresh."""
+    packed = pack_model(k, config, state.parameters)
+    with ShardPool(1) as pool:
+        return evaluate(k, config, state.parameters, packed, data, pool)
+
+
+def weights(state):
+    return np.concatenate([state.parameters.flat, state.parameters.embedding.ravel()])
+
+
+def same_weights(first, second):
+    return np.array_equal(weights(first), weights(second))
+
+
+class Recorder(Callback):
+    """Keeps every call; ``act`` is called after each step with (epoch, step)."""
+
+    def __init__(self, act=None):
+        self.calls = []
+        self.act = act
+
+    def on_train_begin(self, n_epochs, steps_per_epoch):
+        self.calls.append(("begin", n_epochs, steps_per_epoch))
+
+    def on_step_end(self, epoch, step, loss):
+        self.calls.append(("step", epoch, step))
+        if self.act is not None:
+            self.act(epoch, step)
+
+    def on_epoch_end(self, record):
+        self.calls.append(("epoch", record["epoch"]))
+
+    def on_train_end(self):
+        self.calls.append(("end",))
+
+    def count(self, kind):
+        return sum(call[0] == kind for call in self.calls)
+
+
+# -- learning -----------------------------------------------------------------------
+
+
+@each_backend
+@pytest.mark.parametrize(
+    ("optimizer", "rate"), [("adam", 0.05), ("adamw", 0.05), ("sgd", 0.5)], ids=str
+)
+def test_each_optimiser_learns(k, optimizer, rate):
+    data, unseen = marked_documents(120), marked_documents(60, seed=1)
+    state = train(
+        data, k=k, optimizer=optimizer, learning_rate=rate, max_epochs=10, weight_decay=0.01
+    )
+    losses = [record["loss"] for record in state.history]
+    assert losses[-1] < 0.2 * losses[0]
+    assert score(state, unseen, k=k)[1] > 0.95
+    assert state.stopped_by == "max_epochs"
+
+
+def test_several_classes_are_learned():
+    config = ModelConfig(12, 6, 8, n_outputs=3, num_layers=2, pooling="mean_max", dropout=0.1)
+    data = marked_documents(200, n_classes=3)
+    state = train(data, config=config, learning_rate=0.02, max_epochs=12)
+    assert score(state, marked_documents(60, seed=1, n_classes=3), config)[1] > 0.95
+
+
+def test_first_of_30_tokens_is_remembered():
+    """The class is that of the first token; the same tokens come later without meaning."""
+
+    def documents(n, seed, first):
+        ids = np.random.default_rng(seed).integers(2, 12, size=(n, 30)).astype(np.int32)
+        y = ids[:, 0] % 2
+        ids = np.ascontiguousarray(ids[:, first:])
+        return labelled(TokenSequences(ids.ravel(), np.arange(n + 1) * ids.shape[1]), y)
+
+    config = ModelConfig(12, 8, 16, bidirectional=False, pooling="last")
+    accuracy = []
+    for first in (0, 1):  # with and without the token that decides
+        state = train(documents(400, 0, first), config=config, learning_rate=0.01, max_epochs=20)
+        accuracy.append(score(state, documents(200, 1, first), config)[1])
+    assert accuracy[0] > 0.95
+    assert accuracy[1] < 0.65
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+def test_every_document_is_seen_once_an_epoch(batch_size):
+    recorder = Recorder()
+    data = marked_documents(20)
+    state = train(data, callbacks=[recorder], batch_size=batch_size, max_epochs=3)
+    steps = -(-20 // batch_size)
+    assert recorder.calls[0] == ("begin", 3, steps)
+    expected = []
+    for epoch in (1, 2, 3):
+        expected += [("step", epoch, step) for step in range(1, steps + 1)]
+        expected.append(("epoch", epoch))
+    assert recorder.calls[1:] == [*expected, ("end",)]
+    assert state.step == 3 * steps
+
+
+def test_weights_do_not_depend_on_the_number_of_threads():
+    config = ModelConfig(12, 6, 5, num_layers=2, dropout=0.2, embedding_dropout=0.1)
+    data = marked_documents(150, longest=60)
+    assert data.sequences.lengths.sum() > 3 * 512  # so that minibatches have several shards
+    states = [
+        train(data, marked_documents(70, 1), config=config, n_threads=n, max_epochs=3,
+              n_iter_no_change=3)
+        for n in (1, 2, 4, 8)
+    ]  # fmt: skip
+    for state in states[1:]:
+        assert same_weights(state, states[0])
+        for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
+            mine = [record[name] for record in state.history]
+            assert mine == [record[name] for record in states[0].history]
+    assert not same_weights(states[0], fresh_state(config))
+
+
+def test_going_on_equals_never_having_stopped():
+    data = marked_documents(50)
+    options = {"learning_rate": 0.01, "batch_size": 8, **CONSTANT}
+    config = ModelConfig(12, 6, 5, dropout=0.3)
+    at_once = train(data, config=config, max_epochs=3, **options)
+    in_parts = train(data, config=config, max_epochs=1, **options)
+    assert in_parts.step == 7
+    train(data, config=config, state=in_parts, max_epochs=2, **options)
+    assert in_parts.step == at_once.step == 21
+    assert same_weights(in_parts, at_once)
+    assert [record["epoch"] for record in in_parts.history] == [1, 2, 3]
+    losses = [[record["loss"] for record in state.history] for state in (at_once, in_parts)]
+    assert losses[0] == losses[1]
+
+
+# -- the optimiser is told the right things ------------------------------------------
+
+
+@pytest.fixture
+def updates(monkeypatch):
+    """Arguments of every optimiser update, and the norm of both gradients of a step."""
+    seen = []
+
+    def spying(*args, **kwargs):
+        real = make_optimizer(*args, **kwargs)
+
+        def update(k, table, rows, gradient, state, step, rate, scale):
+            seen.append((step, rate, scale, gradient[: len(rows)].astype(np.float64)))
+            real.update(k, table, rows, gradient, state, step, rate, scale)
+
+        return Optimizer(real.init, update)
+
+    monkeypatch.setattr(loop, "make_optimizer", spying)
+    return seen
+
+
+def test_schedule_reaches_the_optimiser(updates):
+    data = marked_documents(30)  # 5 steps an epoch
+    state = train(data, batch_size=6, max_epochs=4, warmup=0.25, schedule="linear",
+                  learning_rate=0.01)  # fmt: skip
+    assert [step for step, *_ in updates] == [step for step in range(1, 21) for _ in range(2)]
+    rising = [i / 5 for i in range(1, 6)]
+    falling = [1 - 0.98 * i / 15 for i in range(1, 16)]
+    for part in (updates[0::2], updates[1::2]):  # dense weights, embedding
+        assert [rate for _, rate, *_ in part] == pytest.approx(
+            [0.01 * factor for factor in rising + falling], rel=1e-12
+        )
+    assert [record["learning_rate"] for record in state.history] == pytest.approx(
+        [0.01, 0.01 * (1 - 0.98 / 3), 0.01 * (1 - 0.98 * 2 / 3), 0.0002], rel=1e-12
+    )
+
+
+def test_schedule_begins_anew_when_training_goes_on(updates):
+    data = marked_documents(12)
+    state = train(data, batch_size=4, max_epochs=2, warmup=0.5)
+    first = [rate for _, rate, *_ in updates]
+    train(data, state=state, batch_size=4, max_epochs=2, warmup=0.5)
+    assert [rate for _, rate, *_ in updates[len(first) :]] == first
+    assert updates[-1][0] == 12
+
+
+@pytest.mark.parametrize("max_norm", [None, 1e-3, 1e3])
+def test_clipping_reaches_the_optimiser(updates, max_norm):
+    train(marked_documents(20), batch_size=5, max_epochs=2, max_grad_norm=max_norm)
+    for (*_, scale, dense), (*_, embedding_scale, embedding) in zip(
+        updates[0::2], updates[1::2], strict=True
+    ):
+        norm = np.sqrt(np.sum(dense**2) + np.sum(embedding**2))
+        expected = 1.0 if max_norm is None else min(1.0, max_norm / norm)
+        assert scale == embedding_scale == pytest.approx(expected, rel=1e-9)
+        assert (scale < 1) == (max_norm == 1e-3)
+
+
+def test_clipped_step_has_the_length_asked_for():
+    state, start = fresh_state(), fresh_state()
+    train(marked_documents(20), state=state, optimizer="sgd", momentum=0.0, learning_rate=10.0,
+          max_grad_norm=0.01, max_epochs=1, **CONSTANT)  # fmt: skip
+    assert np.linalg.norm(weights(state) - weights(start)) == pytest.approx(0.1, rel=1e-4)
+
+
+def test_weight_decay_only_where_the_optimiser_has_it():
+    data = marked_documents(20)
+    after = {}
+    for optimizer in ("adam", "adamw", "sgd"):
+        for decay in (0.0, 0.1):
+            after[optimizer, decay] = train(
+                data, optimizer=optimizer, weight_decay=decay, learning_rate=0.01, max_epochs=1,
+                **CONSTANT,
+            ).parameters.flat  # fmt: skip
+    assert np.array_equal(after["adam", 0.0], after["adam", 0.1])
+    assert np.array_equal(after["adam", 0.0], after["adamw", 0.0])
+    taken = 0.01 * 0.1 * fresh_state().parameters.flat
+    for optimizer in ("adamw", "sgd"):
+        difference = after[optimizer, 0.0] - after[optimizer, 0.1]
+        assert difference == pytest.approx(taken, abs=1e-7)
+
+
+# -- the record of an epoch ----------------------------------------------------------
+
+
+def test_fields_of_the_history():
+    plain = {"epoch", "loss", "accuracy", "learning_rate", "seconds", "tokens_per_second"}
+    data = marked_documents(20)
+    for valid, names in [(None, plain), (data, plain | {"val_loss", "val_accuracy"})]:
+        state = train(data, valid, max_epochs=2)
+        for number, record in enumerate(state.history, start=1):
+            assert set(record) == names
+            assert record["epoch"] == number
+            assert all(type(value) is float for name, value in record.items() if name != "epoch")
+            assert record["seconds"] > 0
+            assert record["tokens_per_second"] > 0
+
+
+def test_recorded_loss_and_accuracy_are_those_of_the_model():
+    """At a vanishing learning rate the epoch's numbers are those of the first weights."""
+    data = marked_documents(33)
+    data = data._replace(weight=np.random.default_rng(3).uniform(0.1, 2.0, 33))
+    unseen = marked_documents(21, seed=5)
+    state = train(data, unseen, batch_size=4, learning_rate=1e-30, max_epochs=1)
+    record, start = state.history[0], fresh_state()
+    assert record["loss"] == pytest.approx(score(start, data)[0], rel=1e-6)
+    unweighted = data._replace(weight=np.ones(33))
+    assert record["accuracy"] == pytest.approx(score(start, unweighted)[1], rel=1e-12)
+    assert (record["val_loss"], record["val_accuracy"]) == score(start, unseen)
+
+
+def test_evaluate_weighs_documents():
+    data = marked_documents(40)
+    state = train(data, max_epochs=2)
+    single = np.array([score(state, take(data, [row])) for row in range(40)])
+    weight = np.random.default_rng(0).uniform(0, 3, 40)
+    expected = (weight[:, None] * single).sum(axis=0) / weight.sum()
+    assert score(state, data._replace(weight=weight)) == pytest.approx(expected, rel=1e-6)
+    # Weights of 0 altogether must not divide by 0.
+    assert score(state, data._replace(weight=np.zeros(40))) == (0.0, 0.0)
+
+
+# -- empty documents -----------------------------------------------------------------
+
+
+def test_empty_documents_change_nothing():
+    data = marked_documents(25)
+    with_empty = TokenSequences(data.sequences.ids, np.repeat(data.sequences.offsets, 2)[1:])
+    places = np.flatnonzero(with_empty.lengths)
+    y = np.ones(with_empty.n_documents, np.int64)
+    y[places] = data.y
+    mixed = labelled(with_empty, y)
+    assert with_empty.n_documents == 50
+    states = [train(d, d, batch_size=4, max_epochs=3) for d in (data, mixed)]
+    assert same_weights(*states)
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert [r[name] for r in states[0].history] == [r[name] for r in states[1].history]
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_nothing_but_empty_documents(n):
+    nothing = labelled(TokenSequences(np.zeros(0, np.int32), np.zeros(n + 1, np.int64)), [0] * n)
+    recorder = Recorder()
+    state = train(nothing, nothing, max_epochs=2, callbacks=[recorder])
+    assert same_weights(state, fresh_state())
+    assert state.step == recorder.count("step") == 0
+    assert [record["loss"] for record in state.history] == [0.0, 0.0]
+    assert recorder.calls[-1] == ("end",)
+
+
+# -- early stopping ------------------------------------------------------------------
+
+# (loss, accuracy) of each epoch: epoch 3 is best, ahead of 2 and 4 by its loss alone.
+COURSE = [(0.5, 0.6), (0.4, 0.8), (0.3, 0.8), (0.35, 0.8), (0.1, 0.7), (0.2, 0.9)]
+
+
+def keep_weights(state):
+    """A callback that copies the weights at the end of each epoch, and the copies."""
+    kept = []
+    recorder = Recorder()
+    recorder.on_epoch_end = lambda record: kept.append(weights(state))
+    return recorder, kept
+
+
+@pytest.mark.parametrize(
+    ("patience", "epochs", "best", "stopped_by"),
+    [(1, 4, 3, "early_stopping"), (2, 5, 3, "early_stopping"), (3, 6, 6, "max_epochs")],
+)
+def test_early_stopping_restores_the_best_epoch(monkeypatch, patience, epochs, best, stopped_by):
+    course = iter(COURSE)
+    monkeypatch.setattr(loop, "evaluate", lambda *args: next(course))
+    state = fresh_state()
+    recorder, kept = keep_weights(state)
+    data = marked_documents(20)
+    train(data, data, state=state, callbacks=[recorder], max_epochs=6, n_iter_no_change=patience)
+    assert len(state.history) == len(kept) == epochs
+    assert state.stopped_by == stopped_by
+    assert np.array_equal(weights(state), kept[best - 1])
+    assert len({tuple(copy) for copy in kept}) == epochs
+
+
+def test_best_epoch_is_restored_for_real():
+    """With labels of chance, training goes past its best epoch; its score comes back."""
+    rng = np.random.default_rng(0)
+    data = labelled(token_sequences([6] * 60, 12), rng.integers(0, 2, 60))
+    valid = labelled(token_sequences([6] * 60, 12, seed=1), rng.integers(0, 2, 60))
+    state = fresh_state()
+    recorder, kept = keep_weights(state)
+    train(data, valid, state=state, callbacks=[recorder], max_epochs=15, n_iter_no_change=15,
+          learning_rate=0.03)  # fmt: skip
+    results = [(record["val_accuracy"], -record["val_loss"]) for record in state.history]
+    best = results.index(max(results))
+    assert best < 14
+    assert np.array_equal(weights(state), kept[best])
+    loss, accuracy = score(state, valid)
+    assert (accuracy, -loss) == results[best]
+
+
+def test_packed_weights_follow_the_restored_ones(monkeypatch):
+    course = iter([(0.1, 0.9), (0.5, 0.5)])
+    monkeypatch.setattr(loop, "evaluate", lambda *args: next(course))
+    data = marked_documents(20)
+    with ShardPool(1) as pool:
+        options = TrainingOptions(max_epochs=2, n_iter_no_change=2)
+        trainer = Trainer(K, CONFIG, fresh_state(), options, pool)
+        trainer.run(data, data)
+        result = evaluate(K, CONFIG, trainer.state.parameters, trainer.packed, data, pool)
+    assert result == score(trainer.state, data)
+
+
+# -- losses that are not finite --------------------------------------------------------
+
+EXPLODING = {"learning_rate": 1e30, "max_grad_norm": None, **CONSTANT}
+
+
+def finite_everywhere(state, data):
+    assert np.isfinite(weights(state)).all()
+    return bool(np.isfinite(score(state, data)[0]))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("batch_size", [6, 30], ids=["batches", "one batch"])
+@pytest.mark.parametrize("validated", [False, True], ids=["", "validated"])
+def test_exploding_training_keeps_good_weights(optimizer, batch_size, validated):
+    data = marked_documents(30)
+    valid = marked_documents(10, seed=1) if validated else None
+    with pytest.warns(NonFiniteLossWarning, match=r"Lower learning_rate \(now 1e\+30\)"):
+        state = train(data, valid, optimizer=optimizer, batch_size=batch_size, max_epochs=4,
+                      **EXPLODING)  # fmt: skip
+    assert state.stopped_by == "non_finite_loss"
+    assert finite_everywhere(state, data)
+
+
+@pytest.mark.parametrize("validated", [False, True], ids=["", "validated"])
+def test_explosion_in_the_last_step_is_seen(validated):
+    """Nothing computes a loss after it, unless there is validation data."""
+    data = marked_documents(30)
+    with pytest.warns(NonFiniteLossWarning, match="not finite after epoch 1: training"):
+        state = train(data, data if validated else None, batch_size=30, max_epochs=1,
+                      learning_rate=1e38, max_grad_norm=None, **CONSTANT)  # fmt: skip
+    assert state.stopped_by == "non_finite_loss"
+    assert same_weights(state, fresh_state())
+    assert state.history == []
+
+
+def test_validation_loss_that_is_not_finite_ends_training(monkeypatch):
+    course = iter([(0.5, 0.5), (np.nan, 0.9)])
+    monkeypatch.setattr(loop, "evaluate", lambda *args: next(course))
+    state = fresh_state()
+    recorder, kept = keep_weights(state)
+    data = marked_documents(20)
+    with pytest.warns(NonFiniteLossWarning, match="not finite after epoch 2: training"):
+        train(data, data, state=state, callbacks=[recorder], max_epochs=5)
+    assert len(state.history) == len(kept) == 1
+    assert np.array_equal(weights(state), kept[0])
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+@pytest.mark.parametrize("array", ["embedding", "lstm.0.forward.w_h", "dense.b"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_warning_names_epoch_and_batch(array, value):
+    state = fresh_state()
+
+    def spoil(epoch, step):
+        if (epoch, step) == (2, 3):
+            state.parameters.arrays()[array][:] = value
+            pack_model(K, CONFIG, state.parameters, trainer.packed)
+
+    data = marked_documents(30)
+    recorder = Recorder(spoil)
+    with ShardPool(1) as pool:
+        options = TrainingOptions(batch_size=5, max_epochs=4)
+        trainer = Trainer(K, CONFIG, state, options, pool, [recorder])
+        with pytest.warns(NonFiniteLossWarning, match="not finite in epoch 2, batch 4: training"):
+            trainer.run(data, None)
+    assert state.stopped_by == "non_finite_loss"
+    assert recorder.calls[-2:] == [("step", 2, 3), ("end",)]
+    assert len(state.history) == 1
+    assert finite_everywhere(state, data)
+
+
+def test_best_validated_weights_are_kept_rather_than_the_last(monkeypatch):
+    course = iter([(0.1, 0.9), (0.5, 0.5)])
+    monkeypatch.setattr(loop, "evaluate", lambda *args: next(course))
+    state = fresh_state()
+    recorder, kept = keep_weights(state)
+    data = marked_documents(20)
+
+    def spoil(epoch, step):
+        if epoch == 3:
+            state.parameters.flat[:] = np.nan
+            pack_model(K, CONFIG, state.parameters, trainer.packed)
+
+    recorder.act = spoil
+    with ShardPool(1) as pool:
+        options = TrainingOptions(batch_size=5, max_epochs=5)
+        trainer = Trainer(K, CONFIG, state, options, pool, [recorder])
+        with pytest.warns(NonFiniteLossWarning, match="epoch 3, batch 2"):
+            trainer.run(data, data)
+    assert np.array_equal(weights(state), kept[0])
+
+
+def test_weights_that_were_never_good_are_left_alone():
+    state = fresh_state()
+    state.parameters.named["dense.b"][:] = np.nan
+    before = weights(state)
+    with pytest.warns(NonFiniteLossWarning, match="epoch 1, batch 1"):
+        train(marked_documents(10), state=state)
+    assert np.array_equal(weights(state), before, equal_nan=True)
+    assert state.history == []
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_training_can_go_on_after_an_explosion(optimizer):
+    data = marked_documents(120)
+    with pytest.warns(NonFiniteLossWarning):
+        state = train(data, optimizer=optimizer, max_epochs=2, **EXPLODING)
+    rate = {"adam": 0.05, "sgd": 0.5}[optimizer]
+    train(data, state=state, optimizer=optimizer, learning_rate=rate, max_epochs=10)
+    assert state.stopped_by == "max_epochs"
+    assert score(state, data)[1] > 0.95
+
+
+# -- Ctrl-C ----------------------------------------------------------------------------
+
+
+def interrupt(epoch, step):
+    """The second step of the second epoch gets a SIGINT."""
+    if (epoch, step) == (2, 2):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def handler():
+    """The handler of the caller, which must be in place again after training."""
+    received = []
+
+    def mine(number, frame):
+        received.append(number)
+
+    before = signal.signal(signal.SIGINT, mine)
+    yield received
+    assert signal.signal(signal.SIGINT, before) is mine
+
+
+@pytest.mark.parametrize("validated", [False, True], ids=["", "validated"])
+def test_first_interrupt_ends_after_the_step(handler, validated):
+    recorder = Recorder(interrupt)
+    data = marked_documents(30)
+    valid = data if validated else None
+    state = train(data, valid, batch_size=5, max_epochs=9, callbacks=[recorder])
+    assert recorder.calls[-3:] == [("step", 2, 2), ("epoch", 2), ("end",)]
+    assert state.stopped_by == "interrupt"
+    assert (state.step, len(state.history)) == (8, 2)
+    assert finite_everywhere(state, data)
+    assert handler == []
+
+
+def test_second_interrupt_goes_to_the_caller(handler):
+    def twice(epoch, step):
+        interrupt(epoch, step)
+        interrupt(epoch, step)
+
+    recorder = Recorder(twice)
+    train(marked_documents(30), batch_size=5, max_epochs=9, callbacks=[recorder])
+    assert handler == [signal.SIGINT]
+
+
+def test_second_interrupt_raises(handler):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    recorder = Recorder(lambda epoch, step: [interrupt(epoch, step) for _ in range(2)])
+    state = fresh_state()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(marked_documents(30), state=state, batch_size=5, callbacks=[recorder])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert recorder.calls[-2:] == [("step", 2, 2), ("end",)]
+    assert np.isfinite(weights(state)).all()
+
+
+def test_interrupt_of_one_run_does_not_mark_the_next(handler):
+    data = marked_documents(30)
+    state = train(data, batch_size=5, callbacks=[Recorder(interrupt)])
+    train(data, state=state, max_epochs=1)
+    assert state.stopped_by == "max_epochs"
+
+
+@pytest.mark.parametrize("ignoring", [signal.SIG_IGN, signal.SIG_DFL], ids=str)
+def test_signals_that_python_does_not_handle_stay_so(ignoring):
+    """A process in the background ignores Ctrl-C, and must go on doing so."""
+    before = signal.signal(signal.SIGINT, ignoring)
+    seen = set()
+    recorder = Recorder(lambda *_: seen.add(signal.getsignal(signal.SIGINT)))
+    try:
+        train(marked_documents(10), max_epochs=1, callbacks=[recorder])
+        assert signal.getsignal(signal.SIGINT) is ignoring
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == {ignoring}
+
+
+def test_other_threads_touch_no_handler(monkeypatch, handler):
+    touched, states = [], []
+    real = signal.signal
+    monkeypatch.setattr(signal, "signal", lambda *args: touched.append(args) or real(*args))
+    data = marked_documents(20)
+    thread = threading.Thread(target=lambda: states.append(train(data, max_epochs=2)))
+    thread.start()
+    thread.join()
+    assert touched == []
+    assert same_weights(states[0], train(data, max_epochs=2))
+    assert len(touched) == 2
+    monkeypatch.undo()
+
+
+INTERRUPTED_FIT = """
+import sys
+import numpy as np
+from fastlstm import LSTMClassifier
+from fastlstm.estimator import base
+from fastlstm.training.callbacks import Callback
+
+class Announce(Callback):
+    def on_step_end(self, epoch, step, loss):
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps == 3:
+            print("running", flush=True)
+
+base.ProgressBar = Announce
+X = np.random.default_rng(0).integers(1, 9, size=(64, 10))
+y = (X == 3).any(axis=1)
+model = LSTMClassifier(hidden_size=4, max_epochs=10**9, early_stopping=False, verbose=1)
+model.fit(X, y)
+assert np.isfinite(model.predict_proba(X)).all()
+print(model.stopped_by_, model.n_iter_ > 0, flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to another process")
+def test_interrupted_process_has_a_fitted_model():
+    command = [sys.executable, "-W", "error", "-c", INTERRUPTED_FIT]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdout.readline() == "running\n", process.stderr.read()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    assert (out, err) == ("interrupt True\n", "")
+    assert process.returncode == 0
