@@ -71,9 +71,7 @@ def run_torch(ids, labels, threads, weights_path, sparse=False):
     torch.manual_seed(SEED)
     saved = np.load(weights_path)
     embed = torch.nn.Embedding(CASE["vocabulary"], CASE["embedding"], sparse=sparse)
-    lstm = torch.nn.LSTM(
-        CASE["embedding"], CASE["hidden"], CASE["layers"], batch_first=True
-    )
+    lstm = torch.nn.LSTM(CASE["embedding"], CASE["hidden"], CASE["layers"], batch_first=True)
     dense = torch.nn.Linear(CASE["hidden"], 1)
     with torch.no_grad():
         embed.weight.copy_(torch.from_numpy(saved["embedding"]))

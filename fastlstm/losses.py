@@ -2,7 +2,7 @@
 
 Both return the weighted sum, not the mean: the caller scales the weights so
 that a minibatch's sum over shards is its weighted mean (docs/maths.md,
-"Dense and losses").
+section 11).
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ def softmax_cross_entropy(logits, y, weight):
 
 
 def sigmoid(z):
-    """1 / (1 + exp(-z)) without overflow, in the dtype of ``z``."""
-    return 0.5 * (1.0 + np.tanh(0.5 * z))
+    """1 / (1 + exp(-z)) without overflow or cancellation, in the dtype of ``z``."""
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1.0, e) / (1.0 + e)
 
 
 def probabilities(logits):

@@ -363,9 +363,7 @@ class Network:
         -------
         logits : float array, shape (n_documents, n_outputs)
         """
-        logits = predict_logits(
-            self.k, self.config, self.parameters, self.packed, sequences, run
-        )
+        logits = predict_logits(self.k, self.config, self.parameters, self.packed, sequences, run)
         logits[sequences.lengths == 0] = prior_logits(prior)
         return logits
 

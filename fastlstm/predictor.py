@@ -66,4 +66,6 @@ class Predictor:
 
     def predict(self, X) -> np.ndarray:
         """Most likely label of each document, shape (n_documents,)."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        logits = self._logits(X)
+        indices = logits.argmax(axis=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).astype(int)
+        return self.classes_[indices]

@@ -32,6 +32,7 @@ LAYERS = {
     "estimator": {
         "training", "persist", "data", "text", "model", "losses", "optim", "kernels", "core",
     },
+    "__main__": {"cli"},
     "cli": {
         "estimator", "predictor", "training", "persist", "data", "text", "model", "losses",
         "optim", "layers", "kernels", "core",

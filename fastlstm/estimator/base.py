@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import warnings
+from functools import wraps
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -16,6 +17,7 @@ from fastlstm.core.errors import BackendError
 from fastlstm.core.random import make_streams
 from fastlstm.core.records import TokenSequences
 from fastlstm.estimator.validation import (
+    check_classes,
     check_labels,
     check_weights,
     class_weights,
@@ -32,12 +34,36 @@ from fastlstm.training.shards import LabelledSequences, ShardPool, effective_n_j
 
 _MAX_SEED = np.iinfo(np.int32).max
 
+# max_epochs="auto": as many epochs as show the network about this many documents,
+# within bounds. Small sets need more epochs, large ones overfit.
+_AUTO_DOCUMENTS = 80_000
+_AUTO_EPOCHS = (4, 30)
+
+
+def _all_or_nothing(method):
+    """A fit that fails leaves the estimator as it was.
+
+    A new vocabulary beside old weights would send the kernels out of the table.
+    """
+
+    @wraps(method)
+    def wrapper(self, *args, **kwargs):
+        before = self.__dict__.copy()
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    return wrapper
+
 
 class BaseLSTM(ClassifierMixin, BaseEstimator):
     """An LSTM classifier over token sequences; subclasses turn X into them.
 
-    Subclasses offer ``_encode_for_fit(X, first)`` and ``_encode(X)``, both giving
-    TokenSequences, and ``_n_tokens()``, the size of the vocabulary.
+    Subclasses offer ``_encode_for_fit(X, y, first)``, which gives TokenSequences and
+    checked labels, ``_encode(X, name)``, which gives TokenSequences, and
+    ``_n_tokens()``, the size of the vocabulary.
     """
 
     _parameter_constraints = {
@@ -56,7 +82,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         "momentum": [Interval(numbers.Real, 0, 1, closed="left")],
         "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
         "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
-        "max_epochs": [Interval(numbers.Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(numbers.Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(numbers.Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(numbers.Integral, 1, None, closed="left")],
@@ -71,6 +97,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
 
     # -- fitting ---------------------------------------------------------------
 
+    @_all_or_nothing
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train on documents and their labels.
 
@@ -83,7 +110,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         sample_weight : array-like, shape (n_documents,), or None
             Factor on each document's loss, at least 0.
         X_val, y_val : like X and y, or None
-            Validation data, instead of a share of X.
+            Validation data, instead of a share of X. With ``early_stopping=False``
+            it is measured after each epoch and has no other effect.
 
         Returns
         -------
@@ -116,9 +144,11 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         weight = weight * class_weights(self.class_weight, classes, indices)
         data = LabelledSequences(sequences, indices, weight)
         train, valid = self._hold_out(data, given, seed)
-        self._train(state, train, valid, self.max_epochs)
+        self._train(state, train, valid, self._n_epochs(train))
+        self._partial = None
         return self
 
+    @_all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch on more documents, at a constant learning rate.
 
@@ -138,27 +168,28 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         self._validate_params()
         first = not hasattr(self, "parameters_")
         sequences, labels = self._encode_for_fit(X, y, first=first)
-        if first:
-            known = None if classes is None else np.unique(check_labels(classes))
-        else:
-            known = self.classes_
-            if classes is not None and list(np.unique(check_labels(classes))) != list(known):
+        known = None if first else self.classes_
+        if classes is not None:
+            given = check_classes(classes)
+            if known is not None and given.tolist() != known.tolist():
                 raise ValueError(
-                    f"classes={list(classes)} differ from those of the first call, {list(known)}."
+                    f"classes={given.tolist()} differ from those of the first call, "
+                    f"{known.tolist()}. Leave classes out, or fit anew."
                 )
+            known = given if first else known
         classes, indices = encode_labels(labels, known)
         weight = check_weights(sample_weight, sequences.n_documents)
         if first:
             self.classes_ = classes
             self.class_prior_ = _prior(indices, weight, len(classes))
-        state = getattr(self, "_state", None)
-        if state is None:
+        optimizer, state = getattr(self, "_partial", None) or (None, None)
+        if optimizer != self.optimizer:  # the moments of another one have no meaning
             seed = check_random_state(self.random_state).randint(_MAX_SEED)
             state = self._start(seed, parameters=None if first else self.parameters_)
             state.history = list(getattr(self, "history_", []))
         weight = weight * class_weights(self.class_weight, classes, indices)
         self._train(state, LabelledSequences(sequences, indices, weight), None, 1)
-        self._state = state
+        self._partial = (self.optimizer, state)
         return self
 
     def _given_validation(self, X_val, y_val, classes):
@@ -167,10 +198,10 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         if X_val is None or y_val is None:
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"{missing} is missing: pass X_val and y_val together, or neither.")
-        sequences = self._encode(X_val)
-        labels = check_labels(y_val)
+        sequences = self._encode(X_val, name="X_val")
+        labels = check_labels(y_val, name="y_val")
         check_consistent_length(sequences.lengths, labels)
-        _, indices = encode_labels(labels, classes)
+        _, indices = encode_labels(labels, classes, name="y_val")
         return LabelledSequences(sequences, indices, np.ones(len(indices)))
 
     def _hold_out(self, data: LabelledSequences, given, seed):
@@ -193,6 +224,12 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             for part in (np.sort(train), np.sort(valid))
         )
 
+    def _n_epochs(self, train: LabelledSequences) -> int:
+        if self.max_epochs != "auto":
+            return int(self.max_epochs)
+        wanted = round(_AUTO_DOCUMENTS / max(1, len(train.y)))
+        return min(max(wanted, _AUTO_EPOCHS[0]), _AUTO_EPOCHS[1])
+
     def _start(self, seed, parameters) -> TrainingState:
         """Fresh weights, or copies of given ones, with the training stream of ``seed``."""
         if self.precision != "float32":
@@ -213,7 +250,14 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
                 dropout=float(self.dropout),
                 embedding_dropout=float(self.embedding_dropout),
             )
-            parameters = init_parameters(self.config_, streams)
+            try:
+                parameters = init_parameters(self.config_, streams)
+            except (MemoryError, ValueError) as error:
+                raise MemoryError(
+                    f"a network of this size does not fit into memory ({error}): lower "
+                    f"hidden_size={self.hidden_size}, embedding_dim={self.embedding_dim} or "
+                    f"num_layers={self.num_layers}."
+                ) from error
         else:
             parameters = parameters.copy()
         return TrainingState(parameters, streams.training)
@@ -229,6 +273,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             max_grad_norm=self.max_grad_norm,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
+            early_stopping=bool(self.early_stopping),
             n_iter_no_change=int(self.n_iter_no_change),
         )
         k = load_backend(self.backend)
@@ -316,7 +361,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
 
     def _attach_network(self) -> None:
         """Make a model from a pickle or file ready to predict on this machine."""
-        k = load_backend("auto" if self.backend == "auto" else self.backend)
+        k = load_backend(self.backend)
         self.backend_ = k.NAME
         self._network = Network(k, self.config_, self.parameters_)
 

@@ -9,7 +9,15 @@ from fastlstm.estimator.text import LSTMSentimentClassifier
 from fastlstm.estimator.tokens import LSTMClassifier
 from fastlstm.persist.model_file import SavedModel, read_model, write_model
 
-_FITTED = ("history_", "n_iter_", "stopped_by_", "truncated_share_", "n_features_in_")
+# Fitted attributes that go into the file as JSON, and their types there.
+_FITTED = {
+    "history_": list,
+    "n_iter_": int,
+    "stopped_by_": str,
+    "truncated_share_": (float, int),
+    "n_features_in_": int,
+    "feature_names_in_": list,
+}
 
 
 def save(estimator, path) -> None:
@@ -63,9 +71,9 @@ def load(path):
     saved = read_model(path)
     kind = LSTMClassifier if saved.encoder is None else LSTMSentimentClassifier
     settings = dict(saved.settings)
-    if isinstance(settings.get("class_weight"), list):
-        settings["class_weight"] = {label: weight for label, weight in settings["class_weight"]}
     try:
+        if isinstance(settings.get("class_weight"), list):
+            settings["class_weight"] = dict(settings["class_weight"])
         estimator = kind(**settings)
         estimator._validate_params()
     except (TypeError, ValueError) as error:
@@ -74,19 +82,29 @@ def load(path):
     estimator.parameters_ = saved.parameters
     estimator.classes_ = saved.classes
     estimator.class_prior_ = saved.class_prior
-    if saved.encoder is not None:
+    if saved.encoder is None:
+        estimator._vocabulary_size = saved.config.vocabulary_size
+    else:
         estimator.encoder_ = saved.encoder
-    for name in _FITTED:
-        if name in saved.fitted:
-            setattr(estimator, name, saved.fitted[name])
+    for name, kind in _FITTED.items():
+        if name not in saved.fitted:
+            continue
+        value = saved.fitted[name]
+        if not isinstance(value, kind):
+            raise ModelFormatError(f"{path}: {name} is {type(value).__name__}.")
+        # scikit-learn compares an array of names with those of a data frame.
+        names = name == "feature_names_in_"
+        setattr(estimator, name, np.array(value, dtype=object) if names else value)
     estimator._attach_network()
     return estimator
 
 
 def _plain(value):
-    """NumPy scalars to Python's, so that JSON can hold them."""
+    """NumPy scalars and arrays to Python's, so that JSON can hold them."""
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -107,7 +107,7 @@ verbose, backend, precision
         bidirectional=True,
         pooling="max",
         dropout=0.5,
-        embedding_dropout=0.3,
+        embedding_dropout=0.5,
         optimizer="adam",
         learning_rate=3e-3,
         learning_rate_schedule="linear",
@@ -116,7 +116,7 @@ verbose, backend, precision
         momentum=0.9,
         weight_decay=0.01,
         batch_size=32,
-        max_epochs=10,
+        max_epochs="auto",
         early_stopping=True,
         validation_fraction=0.1,
         n_iter_no_change=3,
@@ -188,8 +188,8 @@ verbose, backend, precision
         warn_truncated(encoder.n_truncated_, len(texts), encoder.tokens_lost_, self.max_length)
         return sequences, labels
 
-    def _encode(self, X):
-        texts, _ = check_documents(X, missing=self.missing)
+    def _encode(self, X, name="X"):
+        texts, _ = check_documents(X, missing=self.missing, name=name)
         return self.encoder_.transform(texts)
 
     def _n_tokens(self):

@@ -33,7 +33,7 @@ class LSTMClassifier(BaseLSTM):
         the last token (in reverse, after the first).
     dropout : float in [0, 1), default=0.5
         Share of outputs dropped between layers and before the dense layer.
-    embedding_dropout : float in [0, 1), default=0.3
+    embedding_dropout : float in [0, 1), default=0.5
         Share of the entries of token vectors dropped; a token keeps its mask
         within a shard of a minibatch.
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
@@ -51,7 +51,9 @@ class LSTMClassifier(BaseLSTM):
         at each step.
     batch_size : int, default=32
         Documents in a minibatch.
-    max_epochs : int, default=10
+    max_epochs : int or "auto", default="auto"
+        "auto" takes as many epochs as show the network about 80,000 documents, at
+        least 4 and at most 30.
     early_stopping : bool, default=True
         Hold out validation data, stop when its accuracy no longer rises, and keep
         the weights of the best epoch.
@@ -117,7 +119,7 @@ class LSTMClassifier(BaseLSTM):
         bidirectional=True,
         pooling="max",
         dropout=0.5,
-        embedding_dropout=0.3,
+        embedding_dropout=0.5,
         optimizer="adam",
         learning_rate=3e-3,
         learning_rate_schedule="linear",
@@ -126,7 +128,7 @@ class LSTMClassifier(BaseLSTM):
         momentum=0.9,
         weight_decay=0.01,
         batch_size=32,
-        max_epochs=10,
+        max_epochs="auto",
         early_stopping=True,
         validation_fraction=0.1,
         n_iter_no_change=3,
@@ -183,9 +185,9 @@ class LSTMClassifier(BaseLSTM):
             self._vocabulary_size = self.vocabulary_size or largest + 1
         return strip_padding(ids), labels
 
-    def _encode(self, X):
+    def _encode(self, X, name="X"):
         X = validate_data(self, X, dtype="numeric", reset=False)
-        return strip_padding(check_token_ids(X, self.config_.vocabulary_size))
+        return strip_padding(check_token_ids(X, self._n_tokens(), name=name))
 
     def _n_tokens(self):
         return self._vocabulary_size

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
@@ -17,44 +20,74 @@ def is_missing(value) -> bool:
     return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
 
 
-def check_labels(y) -> np.ndarray:
+def check_labels(y, name="y") -> np.ndarray:
     """Labels as a 1-D array, all of one kind.
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         For missing labels, labels of several types, or continuous targets.
     """
-    if y is None:
-        raise ValueError(
-            "requires y to be passed, but the target y is None. Pass one label per document."
-        )
-    if hasattr(y, "to_numpy") and getattr(y, "ndim", 1) == 1:
-        y = y.to_numpy()
-    if not isinstance(y, np.ndarray):
-        values = list(y)
-        kinds = {type(value) for value in values}
-        mixed = len(kinds) > 1 and any(issubclass(kind, str) for kind in kinds)
-        y = np.array(values, dtype=object) if mixed or None in values else np.asarray(values)
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind in "OfcmM":
-        values = y.tolist()
-        rows = [row for row, value in enumerate(values) if is_missing(value)]
-        if rows:
-            raise ValueError(
-                f"y has {len(rows)} missing label(s), the first in row {rows[0]} (NaN or None). "
-                "Drop these rows or label them."
-            )
-        if y.dtype.kind == "O":
-            y = _one_kind(values)
-    if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
-        row = int(np.flatnonzero(~np.isfinite(y))[0])
-        raise ValueError(f"y is infinity in row {row}. Labels must be finite.")
+    y = _labels(y, name)
     check_classification_targets(y)
     return y
 
 
-def _one_kind(values) -> np.ndarray:
+def check_classes(classes) -> np.ndarray:
+    """The ``classes`` of a first ``partial_fit``, sorted; at least 2."""
+    classes = np.unique(_labels(classes, "classes"))
+    if len(classes) < 2:
+        raise ValueError(
+            f"classes has {len(classes)} label(s): a classifier needs at least 2 classes. "
+            "Pass all labels that will ever occur."
+        )
+    return classes
+
+
+def _labels(y, name) -> np.ndarray:
+    if y is None:
+        raise ValueError(
+            f"requires {name} to be passed, but the target {name} is None. "
+            "Pass one label per document."
+        )
+    y = _as_array(y, name)
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind not in "OUSbiuf":
+        raise ValueError(f"{name} has dtype {y.dtype}. Use strings, integers or booleans.")
+    if y.dtype.kind in "Of":
+        values = y.tolist()
+        rows = [row for row, value in enumerate(values) if is_missing(value)]
+        if rows:
+            raise ValueError(
+                f"{name} has {len(rows)} missing label(s), the first in row {rows[0]} "
+                "(NaN or None). Drop these rows or label them."
+            )
+        if y.dtype.kind == "O":
+            y = _one_kind(values, name)
+    if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
+        row = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise ValueError(f"{name} is infinity in row {row}. Labels must be finite.")
+    return y
+
+
+def _as_array(y, name) -> np.ndarray:
+    if hasattr(y, "to_numpy"):
+        return y.to_numpy()
+    if hasattr(y, "__array__"):
+        return np.asarray(y)
+    if isinstance(y, (str, bytes)) or not isinstance(y, Sequence):
+        raise TypeError(
+            f"{name} must be a list, tuple, array or series of labels, got {type(y).__name__}. "
+            "Pass one label per document."
+        )
+    values = list(y)
+    kinds = {type(value) for value in values}
+    mixed = len(kinds) > 1 and any(issubclass(kind, str) for kind in kinds)
+    # NumPy would turn numbers among strings into strings, and None into NaN.
+    return np.array(values, dtype=object if mixed or type(None) in kinds else None)
+
+
+def _one_kind(values, name) -> np.ndarray:
     """An array of labels that are all strings, or all numbers."""
     is_text = [isinstance(value, str) for value in values]
     if all(is_text):
@@ -62,18 +95,18 @@ def _one_kind(values) -> np.ndarray:
     if any(is_text):
         text, other = is_text.index(True), is_text.index(False)
         raise ValueError(
-            f"y mixes types: row {text} is {values[text]!r} (str) and row {other} is "
+            f"{name} mixes types: row {text} is {values[text]!r} (str) and row {other} is "
             f"{values[other]!r} ({type(values[other]).__name__}). Convert the labels to one "
-            "type, for example with [str(label) for label in y]."
+            f"type, for example with [str(label) for label in {name}]."
         )
     converted = np.array(values)
     if converted.dtype.kind == "O":
         kind = type(values[0]).__name__
-        raise ValueError(f"Unknown label type: {kind} in row 0. Use strings or integers.")
+        raise ValueError(f"Unknown label type: {kind} in row 0 of {name}. Use strings or integers.")
     return converted
 
 
-def encode_labels(y, classes=None) -> tuple[np.ndarray, np.ndarray]:
+def encode_labels(y, classes=None, name="y") -> tuple[np.ndarray, np.ndarray]:
     """Classes in sorted order, and the index of each label among them.
 
     Parameters
@@ -86,16 +119,16 @@ def encode_labels(y, classes=None) -> tuple[np.ndarray, np.ndarray]:
         classes, indices = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                f"y has one class ({classes[0]!r}): a classifier needs at least 2 classes. "
-                "Add documents of another class."
+                f"{name} has one class ({classes.tolist()[0]!r}): a classifier needs at least "
+                "2 classes. Add documents of another class."
             )
         return classes, indices.astype(np.int64)
     known = np.isin(y, classes)
     if not known.all():
         row = int(np.flatnonzero(~known)[0])
         raise ValueError(
-            f"y has label {y[row]!r} in row {row}, which is not among the classes "
-            f"{list(classes)}. The first call decides the classes: pass them all there."
+            f"{name} has label {y.tolist()[row]!r} in row {row}, which is not among the classes "
+            f"{classes.tolist()}. The first call decides the classes: pass them all there."
         )
     return classes, np.searchsorted(classes, y).astype(np.int64)
 
@@ -104,7 +137,12 @@ def check_weights(sample_weight, n_rows: int) -> np.ndarray:
     """Sample weights as float64, shape (n_rows,); None is 1 for every row."""
     if sample_weight is None:
         return np.ones(n_rows)
-    weight = np.asarray(sample_weight, dtype=np.float64)
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"sample_weight must hold numbers ({error}). Pass one weight per document."
+        ) from error
     if weight.ndim == 0:
         weight = np.full(n_rows, float(weight))
     if weight.ndim != 1:
@@ -130,7 +168,13 @@ def check_weights(sample_weight, n_rows: int) -> np.ndarray:
             "Use 0 to leave a row out."
         )
     if n_rows and not weight.any():
-        raise ValueError("sample_weight is 0 in every row: there is nothing to learn from.")
+        raise ValueError(
+            "sample_weight is zero in every row: there is nothing to learn from. "
+            "Give some rows a weight above 0."
+        )
+    with np.errstate(over="ignore"):
+        if not np.isfinite(weight.sum()):
+            raise ValueError("the sum of sample_weight is infinite. Scale the weights down.")
     return weight
 
 
@@ -144,11 +188,13 @@ def class_weights(class_weight, classes, indices) -> np.ndarray:
         if unknown:
             raise ValueError(
                 f"class_weight has {unknown[0]!r}, which is not among the classes "
-                f"{classes.tolist()}."
+                f"{classes.tolist()}. Drop it, or spell it as in y."
             )
-        values = list(class_weight.values())
-        if not all(np.isfinite(v) and v >= 0 for v in values):
-            raise ValueError("class_weight must hold finite numbers of at least 0.")
+        for label, value in class_weight.items():
+            if not isinstance(value, numbers.Real) or not 0 <= value < np.inf:
+                raise ValueError(
+                    f"class_weight of {label!r} is {value!r}. Use a finite number of at least 0."
+                )
         per_class = np.array([class_weight.get(label, 1.0) for label in classes.tolist()])
     else:
         present = np.unique(y)
@@ -156,10 +202,16 @@ def class_weights(class_weight, classes, indices) -> np.ndarray:
         per_class[np.isin(classes, present)] = compute_class_weight(
             class_weight, classes=present, y=y
         )
-    return per_class[indices].astype(np.float64)
+    weight = per_class[indices].astype(np.float64)
+    if len(weight) and not weight.any():
+        raise ValueError(
+            "class_weight is zero for every label in y: there is nothing to learn from. "
+            "Give some class a weight above 0."
+        )
+    return weight
 
 
-def check_token_ids(X: np.ndarray, vocabulary_size: int | None) -> np.ndarray:
+def check_token_ids(X: np.ndarray, vocabulary_size: int | None, name="X") -> np.ndarray:
     """A 2-D array of token ids as int32.
 
     Parameters
@@ -172,7 +224,8 @@ def check_token_ids(X: np.ndarray, vocabulary_size: int | None) -> np.ndarray:
 
     def complain(bad, what, mend):
         row, column = np.argwhere(bad)[0]
-        raise ValueError(f"X has {X[row, column]} in row {row}, column {column}: {what}. {mend}")
+        value = X[row, column]
+        raise ValueError(f"{name} has {value} in row {row}, column {column}: {what}. {mend}")
 
     if X.dtype.kind == "f":
         whole = np.floor(X) == X
@@ -182,13 +235,14 @@ def check_token_ids(X: np.ndarray, vocabulary_size: int | None) -> np.ndarray:
                 "Use SequenceVectorizer to make ids from text.",
             )  # fmt: skip
     if X.dtype.kind not in "iufb":
-        raise ValueError(f"X has dtype {X.dtype}; token ids are integers.")
+        raise ValueError(f"{name} has dtype {X.dtype}; token ids are integers.")
     if X.size and (X < 0).any():
         complain(X < 0, "Negative values in data: token ids start at 0", "0 is padding.")
     limit = np.iinfo(np.int32).max if vocabulary_size is None else vocabulary_size
-    if X.size and (X >= limit).any():
+    above = np.greater_equal(X, limit)
+    if above.any():
         complain(
-            X >= limit, f"the vocabulary has {limit} ids, 0 to {limit - 1}",
+            above, f"the vocabulary has {limit} ids, 0 to {limit - 1}",
             "Map unknown tokens to 1, or fit with a larger vocabulary_size.",
         )  # fmt: skip
     return X.astype(np.int32)

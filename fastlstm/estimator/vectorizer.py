@@ -68,6 +68,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         tags.input_tags.allow_nan = self.missing == "empty"
+        tags.transformer_tags.preserves_dtype = []
         return tags
 
     @property

@@ -29,7 +29,7 @@ def make_schedule(name: str, total_steps: int, warmup: float) -> Callable[[int],
     def factor(step: int) -> float:
         if step <= rising:
             return step / rising  # eq. (94)
-        done = min(1.0, (step - rising) / max(1, total_steps - rising))
+        done = min(1.0, (step - 1 - rising) / max(1, total_steps - rising))  # eq. (90)
         if name == "linear":
             return 1.0 - (1.0 - _FINAL) * done  # eq. (92)
         if name == "cosine":

@@ -16,7 +16,13 @@ from fastlstm.model import ModelConfig, Parameters
 from fastlstm.persist.container import read_container, write_container
 from fastlstm.text.encoder import TextEncoder
 
-_LABEL_DTYPE = re.compile(r"(<[iufU]\d+|\|[iub]1|\|O)")
+# Integers, floats and booleans of the sizes that NumPy has everywhere, and strings.
+_LABEL_DTYPE = re.compile(r"<[iu][248]|<f[248]|<U[1-9][0-9]{0,8}|\|[iub]1|\|O")
+
+# A string type takes its full width for every label; a file must not claim gigabytes.
+_MAX_LABEL_BYTES = 2**26
+
+_POOLINGS = ("last", "mean", "max", "mean_max")
 
 
 @dataclass
@@ -56,14 +62,15 @@ def write_model(saved: SavedModel, path) -> None:
     Raises
     ------
     ValueError
-        If something in it cannot be stored, such as a callable tokenizer.
+        If something in it cannot be stored, such as a callable tokenizer or labels
+        that are neither strings nor numbers.
     OSError
         If the file cannot be written; an older file is kept.
     """
     metadata = {
         "config": asdict(saved.config),
         "classes": saved.classes.tolist(),
-        "classes_dtype": saved.classes.dtype.newbyteorder("<").str,
+        "classes_dtype": _label_dtype(saved.classes),
         "class_prior": saved.class_prior.tolist(),
         "encoder": None if saved.encoder is None else saved.encoder.state(),
         "missing": saved.missing,
@@ -96,7 +103,9 @@ def read_model(path) -> SavedModel:
     except ModelFormatError as error:
         raise ModelFormatError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ModelFormatError(f"{path}: the model's description is inconsistent: {error}.") from error
+        raise ModelFormatError(
+            f"{path}: the model's description is inconsistent: {error}."
+        ) from error
     _check_consistent(saved, path)
     return saved
 
@@ -110,10 +119,18 @@ def _config(values: dict) -> ModelConfig:
         wrong_bool = isinstance(value, bool) and known[name] != "bool"
         if wrong_bool or not isinstance(value, kinds[known[name]]):
             raise ModelFormatError(f"configuration {name}={value!r} is not of type {known[name]}")
+        if known[name] == "int" and value < 1:
+            raise ModelFormatError(f"configuration {name}={value} is below 1")
+        if known[name] == "float" and not 0 <= value < 1:
+            raise ModelFormatError(f"configuration {name}={value} is not in [0, 1)")
+    if values["pooling"] not in _POOLINGS:
+        raise ModelFormatError(f"configuration pooling={values['pooling']!r} is not known")
     return ModelConfig(**values)
 
 
 def _parameters(config: ModelConfig, arrays) -> Parameters:
+    if config.num_layers > len(arrays):  # before a loop over the layers
+        raise ModelFormatError(f"there are {len(arrays)} weights for {config.num_layers} layers")
     shapes = {
         "embedding": (config.vocabulary_size, config.embedding_dim),
         **config.dense_shapes(),
@@ -129,11 +146,40 @@ def _parameters(config: ModelConfig, arrays) -> Parameters:
     return Parameters.from_arrays({name: arrays[name] for name in shapes})
 
 
+def _label_dtype(classes: np.ndarray) -> str:
+    dtype = classes.dtype.newbyteorder("<").str
+    if not _LABEL_DTYPE.fullmatch(dtype):
+        raise ValueError(
+            f"labels of type {classes.dtype} cannot be stored in a model file; "
+            "fit with strings, integers or booleans"
+        )
+    if classes.nbytes > _MAX_LABEL_BYTES:
+        raise ValueError(
+            f"the labels take {classes.nbytes} bytes, more than the {_MAX_LABEL_BYTES} a model "
+            "file may have; fit with shorter ones"
+        )
+    return dtype
+
+
 def _classes(metadata) -> np.ndarray:
-    dtype = metadata["classes_dtype"]
+    dtype, values = metadata["classes_dtype"], metadata["classes"]
     if not _LABEL_DTYPE.fullmatch(dtype):
         raise ModelFormatError(f"labels of type {dtype!r} are not known")
-    return np.array(metadata["classes"], dtype=np.dtype(dtype))
+    dtype = np.dtype(dtype)
+    kinds = {"i": int, "u": int, "b": bool, "f": (int, float)}
+    kind = kinds.get(dtype.kind, str)
+    if not isinstance(values, list) or not all(
+        isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+        for value in values
+    ):
+        raise ModelFormatError(f"the labels are not a list of type {dtype}")
+    if dtype.itemsize * len(values) > _MAX_LABEL_BYTES:
+        raise ModelFormatError(f"the labels take more than {_MAX_LABEL_BYTES} bytes")
+    classes = np.array(values, dtype=dtype)
+    # Sorted, and none cut short or rounded to the type.
+    if classes.tolist() != values or sorted(set(values)) != values:
+        raise ModelFormatError(f"the labels are not sorted, or do not fit the type {dtype}")
+    return classes
 
 
 def _check_consistent(saved: SavedModel, path) -> None:

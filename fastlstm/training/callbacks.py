@@ -36,24 +36,25 @@ class ProgressBar(Callback):
             BarColumn(),
             TextColumn("{task.completed}/{task.total}"),
             TimeRemainingColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}"),
+            TextColumn("{task.fields[loss]}"),
             console=Console(stderr=True),
             transient=True,
+            redirect_stdout=False,  # else prints of the caller land on standard error
         )
         self.n_epochs = n_epochs
         self.steps_per_epoch = steps_per_epoch
         self.task = self.progress.add_task(
-            f"epoch 1/{n_epochs}", total=steps_per_epoch, loss=float("nan")
+            f"epoch 1/{n_epochs}", total=steps_per_epoch, loss=""
         )
         self.progress.start()
 
     def on_step_end(self, epoch, step, loss):
         self.progress.update(
-            self.task, completed=step, loss=loss, description=f"epoch {epoch}/{self.n_epochs}"
+            self.task, completed=step, loss=f"loss {loss:.4f}", description=f"epoch {epoch}/{self.n_epochs}"
         )
 
     def on_epoch_end(self, record):
-        self.progress.console.print(describe(record), highlight=False)
+        self.progress.console.print(describe(record), highlight=False, soft_wrap=True)
         self.progress.update(self.task, completed=0)
 
     def on_train_end(self):

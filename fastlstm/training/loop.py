@@ -39,6 +39,7 @@ class TrainingOptions:
     max_grad_norm: float | None = 1.0
     momentum: float = 0.9
     weight_decay: float = 0.0
+    early_stopping: bool = True
     n_iter_no_change: int | None = None
 
 
@@ -116,11 +117,16 @@ class Trainer:
         self._good = None  # weights that gave a finite loss
 
     def run(self, train: LabelledSequences, valid: LabelledSequences | None) -> None:
-        """Train for up to ``max_epochs``; with ``valid``, end at its best epoch."""
+        """Train for up to ``max_epochs``; with early stopping end at the best one.
+
+        Without ``early_stopping`` validation data is measured and changes nothing.
+        """
         options, state = self.options, self.state
         n_steps = -(-int(np.sum(train.sequences.lengths > 0)) // options.batch_size)
         schedule = make_schedule(options.schedule, n_steps * options.max_epochs, options.warmup)
-        best = Best(options.n_iter_no_change or options.max_epochs) if valid is not None else None
+        best = None
+        if valid is not None and options.early_stopping:
+            best = Best(options.n_iter_no_change or options.max_epochs)
         first_step, first_epoch = state.step, len(state.history)
         state.stopped_by = "max_epochs"
         self._tell("on_train_begin", options.max_epochs, n_steps)
@@ -197,9 +203,7 @@ class Trainer:
             (parameters.embedding, result.embedding.tokens, result.embedding.values,
              state.slots[1]),
         ):  # fmt: skip
-            self.optimizer.update(
-                self.k, table, rows, gradient, slots, state.step, rate, scale
-            )
+            self.optimizer.update(self.k, table, rows, gradient, slots, state.step, rate, scale)
         network.pack_model(self.k, self.config, parameters, self.packed)
 
     def _validate(self, record: EpochRecord, valid: LabelledSequences) -> None:

@@ -11,7 +11,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +52,8 @@ def effective_n_jobs(n_jobs: int | None) -> int:
     already use the cores. Negative numbers count back from the usable cores, as
     in joblib: -1 is all of them, -2 all but one.
     """
+    if n_jobs == 0:
+        raise ValueError("n_jobs=0 has no meaning; use a positive number, -1 or None.")
     if n_jobs is None:
         return 1 if _inside_joblib_worker() else usable_cores()
     if n_jobs < 0:
@@ -92,15 +94,20 @@ class ShardPool:
                     position, item = waiting.popleft()
                 except IndexError:
                     return
-                results[position] = function(item)
+                try:
+                    results[position] = function(item)
+                except BaseException:
+                    waiting.clear()
+                    raise
 
         futures = [self._executor.submit(drain) for _ in range(helpers)]
         try:
             drain()
         finally:
             waiting.clear()
-            for future in futures:
-                future.result()
+            wait(futures)  # no call may still run once this one is over
+        for future in futures:
+            future.result()
         return results
 
 

@@ -83,6 +83,18 @@ def test_shards_are_a_balanced_partition(lengths, seed):
     assert max(counts) - min(counts) <= 1
 
 
+@pytest.mark.parametrize("n", [2, 3, 32, 33, 200])
+@pytest.mark.parametrize("longest", [600, 20_000])
+def test_shards_are_bounded(n, longest):
+    """At most 16 documents each, and 16384 tokens but for what one document adds."""
+    lengths = np.random.default_rng(2).integers(longest // 2, longest, n)
+    shards = split_shards(lengths, np.arange(n))
+    assert len(shards) >= 2
+    for shard in shards:
+        assert len(shard) <= 16
+        assert len(shard) == 1 or lengths[shard].sum() <= 16_384 + longest
+
+
 def test_shards_look_at_the_minibatch_alone():
     """Not at documents outside it, and not at anything of the machine."""
     rng = np.random.default_rng(0)

@@ -2,107 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import threading
-
 import numpy as np
 import pytest
 
 from fastlstm.core.errors import NonFiniteLossWarning
-from fastlstm.core.random import make_streams
 from fastlstm.core.records import TokenSequences
-from fastlstm.kernels.registry import load_backend
-from fastlstm.model import ModelConfig, init_parameters, pack_model
+from fastlstm.model import ModelConfig, pack_model
 from fastlstm.optim.optimizers import Optimizer, make_optimizer
 from fastlstm.training import loop
-from fastlstm.training.callbacks import Callback
-from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState, evaluate
-from fastlstm.training.shards import LabelledSequences, ShardPool
+from fastlstm.training.loop import Trainer, TrainingOptions, evaluate
+from fastlstm.training.shards import ShardPool
 from tests.helpers import each_backend, token_sequences
-
-K = load_backend("auto")
-CONFIG = ModelConfig(vocabulary_size=12, embedding_dim=6, hidden_size=5, pooling="max")
-CONSTANT = {"schedule": "constant", "warmup": 0.0}
-
-
-def labelled(sequences, y, weight=None):
-    y = np.asarray(y, np.int64)
-    weight = np.ones(len(y)) if weight is None else np.asarray(weight, float)
-    return LabelledSequences(sequences, y, weight)
-
-
-def marked_documents(n, seed=0, n_classes=2, longest=9):
-    """Documents of 1 to ``longest`` tokens, one of which, 2 + y, tells the class."""
-    rng = np.random.default_rng(seed)
-    lengths = rng.integers(1, longest + 1, n)
-    y = rng.integers(0, n_classes, n)
-    sequences = token_sequences(lengths.tolist(), 12 - n_classes - 2, seed)
-    ids = sequences.ids + (1 + n_classes)
-    ids[sequences.offsets[:-1] + rng.integers(0, lengths)] = 2 + y
-    return labelled(TokenSequences(ids.astype(np.int32), sequences.offsets), y)
-
-
-def take(data, rows):
-    return LabelledSequences(data.sequences.take(rows), data.y[rows], data.weight[rows])
-
-
-def fresh_state(config=CONFIG, seed=0):
-    streams = make_streams(seed)
-    return TrainingState(init_parameters(config, streams), streams.training)
-
-
-def train(data, valid=None, *, config=CONFIG, state=None, n_threads=1, callbacks=(), k=K,
-          **options):  # fmt: skip
-    """A state after training with ``options``."""
-    state = fresh_state(config) if state is None else state
-    with ShardPool(n_threads) as pool:
-        trainer = Trainer(k, config, state, TrainingOptions(**options), pool, callbacks)
-        trainer.run(data, valid)
-    return state
-
-
-def score(state, data, config=CONFIG, k=K):
-    """(loss, accuracy) of a state's weights, packed afresh."""
-    packed = pack_model(k, config, state.parameters)
-    with ShardPool(1) as pool:
-        return evaluate(k, config, state.parameters, packed, data, pool)
-
-
-def weights(state):
-    return np.concatenate([state.parameters.flat, state.parameters.embedding.ravel()])
-
-
-def same_weights(first, second):
-    return np.array_equal(weights(first), weights(second))
-
-
-class Recorder(Callback):
-    """Keeps every call; ``act`` is called after each step with (epoch, step)."""
-
-    def __init__(self, act=None):
-        self.calls = []
-        self.act = act
-
-    def on_train_begin(self, n_epochs, steps_per_epoch):
-        self.calls.append(("begin", n_epochs, steps_per_epoch))
-
-    def on_step_end(self, epoch, step, loss):
-        self.calls.append(("step", epoch, step))
-        if self.act is not None:
-            self.act(epoch, step)
-
-    def on_epoch_end(self, record):
-        self.calls.append(("epoch", record["epoch"]))
-
-    def on_train_end(self):
-        self.calls.append(("end",))
-
-    def count(self, kind):
-        return sum(call[0] == kind for call in self.calls)
-
+from tests.training.toy import (
+    CONFIG,
+    CONSTANT,
+    K,
+    Recorder,
+    finite_everywhere,
+    fresh_state,
+    labelled,
+    marked_documents,
+    same_weights,
+    score,
+    take,
+    train,
+    weights,
+)
 
 # -- learning -----------------------------------------------------------------------
 
@@ -375,6 +300,16 @@ def test_early_stopping_restores_the_best_epoch(monkeypatch, patience, epochs, b
     assert len({tuple(copy) for copy in kept}) == epochs
 
 
+def test_equal_epochs_are_no_better(monkeypatch):
+    monkeypatch.setattr(loop, "evaluate", lambda *args: (0.5, 0.5))
+    state = fresh_state()
+    recorder, kept = keep_weights(state)
+    data = marked_documents(20)
+    train(data, data, state=state, callbacks=[recorder], max_epochs=9, n_iter_no_change=2)
+    assert len(kept) == 3
+    assert np.array_equal(weights(state), kept[0])
+
+
 def test_best_epoch_is_restored_for_real():
     """With labels of chance, training goes past its best epoch; its score comes back."""
     rng = np.random.default_rng(0)
@@ -407,11 +342,6 @@ def test_packed_weights_follow_the_restored_ones(monkeypatch):
 # -- losses that are not finite --------------------------------------------------------
 
 EXPLODING = {"learning_rate": 1e30, "max_grad_norm": None, **CONSTANT}
-
-
-def finite_everywhere(state, data):
-    assert np.isfinite(weights(state)).all()
-    return bool(np.isfinite(score(state, data)[0]))
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
@@ -506,141 +436,15 @@ def test_weights_that_were_never_good_are_left_alone():
     assert state.history == []
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_training_can_go_on_after_an_explosion(optimizer):
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "exploding"), [("adam", 0.05, 1e30), ("sgd", 0.5, 1e12)], ids=str
+)
+def test_training_can_go_on_after_an_explosion(optimizer, rate, exploding):
+    """Neither the weights nor the optimiser's state remember it."""
     data = marked_documents(120)
     with pytest.warns(NonFiniteLossWarning):
-        state = train(data, optimizer=optimizer, max_epochs=2, **EXPLODING)
-    rate = {"adam": 0.05, "sgd": 0.5}[optimizer]
+        state = train(data, optimizer=optimizer, max_epochs=2,
+                      **{**EXPLODING, "learning_rate": exploding})  # fmt: skip
     train(data, state=state, optimizer=optimizer, learning_rate=rate, max_epochs=10)
     assert state.stopped_by == "max_epochs"
     assert score(state, data)[1] > 0.95
-
-
-# -- Ctrl-C ----------------------------------------------------------------------------
-
-
-def interrupt(epoch, step):
-    """The second step of the second epoch gets a SIGINT."""
-    if (epoch, step) == (2, 2):
-        signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture
-def handler():
-    """The handler of the caller, which must be in place again after training."""
-    received = []
-
-    def mine(number, frame):
-        received.append(number)
-
-    before = signal.signal(signal.SIGINT, mine)
-    yield received
-    assert signal.signal(signal.SIGINT, before) is mine
-
-
-@pytest.mark.parametrize("validated", [False, True], ids=["", "validated"])
-def test_first_interrupt_ends_after_the_step(handler, validated):
-    recorder = Recorder(interrupt)
-    data = marked_documents(30)
-    valid = data if validated else None
-    state = train(data, valid, batch_size=5, max_epochs=9, callbacks=[recorder])
-    assert recorder.calls[-3:] == [("step", 2, 2), ("epoch", 2), ("end",)]
-    assert state.stopped_by == "interrupt"
-    assert (state.step, len(state.history)) == (8, 2)
-    assert finite_everywhere(state, data)
-    assert handler == []
-
-
-def test_second_interrupt_goes_to_the_caller(handler):
-    def twice(epoch, step):
-        interrupt(epoch, step)
-        interrupt(epoch, step)
-
-    recorder = Recorder(twice)
-    train(marked_documents(30), batch_size=5, max_epochs=9, callbacks=[recorder])
-    assert handler == [signal.SIGINT]
-
-
-def test_second_interrupt_raises(handler):
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    recorder = Recorder(lambda epoch, step: [interrupt(epoch, step) for _ in range(2)])
-    state = fresh_state()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            train(marked_documents(30), state=state, batch_size=5, callbacks=[recorder])
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert recorder.calls[-2:] == [("step", 2, 2), ("end",)]
-    assert np.isfinite(weights(state)).all()
-
-
-def test_interrupt_of_one_run_does_not_mark_the_next(handler):
-    data = marked_documents(30)
-    state = train(data, batch_size=5, callbacks=[Recorder(interrupt)])
-    train(data, state=state, max_epochs=1)
-    assert state.stopped_by == "max_epochs"
-
-
-@pytest.mark.parametrize("ignoring", [signal.SIG_IGN, signal.SIG_DFL], ids=str)
-def test_signals_that_python_does_not_handle_stay_so(ignoring):
-    """A process in the background ignores Ctrl-C, and must go on doing so."""
-    before = signal.signal(signal.SIGINT, ignoring)
-    seen = set()
-    recorder = Recorder(lambda *_: seen.add(signal.getsignal(signal.SIGINT)))
-    try:
-        train(marked_documents(10), max_epochs=1, callbacks=[recorder])
-        assert signal.getsignal(signal.SIGINT) is ignoring
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert seen == {ignoring}
-
-
-def test_other_threads_touch_no_handler(monkeypatch, handler):
-    touched, states = [], []
-    real = signal.signal
-    monkeypatch.setattr(signal, "signal", lambda *args: touched.append(args) or real(*args))
-    data = marked_documents(20)
-    thread = threading.Thread(target=lambda: states.append(train(data, max_epochs=2)))
-    thread.start()
-    thread.join()
-    assert touched == []
-    assert same_weights(states[0], train(data, max_epochs=2))
-    assert len(touched) == 2
-    monkeypatch.undo()
-
-
-INTERRUPTED_FIT = """
-import sys
-import numpy as np
-from fastlstm import LSTMClassifier
-from fastlstm.estimator import base
-from fastlstm.training.callbacks import Callback
-
-class Announce(Callback):
-    def on_step_end(self, epoch, step, loss):
-        self.steps = getattr(self, "steps", 0) + 1
-        if self.steps == 3:
-            print("running", flush=True)
-
-base.ProgressBar = Announce
-X = np.random.default_rng(0).integers(1, 9, size=(64, 10))
-y = (X == 3).any(axis=1)
-model = LSTMClassifier(hidden_size=4, max_epochs=10**9, early_stopping=False, verbose=1)
-model.fit(X, y)
-assert np.isfinite(model.predict_proba(X)).all()
-print(model.stopped_by_, model.n_iter_ > 0, flush=True)
-"""
-
-
-@pytest.mark.skipif(os.name != "posix", reason="sends a signal to another process")
-def test_interrupted_process_has_a_fitted_model():
-    command = [sys.executable, "-W", "error", "-c", INTERRUPTED_FIT]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as process:
-        assert process.stdout.readline() == "running\n", process.stderr.read()
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
-    assert (out, err) == ("interrupt True\n", "")
-    assert process.returncode == 0

@@ -100,7 +100,7 @@ def pool_forward(h, n_live, starts, lengths, mode, hidden, out, winner):
             for j in range(hidden, width):
                 out[row, j] = h[row, j]
         return
-    if mode == MEAN or mode == MEAN_MAX:
+    if mode in (MEAN, MEAN_MAX):
         for row in range(len(lengths)):
             for j in range(width):
                 out[row, j] = 0.0
@@ -111,7 +111,7 @@ def pool_forward(h, n_live, starts, lengths, mode, hidden, out, winner):
         for row in range(len(lengths)):
             for j in range(width):
                 out[row, j] /= lengths[row]
-    if mode == MAX or mode == MEAN_MAX:
+    if mode in (MAX, MEAN_MAX):
         first = out.shape[1] - width
         for row in range(len(lengths)):
             for j in range(width):
@@ -121,9 +121,10 @@ def pool_forward(h, n_live, starts, lengths, mode, hidden, out, winner):
             for row in range(n_live[t]):
                 token = starts[t] + row
                 for j in range(width):
-                    # "not <=" lets a NaN through, so that it is seen in the loss.
-                    better = not (h[token, j] <= out[row, first + j])
-                    out[row, first + j] = h[token, j] if better else out[row, first + j]
+                    # A NaN wins and stays, so that it is seen in the loss.
+                    value, best = h[token, j], out[row, first + j]
+                    better = not (value <= best) and best == best
+                    out[row, first + j] = value if better else best
                     winner[row, j] = token if better else winner[row, j]
 
 
@@ -139,7 +140,7 @@ def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
     d_h : float array, shape (n_tokens, width); overwritten
     """
     width = d_h.shape[1]
-    if mode == MEAN or mode == MEAN_MAX:
+    if mode in (MEAN, MEAN_MAX):
         for t in range(len(n_live)):
             for row in range(n_live[t]):
                 for j in range(width):
@@ -153,7 +154,7 @@ def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
                 d_h[last, j] += d_pooled[row, j]
             for j in range(hidden, width):
                 d_h[row, j] += d_pooled[row, j]
-    if mode == MAX or mode == MEAN_MAX:
+    if mode in (MAX, MEAN_MAX):
         first = d_pooled.shape[1] - width
         for row in range(len(lengths)):
             for j in range(width):

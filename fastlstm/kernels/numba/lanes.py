@@ -12,9 +12,14 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 
+def host_features() -> dict[str, bool]:
+    """Instruction sets of this CPU by LLVM's names, such as "avx2"."""
+    return llvm.get_host_cpu_features()
+
+
 def _host_vector_bytes() -> int:
     """Widest vector registers of this CPU in bytes: AVX-512, AVX2 + FMA, else 16."""
-    features = llvm.get_host_cpu_features()
+    features = host_features()
     if features.get("avx512f"):
         return 64
     if features.get("avx2") and features.get("fma"):
@@ -128,9 +133,7 @@ class Lanes:
         """
         if self.is_double:
             doubled = self._call("exp", self.mul(self.clamp(x, 350.0), self.constant(2.0)))
-            quotient = self.builder.fdiv(
-                self.constant(2.0), self.add(doubled, self.constant(1.0))
-            )
+            quotient = self.builder.fdiv(self.constant(2.0), self.add(doubled, self.constant(1.0)))
             return self.sub(self.constant(1.0), quotient)
         x = self.clamp(x, _TANH_LIMIT)
         square = self.mul(x, x)

@@ -59,16 +59,12 @@ def _emit_tile(builder, lanes, rows, vectors, arg):
     def constant(value):
         return ir.Constant(index, value)
 
-    a_rows = [
-        at(arg.a, arg.a_offset, builder.mul(arg.a_row, constant(i))) for i in range(rows)
-    ]
+    a_rows = [at(arg.a, arg.a_offset, builder.mul(arg.a_row, constant(i))) for i in range(rows)]
     cells = [(i, j) for i in range(rows) for j in range(vectors)]
     start = []
     for i, j in cells:
         row = builder.mul(arg.init_row, constant(i))
-        start.append(
-            lanes.load(at(arg.init, arg.init_offset, row, constant(j * lanes.count)))
-        )
+        start.append(lanes.load(at(arg.init, arg.init_offset, row, constant(j * lanes.count))))
     before = builder.block
     loop = builder.append_basic_block("tile.loop")
     done = builder.append_basic_block("tile.done")
@@ -82,9 +78,7 @@ def _emit_tile(builder, lanes, rows, vectors, arg):
     b = [lanes.load(at(arg.b, b_row, constant(j * lanes.count))) for j in range(vectors)]
     a_step = builder.mul(k, arg.a_k)
     a = [lanes.broadcast(builder.load(at(row, a_step))) for row in a_rows]
-    sums = [
-        lanes.fma(a[i], b[j], total) for (i, j), total in zip(cells, totals, strict=True)
-    ]
+    sums = [lanes.fma(a[i], b[j], total) for (i, j), total in zip(cells, totals, strict=True)]
     following = builder.add(k, constant(1))
     k.add_incoming(following, loop)
     for total, first, then in zip(totals, start, sums, strict=True):
@@ -190,7 +184,9 @@ def pack(w, transpose, out):
 
 
 @jit
-def matmul_rows(a, a_offset, a_row, n_rows, packed, columns, init, init_offset, init_row, out, out_offset):  # fmt: skip
+def matmul_rows(
+    a, a_offset, a_row, n_rows, packed, columns, init, init_offset, init_row, out, out_offset
+):  # fmt: skip
     """Rows of a product at given places; the public ``matmul`` and the sweeps use it.
 
     Row ``i`` of the result, ``init row i + a row i @ packed``, goes to

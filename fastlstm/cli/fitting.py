@@ -1,0 +1,74 @@
+"""Training a classifier and measuring it beside the baselines."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from fastlstm.cli.errors import note
+
+if TYPE_CHECKING:
+    from fastlstm.estimator.baselines import Score
+
+
+class Split(NamedTuple):
+    """Documents to train on and to score on; ``how`` says where the latter are from."""
+
+    texts: list
+    labels: list[str]
+    valid_texts: list
+    valid_labels: list[str]
+    how: str
+
+
+def announce_compilation(backend: str) -> None:
+    """Say that the first run takes longer, where nothing has been compiled yet."""
+    from fastlstm.kernels.registry import load_backend
+
+    if load_backend(backend).NAME != "numba":
+        return
+    from fastlstm.kernels.numba.jit import kernel_cache_dir
+
+    if not any(kernel_cache_dir().glob("*.bin")):
+        note(
+            "Compiling the kernels for this machine, once: about half a minute, which "
+            "counts among the seconds of the LSTM."
+        )
+
+
+def fit_and_score(clf, data: Split, save_to=None) -> Score:
+    """Train on one part of the documents and score on the other.
+
+    Parameters
+    ----------
+    clf : LSTMSentimentClassifier
+        Early stopping, where it is on, uses the documents that are scored.
+    data : Split
+    save_to : path-like or None
+        Model file, written as soon as training ends.
+    """
+    from fastlstm.estimator.baselines import score
+
+    started = time.perf_counter()
+    given = {}
+    if clf.early_stopping:
+        given = {"X_val": data.valid_texts, "y_val": data.valid_labels}
+    clf.fit(data.texts, data.labels, **given)
+    clf.set_params(verbose=0)
+    if save_to is not None:
+        clf.save(save_to)
+    predicted = clf.predict(data.valid_texts)
+    return score(data.valid_labels, predicted, time.perf_counter() - started)
+
+
+def with_baselines(lstm: Score, data: Split) -> dict[str, Score]:
+    """Scores of the majority class, of TF-IDF + logistic regression, and the given one."""
+    from fastlstm.estimator.baselines import majority_baseline, tfidf_baseline
+
+    texts = [text or "" for text in data.texts]
+    valid_texts = [text or "" for text in data.valid_texts]
+    return {
+        "majority": majority_baseline(data.labels, data.valid_labels),
+        "tfidf": tfidf_baseline(texts, data.labels, valid_texts, data.valid_labels),
+        "lstm": lstm,
+    }

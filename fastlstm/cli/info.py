@@ -1,0 +1,203 @@
+"""``fastlstm info``: this installation, or what a model file holds."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from dataclasses import asdict
+
+import click
+
+from fastlstm.cli.errors import plain_errors
+from fastlstm.cli.output import human_size, listed, print_json, print_pairs
+
+_PACKAGES = ("numpy", "numba", "scikit-learn", "safetensors")
+_CPU_FEATURES = ("sse4.2", "avx", "avx2", "fma", "avx512f", "avx512bf16", "neon", "bf16", "sve")
+
+
+@click.command("info", short_help="Describe this installation, or a model file.")
+@click.argument("model", type=click.Path(), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@plain_errors
+def info_command(model, as_json):
+    """Describe MODEL, or without it the versions, processor and backends in use."""
+    if model is None:
+        result = environment()
+        show = _print_environment
+    else:
+        result = describe_model(model)
+        show = _print_model
+    if as_json:
+        print_json(result)
+    else:
+        show(result)
+
+
+def environment() -> dict:
+    """Versions, processor, backends, and the folder of compiled kernels."""
+    import fastlstm
+    from fastlstm.kernels.registry import available_backends, load_backend
+    from fastlstm.training.shards import usable_cores
+
+    states = available_backends()
+    chosen = load_backend("auto").NAME
+    has_numba = states.get("numba") == "ok"
+    return {
+        "fastlstm": fastlstm.__version__,
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "platform": platform.platform(),
+        "cores": usable_cores(),
+        "vector_bits": _vector_bits() if has_numba else None,
+        "cpu_features": _cpu_features() if has_numba else None,
+        "backends": states,
+        "auto_backend": chosen,
+        "auto_reason": f"the first that loads of {', '.join(states)}, fastest first",
+        "kernel_cache": _kernel_cache() if has_numba else None,
+    }
+
+
+def _version(package) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _vector_bits() -> int:
+    from fastlstm.kernels.numba.lanes import VECTOR_BYTES
+
+    return 8 * VECTOR_BYTES
+
+
+def _cpu_features() -> list[str]:
+    from fastlstm.kernels.numba.lanes import host_features
+
+    features = host_features()
+    return [name for name in _CPU_FEATURES if features.get(name)]
+
+
+def _kernel_cache() -> str:
+    from fastlstm.kernels.numba.jit import kernel_cache_dir
+
+    return str(kernel_cache_dir())
+
+
+def _print_environment(result: dict) -> None:
+    bits = result["vector_bits"]
+    vectors = "known only with numba"
+    if bits is not None:
+        vectors = f"{bits} bits ({', '.join(result['cpu_features'])})"
+    print_pairs(
+        {
+            "fastlstm": result["fastlstm"],
+            "Python": result["python"],
+            **{name: version or "not installed" for name, version in result["packages"].items()},
+            "platform": result["platform"],
+            "usable cores": result["cores"],
+            "vectors": vectors,
+            **{f"backend {name}": state for name, state in result["backends"].items()},
+            'backend="auto"': f"{result['auto_backend']}: {result['auto_reason']}",
+            "kernel cache": result["kernel_cache"] or "none",
+        }
+    )
+
+
+def describe_model(path) -> dict:
+    """What a model file holds, without the weights and the vocabulary themselves."""
+    from fastlstm.persist.model_file import read_model
+
+    saved = read_model(path)
+    shapes = saved.config.dense_shapes().values()
+    embedding = saved.config.vocabulary_size * saved.config.embedding_dim
+    return {
+        "path": os.fspath(path),
+        "file_bytes": os.path.getsize(path),
+        "format_version": _format_version(path),
+        "input": "token ids" if saved.encoder is None else "text",
+        "classes": saved.classes.tolist(),
+        "class_prior": saved.class_prior.tolist(),
+        "network": asdict(saved.config),
+        "n_weights": embedding + sum(math.prod(shape) for shape in shapes),
+        "vocabulary_size": saved.config.vocabulary_size,
+        "settings": saved.settings,
+        "training": _training(saved.fitted),
+    }
+
+
+def _format_version(path) -> int:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        return int(file.metadata()["format_version"])
+
+
+def _training(fitted: dict) -> dict:
+    """The history in a few numbers; the best epoch is the one whose weights were kept."""
+    history = fitted.get("history_", [])
+    summary = {
+        "epochs": len(history),
+        "stopped_by": fitted.get("stopped_by_"),
+        "seconds": sum(record["seconds"] for record in history),
+        "truncated_share": fitted.get("truncated_share_"),
+    }
+    if history:
+        summary["last_epoch"] = history[-1]
+    best = best_epoch(history)
+    if best is not None:
+        summary["best_epoch"] = best
+    return summary
+
+
+def best_epoch(history: list[dict]) -> dict | None:
+    """The epoch whose weights early stopping keeps; None without validation."""
+    validated = [record for record in history if "val_accuracy" in record]
+    if not validated:
+        return None
+    return max(validated, key=lambda record: (record["val_accuracy"], -record["val_loss"]))
+
+
+def _print_model(result: dict) -> None:
+    shares = zip(result["classes"], result["class_prior"], strict=True)
+    print_pairs(
+        {
+            "file": f"{result['path']} ({human_size(result['file_bytes'])}, "
+            f"format version {result['format_version']})",
+            "input": result["input"],
+            "classes": listed([f"{label} ({share:.1%})" for label, share in shares], 50),
+            "network": _network(result["network"]),
+            "weights": f"{result['n_weights']:,}",
+            "vocabulary": f"{result['vocabulary_size']:,} tokens",
+            "training": _training_line(result["training"]),
+            "settings": ", ".join(f"{k}={v!r}" for k, v in result["settings"].items()),
+        }
+    )
+
+
+def _network(config: dict) -> str:
+    kind = "bidirectional " if config["bidirectional"] else ""
+    n = config["num_layers"]
+    return (
+        f"embedding {config['embedding_dim']}, {n} {kind}LSTM layer{'s' if n > 1 else ''} of "
+        f"{config['hidden_size']}, {config['pooling']} pooling, dense {config['n_outputs']}"
+    )
+
+
+def _training_line(training: dict) -> str:
+    parts = [f"{training['epochs']} epochs in {training['seconds']:.1f} s"]
+    if training["stopped_by"] is not None:
+        parts.append(f"ended by {training['stopped_by']}")
+    if "best_epoch" in training:
+        best = training["best_epoch"]
+        parts.append(
+            f"weights of epoch {best['epoch']} (validation accuracy {best['val_accuracy']:.3f}, "
+            f"loss {best['val_loss']:.4f})"
+        )
+    elif "last_epoch" in training:
+        parts.append(f"last training loss {training['last_epoch']['loss']:.4f}")
+    if training["truncated_share"]:
+        parts.append(f"{training['truncated_share']:.1%} of the documents cut")
+    return ", ".join(parts)

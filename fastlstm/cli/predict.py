@@ -1,0 +1,117 @@
+"""``fastlstm predict``: label texts with a model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from fastlstm.cli.documents import (
+    argument_text,
+    parallel_predictor,
+    read_lines,
+    stdin_is_terminal,
+)
+from fastlstm.cli.errors import note, plain_errors
+from fastlstm.cli.files import check_target
+from fastlstm.cli.output import print_json, print_table, quoted
+from fastlstm.cli.scores import note_truncated
+
+
+@click.command("predict", short_help="Label texts with a model.")
+@click.argument("model", type=click.Path())
+@click.argument("text", nargs=-1)
+@click.option("--file", type=click.Path(), help="Documents: csv, tsv, jsonl or txt, also .gz.")
+@click.option("--text-column", metavar="NAME", help="Column of --file with the documents.")
+@click.option("--proba", is_flag=True, help="Give the probability of each class.")
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), help="What to write.")
+@click.option("--out", type=click.Path(), help="Write to this file (UTF-8).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@plain_errors
+def predict_command(model, text, file, text_column, proba, kind, out, as_json):
+    """Label each TEXT, or the documents of --file, or of standard input.
+
+    Standard input holds one document a line, and is read when there is no TEXT, or
+    when TEXT is "-". A text that begins with a dash goes after "--". The result is
+    a table on a terminal and csv elsewhere; --out also takes its format from the
+    file's suffix (.jsonl), and an existing file is replaced.
+    """
+    texts = _texts(model, text, file, text_column)
+    if out is not None:
+        check_target(out, [model, file])
+    with parallel_predictor(model, len(texts)) as predictor:
+        probabilities = predictor.predict_proba(texts)
+    note_truncated(predictor.n_truncated_, len(texts))
+    classes = predictor.classes_.tolist()
+    if out is not None:
+        _write(out, kind or _format_of(out), texts, classes, probabilities, proba)
+        note(f"Wrote {len(texts):,} predictions to {out}.")
+    if as_json:
+        print_json(_as_object(texts, classes, probabilities, proba))
+    elif out is None and kind is None and text and sys.stdout.isatty():
+        _print(texts, classes, probabilities, proba)
+    elif out is None:
+        if "utf" not in sys.stdout.encoding.lower():
+            note(f"Standard output is {sys.stdout.encoding}; --out FILE keeps all characters.")
+        _write(sys.stdout, kind or "csv", texts, classes, probabilities, proba)
+
+
+def _texts(model, text, file, text_column):
+    """The documents, wherever they are."""
+    if file is not None and text:
+        raise click.UsageError("Pass TEXT or --file, not both.")
+    if text_column is not None and file in (None, "-"):
+        raise click.UsageError("--text-column belongs to --file.")
+    if file not in (None, "-"):
+        from fastlstm.data.tables import read_table
+
+        return read_table(file, text_column=text_column, need_labels=False).texts
+    if text and text != ("-",):
+        return [argument_text(one) for one in text]
+    if not text and file is None and stdin_is_terminal():
+        name = quoted(model)
+        raise click.UsageError(
+            "no documents. Pass them in one of these ways:\n"
+            f'  fastlstm predict {name} "some text"\n'
+            f"  fastlstm predict {name} --file texts.csv\n"
+            f"  fastlstm predict {name} < lines.txt"
+        )
+    return read_lines(sys.stdin.buffer, "standard input")
+
+
+def _format_of(path) -> str:
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() != ".gz"]
+    return "jsonl" if suffixes and suffixes[-1] in (".jsonl", ".ndjson") else "csv"
+
+
+def _write(target, kind, texts, classes, probabilities, proba):
+    from fastlstm.data.tables import write_predictions
+
+    names = [f"p_{label}" for label in classes] if proba else []
+    shown = probabilities.tolist() if proba else [[]] * len(texts)
+    records = (
+        {"text": text, "label": classes[best], **dict(zip(names, values, strict=True))}
+        for text, best, values in zip(texts, probabilities.argmax(axis=1), shown, strict=True)
+    )
+    write_predictions(target, records, ["text", "label", *names], kind)
+
+
+def _as_object(texts, classes, probabilities, proba) -> dict:
+    predictions = []
+    for text, row in zip(texts, probabilities, strict=True):
+        prediction = {"text": text, "label": classes[row.argmax()]}
+        if proba:
+            named = zip(map(str, classes), row.tolist(), strict=True)
+            prediction["probabilities"] = dict(named)
+        predictions.append(prediction)
+    return {"predictions": predictions, "n": len(texts)}
+
+
+def _print(texts, classes, probabilities, proba):
+    header = ["text", "label", *([f"p_{label}" for label in classes] if proba else [])]
+    rows = []
+    for text, row in zip(texts, probabilities, strict=True):
+        numbers = [f"{p:.3f}" for p in row] if proba else []
+        rows.append([text, classes[row.argmax()], *numbers])
+    print_table(header, rows, n_text=2)

@@ -1,0 +1,145 @@
+"""Scores on labelled documents, and the tables that show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from fastlstm.cli.errors import note
+from fastlstm.cli.output import listed, print_table
+
+if TYPE_CHECKING:
+    from fastlstm.estimator.baselines import Score
+
+_MAX_MATRIX = 12
+
+BASELINE_NAMES = {"majority": "majority class", "tfidf": "TF-IDF + logistic regression"}
+
+
+def known_labels(path, labels, rows, classes) -> list[str]:
+    """The labels, once each of them is known.
+
+    Parameters
+    ----------
+    path : str
+    labels : list of str
+    rows : list of int
+        Line of each label in the file.
+    classes : sequence of str
+
+    Raises
+    ------
+    ValueError
+        Names the first line with a label that is not among ``classes``.
+    """
+    known = set(classes)
+    for label, row in zip(labels, rows, strict=True):
+        if label not in known:
+            raise ValueError(
+                f"{path}: the label on line {row} is {label!r}, which the model does not know; "
+                f"its classes are {listed(map(repr, classes))}. Correct the label, drop the row, "
+                "or name another column with --label-column"
+            )
+    return labels
+
+
+def evaluation(classes, y_true, y_pred) -> dict:
+    """Scores of predictions, as ``evaluate --json`` prints them.
+
+    Parameters
+    ----------
+    classes : list of str
+        The order of the confusion matrix: rows are true labels, columns predictions.
+    y_true, y_pred : sequences of str
+    """
+    from sklearn.metrics import (
+        accuracy_score,
+        confusion_matrix,
+        f1_score,
+        precision_recall_fscore_support,
+    )
+
+    columns = precision_recall_fscore_support(y_true, y_pred, labels=classes, zero_division=0)
+    per_class = {
+        label: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+        for label, p, r, f, n in zip(classes, *columns, strict=True)
+    }
+    return {
+        "accuracy": float(accuracy_score(y_true, y_pred)),
+        "macro_f1": float(f1_score(y_true, y_pred, average="macro", zero_division=0)),
+        "per_class": per_class,
+        "confusion_matrix": confusion_matrix(y_true, y_pred, labels=classes).tolist(),
+        "labels": list(classes),
+        "n": len(y_true),
+    }
+
+
+def print_evaluation(result: dict) -> None:
+    """Tables for people of what ``evaluation`` returned."""
+    click.echo(
+        f"accuracy {result['accuracy']:.3f}, macro-F1 {result['macro_f1']:.3f} "
+        f"on {result['n']:,} documents"
+    )
+    print_table(
+        ["class", "precision", "recall", "F1", "documents"],
+        [
+            [label, *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")), row["support"]]
+            for label, row in result["per_class"].items()
+        ],
+    )
+    labels = result["labels"]
+    if len(labels) > _MAX_MATRIX:
+        click.echo(f"The confusion matrix of {len(labels)} classes is in the output of --json.")
+        return
+    print_table(
+        ["true \\ predicted", *labels],
+        [[label, *row] for label, row in zip(labels, result["confusion_matrix"], strict=True)],
+    )
+
+
+def print_comparison(scores: dict[str, Score], n_valid: int) -> None:
+    """The table of the baselines and the LSTM, and in words which is better.
+
+    Parameters
+    ----------
+    scores : dict
+        Scores under "majority", "tfidf" and "lstm".
+    n_valid : int
+        Number of documents they were measured on.
+    """
+    names = {**BASELINE_NAMES, "lstm": "LSTM"}
+    print_table(
+        ["", "accuracy", "macro-F1", "seconds"],
+        [
+            [names[key], f"{s.accuracy:.3f}", f"{s.macro_f1:.3f}", f"{s.seconds:.1f}"]
+            for key, s in scores.items()
+        ],
+    )
+    lstm = scores["lstm"].accuracy
+    error = (lstm * (1 - lstm) / n_valid) ** 0.5
+    click.echo(
+        f"On {n_valid:,} documents, chance alone moves an accuracy by about {error:.3f} "
+        "(one standard error)."
+    )
+    key = winning_baseline(scores)
+    if key is not None:
+        click.echo(
+            f"The baseline wins: {names[key]} has accuracy {scores[key].accuracy:.3f}, "
+            f"the LSTM {lstm:.3f}."
+        )
+
+
+def winning_baseline(scores: dict[str, Score]) -> str | None:
+    """Name of the baseline with a higher accuracy than the LSTM's, or None."""
+    best = max(BASELINE_NAMES, key=lambda name: scores[name].accuracy)
+    return best if scores[best].accuracy > scores["lstm"].accuracy else None
+
+
+def note_truncated(n_truncated: int, n_documents: int) -> None:
+    """Say on standard error how many documents were cut, where any were."""
+    if n_truncated:
+        note(
+            f"{n_truncated:,} of {n_documents:,} documents were longer than the model's "
+            "max_length and were cut."
+        )

@@ -1,0 +1,231 @@
+"""``fastlstm train``: a model from a file of labelled documents, scored beside baselines."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from fastlstm.cli.errors import note, plain_errors
+from fastlstm.cli.files import check_target
+from fastlstm.cli.fitting import Split, announce_compilation, fit_and_score, with_baselines
+from fastlstm.cli.info import best_epoch
+from fastlstm.cli.output import human_size, listed, plain, print_json, quoted
+from fastlstm.cli.scores import known_labels, print_comparison, winning_baseline
+from fastlstm.cli.settings import parse_settings
+
+_HELD_OUT = 0.1
+
+
+@click.command("train", short_help="Train a model and score it beside baselines.")
+@click.argument("reviews", type=click.Path())
+@click.option("--text-column", metavar="NAME", help="Column with the documents.")
+@click.option("--label-column", metavar="NAME", help="Column with the labels.")
+@click.option("--out", type=click.Path(), help="Model file to write; may replace an older one.")
+@click.option("--valid", type=click.Path(), help="File to score on, instead of a tenth of REVIEWS.")
+@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE",
+              help="A parameter of LSTMSentimentClassifier; may be repeated.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+              help="Seed of the split and of training.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace the model file if it exists.")
+@click.option("--quiet", is_flag=True, help="No progress, only the result.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@plain_errors
+def train_command(
+    reviews, text_column, label_column, out, valid, pairs, seed, force, quiet, as_json
+):
+    """Train a model on the labelled documents in REVIEWS (csv, tsv or jsonl, also .gz).
+
+    A tenth of the documents is held out, or --valid is read, and the model is scored
+    on these beside two baselines: the majority class, and TF-IDF with logistic
+    regression. Ctrl-C ends training and keeps the model trained so far.
+    """
+    from fastlstm import LSTMSentimentClassifier
+
+    target = _target(reviews, out, force, [reviews, valid])
+    progress = not (quiet or as_json) and sys.stderr.isatty()
+    defaults = {"missing": "empty", "random_state": seed, "verbose": int(progress)}
+    known = sorted(LSTMSentimentClassifier().get_params())
+    clf = LSTMSentimentClassifier(**{**defaults, **parse_settings(pairs, known)})
+    clf._validate_params()
+    talkative = not (quiet or as_json)
+    data = _read(reviews, valid, text_column, label_column, clf.missing, seed, talkative)
+    if talkative:
+        announce_compilation(clf.backend)
+    lstm = fit_and_score(clf, data, save_to=target)
+    if clf.stopped_by_ == "interrupt":
+        note(f"Ctrl-C: training ended early; the model so far is in {target}.")
+    scores = with_baselines(lstm, data)
+    report = _report(clf, target, data, scores)
+    if as_json:
+        print_json(report)
+    else:
+        _print_report(report, scores, clf)
+
+
+def _target(reviews, out, force, sources) -> str:
+    """The model file to write, checked before time is spent on training."""
+    name = Path(reviews).name
+    stem = Path(name[:-3] if name.lower().endswith(".gz") else name).stem
+    target = out if out is not None else f"{stem}.fastlstm"
+    check_target(target, sources)
+    if os.path.exists(target) and out is None and not force:
+        raise ValueError(f"{target} exists; pass --force to replace it, or another name with --out")
+    return target
+
+
+def _read(reviews, valid, text_column, label_column, missing, seed, talkative) -> Split:
+    from fastlstm.data.tables import read_table
+
+    started = time.perf_counter()
+    table = read_table(reviews, text_column=text_column, label_column=label_column)
+    _check_texts(reviews, table, missing)
+    counts = _check_classes(reviews, table)
+    if talkative:
+        _describe(reviews, table, counts, time.perf_counter() - started)
+    if valid is None:
+        train, held_out = hold_out(table.labels, _HELD_OUT, seed)
+        if not held_out:
+            raise ValueError(
+                f"{reviews}: each class has one document, so none can be held out; add documents, "
+                "or pass --valid FILE"
+            )
+        how = f"held out of {reviews} with seed {seed}"
+        texts, labels = table.texts, table.labels
+        data = Split(
+            [texts[i] for i in train], [labels[i] for i in train],
+            [texts[i] for i in held_out], [labels[i] for i in held_out], how,
+        )  # fmt: skip
+    else:
+        other = read_table(valid, text_column=table.text_column, label_column=table.label_column)
+        _check_texts(valid, other, missing)
+        known_labels(valid, other.labels, other.rows, sorted(counts))
+        data = Split(table.texts, table.labels, other.texts, other.labels, f"of {valid}")
+    if talkative:
+        _describe_split(data)
+    return data
+
+
+def _check_texts(path, table, missing):
+    if missing == "error" and None in table.texts:
+        row = table.rows[table.texts.index(None)]
+        raise ValueError(
+            f"{path}: the document on line {row} is missing; drop it, or --set missing=empty"
+        )
+
+
+def _check_classes(path, table) -> Counter:
+    counts = Counter(table.labels)
+    column = f"column {table.label_column!r}"
+    if len(counts) < 2:
+        raise ValueError(
+            f"{path}: {column} has one class, {table.labels[0]!r}; a classifier needs at least 2"
+        )
+    if 2 * len(counts) > len(table.labels) and len(counts) > 2:
+        raise ValueError(
+            f"{path}: {column} has {len(counts)} different labels in {len(table.labels)} "
+            "documents; if it does not hold the labels, name their column with --label-column"
+        )
+    return counts
+
+
+def hold_out(labels, share: float, seed: int) -> tuple[list[int], list[int]]:
+    """Rows to train on and rows to score on, each in order, stratified by class.
+
+    Of each class with two or more documents at least one is held out.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    rows_of = {}
+    for row, label in enumerate(labels):
+        rows_of.setdefault(label, []).append(row)
+    held_out = []
+    for label in sorted(rows_of):
+        rows = rng.permutation(rows_of[label]).tolist()
+        if len(rows) > 1:
+            held_out += rows[: max(1, round(share * len(rows)))]
+    held = set(held_out)
+    return [row for row in range(len(labels)) if row not in held], sorted(held)
+
+
+def _describe(path, table, counts, seconds):
+    lengths = [len(text or "") for text in table.texts]
+    click.echo(
+        f"Read {len(lengths):,} documents from {plain(path)} in {seconds:.1f} s "
+        f"(text: {table.text_column!r}, label: {table.label_column!r})."
+    )
+    classes = [f"{label} {n:,}" for label, n in counts.most_common()]
+    click.echo(f"{len(counts)} classes: {listed(classes)}.")
+    click.echo(
+        f"Characters in a document: median {statistics.median(lengths):,.0f}, "
+        f"longest {max(lengths):,}; {lengths.count(0):,} empty."
+    )
+
+
+def _describe_split(data):
+    click.echo(
+        f"Training on {len(data.labels):,} documents, scoring on {len(data.valid_labels):,} "
+        f"{plain(data.how)}."
+    )
+    seen = set(data.texts)
+    repeated = sum(bool(text) and text in seen for text in data.valid_texts)
+    if repeated:
+        click.echo(
+            f"Documents to score on that are also among the training documents: {repeated:,}. "
+            "They flatter all scores."
+        )
+
+
+def _report(clf, target, data, scores) -> dict:
+    speeds = [record["tokens_per_second"] for record in clf.history_]
+    best = best_epoch(clf.history_)
+    return {
+        "model": os.fspath(target),
+        "model_bytes": os.path.getsize(target),
+        "n_train": len(data.labels),
+        "n_valid": len(data.valid_labels),
+        "classes": clf.classes_.tolist(),
+        "scores": {name: score._asdict() for name, score in scores.items()},
+        "baseline_wins": winning_baseline(scores) is not None,
+        "epochs": clf.n_iter_,
+        "best_epoch": None if best is None else best["epoch"],
+        "epoch_chosen_on_valid": best is not None,
+        "stopped_by": clf.stopped_by_,
+        # The first epoch may include compilation.
+        "tokens_per_second": statistics.median(speeds) if speeds else None,
+        "truncated_share": clf.truncated_share_,
+    }
+
+
+def _print_report(report, scores, clf):
+    print_comparison(scores, report["n_valid"])
+    if report["baseline_wins"] and report["stopped_by"] != "interrupt":
+        click.echo(
+            "Hint: an LSTM needs many documents, so more labelled ones help most. With few, "
+            "--set batch_size=8 --set pooling=mean_max may help. Else stay with the baseline."
+        )
+    if report["epoch_chosen_on_valid"]:
+        click.echo(
+            f"The LSTM's epoch ({report['best_epoch']} of {report['epochs']}) was chosen on the "
+            "same documents, so its score is slightly optimistic."
+        )
+    elif report["stopped_by"] == "non_finite_loss":
+        click.echo("Training broke off at a loss that was not finite.")
+    speed = report["tokens_per_second"]
+    click.echo(
+        f"Epochs: {report['epochs']}"
+        + (f", {speed:,.0f} tokens/s" if speed else "")
+        + f", {report['truncated_share']:.1%} of the training documents cut to "
+        f"max_length={clf.max_length}."
+    )
+    name = quoted(report["model"])
+    click.echo(f"Model: {plain(report['model'])} ({human_size(report['model_bytes'])})")
+    click.echo("Next:")
+    click.echo(f"  fastlstm evaluate {name} test.csv")
+    click.echo(f'  fastlstm predict {name} "some text"')

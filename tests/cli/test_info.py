@@ -1,0 +1,75 @@
+"""fastlstm info."""
+
+import os
+import platform
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+import fastlstm
+from fastlstm.estimator import LSTMClassifier
+
+from .conftest import invoke, only_json
+
+
+def test_environment():
+    result = only_json(invoke("info", "--json"))
+    assert result["fastlstm"] == fastlstm.__version__
+    assert result["python"] == platform.python_version()
+    for name in ("numpy", "numba", "scikit-learn"):
+        assert result["packages"][name] == version(name)
+    assert 1 <= result["cores"] <= os.cpu_count()
+    assert result["backends"]["reference"] == "ok"
+    first = next(name for name, state in result["backends"].items() if state == "ok")
+    assert result["auto_backend"] == first
+    if result["backends"]["numba"] == "ok":
+        assert result["vector_bits"] in (128, 256, 512)
+        assert fastlstm.__version__ in result["kernel_cache"]
+
+
+def test_environment_for_people():
+    result = invoke("info")
+    assert result.exit_code == 0
+    for part in ("numba", "usable cores", "kernel cache", 'backend="auto"'):
+        assert part in result.stdout
+
+
+def test_model(model):
+    result = only_json(invoke("info", model, "--json"))
+    with safe_open(model, framework="numpy") as file:
+        sizes = [file.get_tensor(name).size for name in file.keys()]  # noqa: SIM118
+    assert result["n_weights"] == sum(sizes)
+    assert result["file_bytes"] == os.path.getsize(model)
+    assert result["classes"] == ["neg", "pos"]
+    assert result["class_prior"] == [0.5, 0.5]
+    assert result["network"]["hidden_size"] == 8
+    assert result["settings"]["learning_rate"] == 0.03
+    assert result["format_version"] == 1
+    assert 1 <= result["training"]["best_epoch"]["epoch"] <= result["training"]["epochs"] <= 6
+
+
+def test_model_for_people(model):
+    result = invoke("info", model)
+    assert result.exit_code == 0
+    for part in ("neg (50.0%)", "bidirectional LSTM layer of 8", "weights of epoch", "dropout=0"):
+        assert part in result.stdout
+
+
+def test_model_of_token_ids(tmp_path):
+    path = tmp_path / "ids.fastlstm"
+    X = np.array([[1, 2], [2, 2], [3, 1], [3, 3]])
+    LSTMClassifier(max_epochs=1, hidden_size=2, backend="reference").fit(X, [5, 5, 7, 7]).save(path)
+    result = only_json(invoke("info", path, "--json"))
+    assert result["input"] == "token ids"
+    assert result["classes"] == [5, 7]
+    assert "best_epoch" not in result["training"]
+    assert invoke("info", path).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["absent.fastlstm", "."])
+def test_no_such_model(tmp_path, name):
+    result = invoke("info", tmp_path / name)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")

@@ -1,0 +1,271 @@
+"""fastlstm train."""
+
+import gzip
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+import fastlstm
+from fastlstm.cli.train import hold_out
+from fastlstm.data.tables import read_table
+from fastlstm.training.loop import Trainer
+
+from .conftest import english_rows, failure, invoke, only_json, tiny_settings, write_csv
+
+CHINESE = {"积极": "味道很好，非常满意", "消极": "太差了，再也不来", "中性": "一般，还可以"}
+
+
+@pytest.fixture(autouse=True)
+def in_tmp_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def train(*arguments, more=(), stdin=None):
+    return invoke("train", *arguments, *tiny_settings(*more), stdin=stdin)
+
+
+def test_report(reviews, tmp_path):
+    report = only_json(train(reviews, "--json"))
+    assert report["model"] == "reviews.fastlstm"
+    assert report["n_train"] == 54
+    assert report["n_valid"] == 6
+    assert report["classes"] == ["neg", "pos"]
+    assert set(report["scores"]) == {"majority", "tfidf", "lstm"}
+    assert report["scores"]["majority"]["accuracy"] == 0.5
+    assert report["model_bytes"] == (tmp_path / "reviews.fastlstm").stat().st_size
+    assert report["truncated_share"] == 0
+    assert report["epoch_chosen_on_valid"]
+    assert 1 <= report["best_epoch"] <= report["epochs"] <= 6
+
+
+def test_the_model_written_is_the_one_scored(tmp_path):
+    # Labels are noisy, so that the accuracy tells models apart.
+    rows = [(t, "pos" if i % 5 == 0 else y) for i, (t, y) in enumerate(english_rows(200))]
+    source = write_csv(tmp_path / "noisy.csv", rows)
+    report = only_json(train(source, "--json", "--seed", "3"))
+    table = read_table(source)
+    _, held_out = hold_out(table.labels, 0.1, 3)
+    texts, labels = [table.texts[i] for i in held_out], [table.labels[i] for i in held_out]
+    clf = fastlstm.load("noisy.fastlstm")
+    assert clf.score(texts, labels) == report["scores"]["lstm"]["accuracy"]
+    assert clf.random_state == 3
+    assert clf.verbose == 0
+
+
+def test_runs_repeat(reviews, tmp_path):
+    probabilities = []
+    for number in range(2):
+        path = tmp_path / f"{number}.fastlstm"
+        assert train(reviews, "--out", path, "--quiet").exit_code == 0
+        probabilities.append(fastlstm.Predictor(path).predict_proba(["a great film"]).tolist())
+    assert probabilities[0] == probabilities[1]
+
+
+def test_for_people(reviews):
+    result = train(reviews)
+    assert result.exit_code == 0, result.output
+    for part in (
+        "60 documents", "2 classes: neg 30, pos 30", "majority class", "TF-IDF", "LSTM",
+        "slightly optimistic", "tokens/s", "max_length=400", "Model: reviews.fastlstm",
+        "fastlstm evaluate reviews.fastlstm test.csv",
+        'fastlstm predict reviews.fastlstm "some text"',
+    ):  # fmt: skip
+        assert part in result.stdout
+    assert "The baseline wins" not in result.stdout
+
+
+def test_quiet_leaves_out_the_data_but_not_the_result(reviews):
+    result = train(reviews, "--quiet")
+    assert "TF-IDF" in result.stdout
+    assert "classes:" not in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_baseline_that_wins_is_named(reviews):
+    more = ["max_epochs=1", "learning_rate=1e-9"]
+    result = train(reviews, "--quiet", more=more)
+    assert "The baseline wins: TF-IDF + logistic regression has accuracy 1.000" in result.stdout
+    assert "Hint:" in result.stdout
+    report = only_json(train(reviews, "--json", "--force", more=more))
+    assert report["baseline_wins"]
+    assert report["scores"]["lstm"]["accuracy"] < report["scores"]["tfidf"]["accuracy"]
+
+
+def test_without_early_stopping_the_score_is_not_called_optimistic(reviews):
+    result = train(reviews, more=["early_stopping=false"])
+    assert "optimistic" not in result.stdout
+    report = only_json(train(reviews, "--json", "--force", more=["early_stopping=false"]))
+    assert report["epochs"] == 6
+    assert not report["epoch_chosen_on_valid"]
+    assert "val_accuracy" not in fastlstm.load("reviews.fastlstm").history_[0]
+
+
+def test_validation_file(reviews, tmp_path):
+    valid = write_csv(tmp_path / "valid.csv", english_rows(14)[:7])
+    report = only_json(train(reviews, "--valid", valid, "--json"))
+    assert (report["n_train"], report["n_valid"]) == (60, 7)
+    assert report["scores"]["majority"]["accuracy"] == pytest.approx(4 / 7)
+    result = train(reviews, "--valid", valid, "--force")
+    assert "Documents to score on that are also among the training documents: 7" in result.stdout
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "csv.gz", "jsonl.gz"])
+def test_chinese_labels_in_every_format(tmp_path, kind):
+    rows = [(f"{text}{i}", label) for i in range(10) for label, text in CHINESE.items()]
+    if kind.startswith("jsonl"):
+        lines = [json.dumps({"评论": t, "标签": y}, ensure_ascii=False) for t, y in rows]
+    else:
+        between = "\t" if kind == "tsv" else ","
+        lines = [between.join(row) for row in [("评论", "标签"), *rows]]
+    path = tmp_path / f"评论.{kind}"
+    content = "\n".join(lines).encode()
+    path.write_bytes(gzip.compress(content) if kind.endswith("gz") else content)
+    report = only_json(train(path, "--json", more=["early_stopping=false", "max_epochs=20"]))
+    assert report["model"] == "评论.fastlstm"
+    assert report["classes"] == sorted(CHINESE)
+    assert report["n_valid"] == 3
+    assert report["scores"]["tfidf"]["accuracy"] == 1
+    assert report["scores"]["lstm"]["accuracy"] == 1
+    result = only_json(invoke("predict", "评论.fastlstm", *CHINESE.values(), "--json"))
+    assert [row["label"] for row in result["predictions"]] == list(CHINESE)
+
+
+def test_columns(tmp_path):
+    rows = [(i, label, text, 1) for i, (text, label) in enumerate(english_rows())]
+    source = write_csv(tmp_path / "x.csv", rows, ("id", "verdict", "said", "y"))
+    options = ("--text-column", "said", "--label-column", "verdict", "--json")
+    assert only_json(train(source, *options))["classes"] == ["neg", "pos"]
+
+
+def test_missing_and_empty_documents(tmp_path):
+    path = tmp_path / "x.jsonl"
+    rows = [{"text": text, "label": label} for text, label in english_rows()]
+    rows[3]["text"] = None
+    rows[4]["text"] = ""
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert only_json(train(path, "--json"))["n_train"] == 54
+    message = failure(train(path, "--json", "--force", more=["missing=error"]))
+    assert "line 4" in message
+    assert "missing=empty" in message
+
+
+def test_an_existing_model_is_kept(reviews, tmp_path):
+    path = tmp_path / "reviews.fastlstm"
+    path.write_text("mine", encoding="utf-8")
+    assert "--force" in failure(train(reviews, "--json"))
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert train(reviews, "--force", "--quiet").exit_code == 0
+    path.write_text("mine", encoding="utf-8")
+    assert train(reviews, "--out", path, "--quiet").exit_code == 0
+    assert fastlstm.Predictor(path).classes_.tolist() == ["neg", "pos"]
+
+
+def test_data_is_never_replaced_by_the_model(reviews, tmp_path):
+    before = Path(reviews).read_bytes()
+    assert "reads" in failure(train(reviews, "--out", reviews, "--json"))
+    valid = write_csv(tmp_path / "valid.csv", english_rows(8))
+    assert "reads" in failure(train(reviews, "--valid", valid, "--out", valid, "--json"))
+    assert Path(reviews).read_bytes() == before
+
+
+def test_truncation_warns_in_a_plain_line(reviews):
+    result = train(reviews, "--json", more=["max_length=2"])
+    assert only_json(result)["truncated_share"] == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Warning: 54 of 54 documents")
+
+
+def test_non_finite_loss_warns_in_a_plain_line(reviews, tmp_path):
+    result = train(reviews, "--json", more=["learning_rate=1e38", "max_grad_norm=none"])
+    assert result.exit_code == 1  # "none" is no Python value
+    result = train(reviews, "--json", more=["learning_rate=1e38", "max_grad_norm=None"])
+    assert only_json(result)["stopped_by"] == "non_finite_loss"
+    assert result.stderr.startswith("Warning: the loss was not finite")
+    assert result.stderr.count("\n") == 1
+    assert (tmp_path / "reviews.fastlstm").exists()
+
+
+def test_ctrl_c_keeps_the_model(reviews, monkeypatch):
+    update = Trainer._update
+
+    def interrupted(self, *arguments):
+        update(self, *arguments)
+        if self.state.step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Trainer, "_update", interrupted)
+    result = train(reviews, "--json")
+    report = only_json(result)
+    assert report["stopped_by"] == "interrupt"
+    assert report["epochs"] == 1
+    assert "Ctrl-C" in result.stderr
+    assert fastlstm.Predictor("reviews.fastlstm").predict(["a film"])[0] in ("neg", "pos")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--set", "hiden_size=3"], 1, "Did you mean hidden_size"),
+        (["--set", "hidden_size"], 2, "name=value"),
+        (["--set", "hidden_size=0"], 1, "'hidden_size'"),
+        (["--set", "hidden_size=big"], 1, "'hidden_size'"),
+        (["--set", "tokenizer=words"], 1, "'tokenizer'"),
+        (["--set", "precision=bfloat16"], 1, "bfloat16"),
+        (["--set", "backend=cuda"], 1, "'backend'"),
+        (["--set", "class_weight={'meh': 2}"], 1, "'meh'"),
+        (["--set", "embedding_dim=1000000000000"], 1, "memory"),
+        (["--set", "min_df=1000"], 1, "min_df"),
+        (["--text-column", "nothing"], 1, "'nothing'"),
+        (["--label-column", "text"], 1, "text"),
+        (["--out", "."], 1, "folder"),
+        (["--out", "no/such/x.fastlstm"], 1, "no such folder"),
+        (["--valid", "absent.csv"], 1, "absent.csv"),
+        (["--seed", "-1"], 2, "--seed"),
+    ],
+)
+def test_bad_options(reviews, tmp_path, options, code, message):
+    assert message in failure(invoke("train", reviews, "--json", *options), code)
+    assert not list(tmp_path.glob("*.fastlstm"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("absent.csv", None, "No such file"),
+        ("x.csv", "", "empty"),
+        ("x.pdf", "a", "suffix"),
+        ("x.csv", "text,label\na film,good\nb film,good\n", "one class"),
+        ("x.csv", "text,label\na film,good\nb film,bad\n", "--valid"),
+        ("x.csv", "text,label\na,1\nb,2\nc,3\n", "--label-column"),
+        ("x.csv", "text,label\na film,good\nb film,\n", "line 3"),
+        ("x.jsonl", '{"text": ["a"], "label": "b"}\n', "line 1"),
+        ("x.csv.gz", "no gzip", "gzip"),
+    ],
+)
+def test_bad_files(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    assert message in failure(train(name, "--json"))
+
+
+def test_validation_labels_must_be_known(reviews, tmp_path):
+    valid = write_csv(tmp_path / "valid.csv", [("a film", "pos"), ("so so", "neutral")])
+    message = failure(train(reviews, "--valid", valid, "--json"))
+    assert "line 3" in message
+    assert "'neutral'" in message
+
+
+def test_jieba_that_is_not_installed(reviews, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "rjieba", None)
+    assert "fastlstm[zh]" in failure(train(reviews, "--json", more=["tokenizer=jieba"]))
+
+
+def test_hold_out_is_stratified_and_seeded():
+    labels = ["a"] * 100 + ["b"] * 30 + ["c"] * 4 + ["d"]
+    train_rows, held_out = hold_out(labels, 0.1, 0)
+    assert sorted(train_rows + held_out) == list(range(135))
+    assert [sum(labels[row] == label for row in held_out) for label in "abcd"] == [10, 3, 1, 0]
+    assert hold_out(labels, 0.1, 0)[1] == held_out
+    assert hold_out(labels, 0.1, 1)[1] != held_out
