@@ -151,7 +151,7 @@ def bad_citations(text, maths):
     equations = set(re.findall(r"\\tag\{(\d+)\}", maths))
     sections = set(re.findall(r"^#+ +(?:[\d.]+ +)?(.+?) *$", maths, flags=re.M))
     bad = []
-    for cited in re.findall(r"maths\.md, eqs?\.([^.;:A-Za-z]*(?:(?:and|to)[^.;:A-Za-z]*)*)", text):
+    for cited in re.findall(r"\b[Ee]qs?\.((?:[ ,]|to|and|\(\d+\))*)", text):
         numbers = re.findall(r"\((\d+)\)", cited)
         bad += [number for number in numbers if number not in equations] if numbers else ["none"]
     cited = re.findall(r'maths\.md(?:`+)?, \\?"([^"\\]+)', text)
@@ -186,7 +186,9 @@ def test_equation_numbers_are_unique():
         ("docs/maths.md, eq. (3)", ["3"]),
         ("docs/maths.md, eqs. (1), (2) and (7)", ["7"]),
         ("docs/maths.md,\n    # eq. (8)", ["8"]),
-        ("docs/maths.md, eqs. FORWARD", ["none"]),
+        ("x = 1  # eq. (2)\n    y = 2  # eq. (4)", ["4"]),
+        ("# Eqs. (1) to (5), on the rows of eq. (6) alone; not (7).", ["5", "6"]),
+        ("docs/maths.md, eqs. BACKWARD", ["none"]),
         ('docs/maths.md, "Pooling"', []),
         ('docs/maths.md,\n    "Pools"', ["Pools"]),
     ],

@@ -43,14 +43,15 @@ class ProgressBar(Callback):
         )
         self.n_epochs = n_epochs
         self.steps_per_epoch = steps_per_epoch
-        self.task = self.progress.add_task(
-            f"epoch 1/{n_epochs}", total=steps_per_epoch, loss=""
-        )
+        self.task = self.progress.add_task(f"epoch 1/{n_epochs}", total=steps_per_epoch, loss="")
         self.progress.start()
 
     def on_step_end(self, epoch, step, loss):
         self.progress.update(
-            self.task, completed=step, loss=f"loss {loss:.4f}", description=f"epoch {epoch}/{self.n_epochs}"
+            self.task,
+            completed=step,
+            loss=f"loss {loss:.4f}",
+            description=f"epoch {epoch}/{self.n_epochs}",
         )
 
     def on_epoch_end(self, record):

@@ -52,6 +52,8 @@ class TrainingState:
     parameters : Parameters
     slots : tuple or None
         Optimiser state of the dense weights and of the embedding.
+    slots_of : str
+        Optimiser that the slots belong to; another one begins with its own.
     step : int
         Updates that the slots have seen.
     rng : numpy.random.Generator
@@ -64,6 +66,7 @@ class TrainingState:
     parameters: network.Parameters
     rng: np.random.Generator
     slots: tuple | None = None
+    slots_of: str = ""
     step: int = 0
     history: list[EpochRecord] = field(default_factory=list)
     stopped_by: str = "max_epochs"
@@ -111,7 +114,7 @@ class Trainer:
         self.optimizer = make_optimizer(
             options.optimizer, momentum=options.momentum, weight_decay=options.weight_decay
         )
-        if state.slots is None:
+        if state.slots_of != options.optimizer:
             self._reset_slots()
         self.packed = network.pack_model(k, config, parameters)
         self._good = None  # weights that gave a finite loss
@@ -246,6 +249,7 @@ class Trainer:
     def _reset_slots(self) -> None:
         parameters = self.state.parameters
         self.state.step = 0
+        self.state.slots_of = self.options.optimizer
         self.state.slots = (
             self.optimizer.init(parameters.flat[None]),
             self.optimizer.init(parameters.embedding),
@@ -257,7 +261,10 @@ class Trainer:
 
 
 def evaluate(k, config, parameters, packed, data: LabelledSequences, pool) -> tuple[float, float]:
-    """Weighted mean loss and accuracy; empty documents count in neither."""
+    """Weighted mean loss, and share of documents classified right.
+
+    Empty documents count in neither.
+    """
     logits = network.predict_logits(k, config, parameters, packed, data.sequences, pool.map)
     rows = np.flatnonzero(data.sequences.lengths > 0)
     if not len(rows):
@@ -266,4 +273,4 @@ def evaluate(k, config, parameters, packed, data: LabelledSequences, pool) -> tu
     total = float(weight.sum()) or 1.0
     loss, _ = loss_for(config.n_outputs)(logits[rows], data.y[rows], weight / total)
     right = predicted_class(logits[rows]) == data.y[rows]
-    return loss, float(np.sum(weight * right) / total)
+    return loss, float(np.mean(right))

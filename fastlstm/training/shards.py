@@ -205,10 +205,14 @@ class GradientEngine:
     def _shard(self, parameters, packed, data, rows, total, keys, work):
         batch = pack(data.sequences, rows)
         k, config = self.k, self.config
-        logits, state = network.forward(k, work, config, parameters.embedding, packed, batch, keys)
-        y = data.y[batch.rows]
-        loss, d_logits = self.loss(logits, y, data.weight[batch.rows] / total)
-        gradient = network.backward(k, work, config, packed, state, d_logits)
+        y, weight = data.y[batch.rows], data.weight[batch.rows] / total
+        # Training that explodes is noticed and reported by the loop.
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits, state = network.forward(
+                k, work, config, parameters.embedding, packed, batch, keys
+            )
+            loss, d_logits = self.loss(logits, y, weight)
+            gradient = network.backward(k, work, config, packed, state, d_logits)
         correct = int(np.sum(predicted_class(logits) == y))
         return gradient, loss, correct, batch.n_tokens
 

@@ -104,7 +104,7 @@ def test_pipeline_knows_no_words_that_were_cut_off():
     pipeline = make_pipeline(SequenceVectorizer(max_length=2), LSTMClassifier(**SMALL))
     with pytest.warns(TruncationWarning):
         pipeline.fit(["fine a b film", "bad a b film"] * 5, [1, 0] * 5)
-    assert pipeline.predict(["a b"]) in ([0], [1])
+    assert pipeline.predict(["fine"]).tolist() in ([0], [1])
 
 
 def test_vectorizer_feature_names_and_columns():
@@ -126,7 +126,7 @@ def test_vectorizer_feature_names_and_columns():
 
 def test_pipeline_parameters_reach_the_classifier():
     pipeline = make_pipeline(SequenceVectorizer(), LSTMClassifier(**SMALL))
-    pipeline.set_params(lstmclassifier__hidden_size=5, sequencevectorizer__max_length=50)
+    pipeline.set_params(lstmclassifier__hidden_size=5, sequencevectorizer__max_length=99)
     pipeline.fit(TEXTS, LABELS, lstmclassifier__sample_weight=np.ones(len(TEXTS)))
     assert pipeline[-1].config_.hidden_size == 5
     assert 0 <= pipeline.score(TEXTS, LABELS) <= 1

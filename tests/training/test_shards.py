@@ -183,11 +183,16 @@ def test_no_thread_outlives_the_pool():
 
 @pytest.mark.parametrize(
     ("n_jobs", "expected"),
-    [(None, 4), (1, 1), (3, 3), (9, 9), (-1, 4), (-2, 3), (-4, 1), (-5, 1), (-100, 1), (0, 1)],
+    [(None, 4), (1, 1), (3, 3), (9, 9), (-1, 4), (-2, 3), (-4, 1), (-5, 1), (-100, 1)],
 )
 def test_effective_n_jobs(n_jobs, expected, monkeypatch):
     monkeypatch.setattr(shards, "usable_cores", lambda: 4)
     assert effective_n_jobs(n_jobs) == expected
+
+
+def test_zero_jobs_is_an_error():
+    with pytest.raises(ValueError, match="n_jobs=0 has no meaning; use a positive number"):
+        effective_n_jobs(0)
 
 
 def test_usable_cores_is_a_positive_number():
