@@ -363,6 +363,11 @@ class Network:
         -------
         logits : float array, shape (n_documents, n_outputs)
         """
+        largest = int(sequences.ids.max(initial=0))
+        if largest >= self.config.vocabulary_size:  # a kernel would read beyond the table
+            raise ValueError(
+                f"token id {largest} is not below vocabulary_size={self.config.vocabulary_size}."
+            )
         logits = predict_logits(self.k, self.config, self.parameters, self.packed, sequences, run)
         logits[sequences.lengths == 0] = prior_logits(prior)
         return logits

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import tarfile
 from collections import Counter
 from importlib import resources
@@ -12,11 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fastlstm.core.errors import DownloadError
+from fastlstm.core.paths import user_cache_dir
 from fastlstm.data.download import download
 
 __all__ = ["Imdb", "Reviews", "fetch_imdb", "load_reviews"]
 
-_REVIEW_FILES = {"en": ("en_a.tsv", "en_b.tsv"), "zh": ("zh_a.tsv", "zh_b.tsv")}
+_REVIEW_FILES = {
+    language: tuple(f"{language}_{part}.tsv" for part in "abcd") for language in ("en", "zh")
+}
 _REVIEW_HEADER = "text\tlabel\tdomain"
 _TEST_EVERY = 4
 
@@ -211,12 +213,4 @@ def _read_imdb(path, folders):
 def _data_home(folder):
     """The folder for fetched files: as given, from the environment, or the user's cache."""
     folder = folder or os.environ.get("FASTLSTM_DATA")
-    if folder:
-        return Path(folder).expanduser()
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "fastlstm"
+    return Path(folder).expanduser() if folder else user_cache_dir()

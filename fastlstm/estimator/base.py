@@ -145,7 +145,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         data = LabelledSequences(sequences, indices, weight)
         train, valid = self._hold_out(data, given, seed)
         self._train(state, train, valid, self._n_epochs(train))
-        self._partial = None
+        self._state = None  # partial_fit goes on from these weights
         return self
 
     @_all_or_nothing
@@ -182,14 +182,14 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         if first:
             self.classes_ = classes
             self.class_prior_ = _prior(indices, weight, len(classes))
-        optimizer, state = getattr(self, "_partial", None) or (None, None)
-        if optimizer != self.optimizer:  # the moments of another one have no meaning
+        state = getattr(self, "_state", None)
+        if state is None:
             seed = check_random_state(self.random_state).randint(_MAX_SEED)
             state = self._start(seed, parameters=None if first else self.parameters_)
             state.history = list(getattr(self, "history_", []))
         weight = weight * class_weights(self.class_weight, classes, indices)
         self._train(state, LabelledSequences(sequences, indices, weight), None, 1)
-        self._partial = (self.optimizer, state)
+        self._state = state
         return self
 
     def _given_validation(self, X_val, y_val, classes):

@@ -52,8 +52,6 @@ def _labels(y, name) -> np.ndarray:
         )
     y = _as_array(y, name)
     y = column_or_1d(y, warn=True)
-    if y.dtype.kind not in "OUSbiuf":
-        raise ValueError(f"{name} has dtype {y.dtype}. Use strings, integers or booleans.")
     if y.dtype.kind in "Of":
         values = y.tolist()
         rows = [row for row, value in enumerate(values) if is_missing(value)]
@@ -67,6 +65,9 @@ def _labels(y, name) -> np.ndarray:
     if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
         row = int(np.flatnonzero(~np.isfinite(y))[0])
         raise ValueError(f"{name} is infinity in row {row}. Labels must be finite.")
+    if y.dtype.kind not in "OUbiuf":
+        mend = "Decode the bytes" if y.dtype.kind == "S" else "Use strings, integers or booleans"
+        raise ValueError(f"{name} has dtype {y.dtype}. {mend}.")
     return y
 
 
@@ -114,6 +115,8 @@ def encode_labels(y, classes=None, name="y") -> tuple[np.ndarray, np.ndarray]:
     y : array from ``check_labels``
     classes : array or None
         Allowed labels; None takes those of ``y``.
+    name : str
+        How messages call ``y``.
     """
     if classes is None:
         classes, indices = np.unique(y, return_inverse=True)
@@ -220,6 +223,8 @@ def check_token_ids(X: np.ndarray, vocabulary_size: int | None, name="X") -> np.
         Floats are accepted where they are whole numbers.
     vocabulary_size : int or None
         Ids must be below it; None does not check.
+    name : str
+        How messages call ``X``.
     """
 
     def complain(bad, what, mend):

@@ -175,7 +175,8 @@ def _classes(metadata) -> np.ndarray:
         raise ModelFormatError(f"the labels are not a list of type {dtype}")
     if dtype.itemsize * len(values) > _MAX_LABEL_BYTES:
         raise ModelFormatError(f"the labels take more than {_MAX_LABEL_BYTES} bytes")
-    classes = np.array(values, dtype=dtype)
+    with np.errstate(over="ignore"):
+        classes = np.array(values, dtype=dtype)
     # Sorted, and none cut short or rounded to the type.
     if classes.tolist() != values or sorted(set(values)) != values:
         raise ModelFormatError(f"the labels are not sorted, or do not fit the type {dtype}")
@@ -188,7 +189,8 @@ def _check_consistent(saved: SavedModel, path) -> None:
     problems = {
         "number of classes": n < 2 or saved.config.n_outputs != expected,
         "class prior": saved.class_prior.shape != (n,)
-        or not np.all(np.isfinite(saved.class_prior)),
+        or not np.all(saved.class_prior >= 0)
+        or not np.isclose(saved.class_prior.sum(), 1),
         "vocabulary": saved.encoder is not None
         and len(saved.encoder.vocabulary_) != saved.config.vocabulary_size,
         "missing": saved.missing not in ("error", "empty"),

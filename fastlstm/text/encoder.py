@@ -134,13 +134,17 @@ class TextEncoder:
         # A token that is met for the first time takes the next id.
         provisional: defaultdict[str, int] = defaultdict()
         provisional.default_factory = provisional.__len__
-        ids, offsets = self._read(texts, lambda tokens: map(provisional.__getitem__, tokens))
+        read = self._read(texts, lambda tokens: map(provisional.__getitem__, tokens))
+        # Words that are only cut off are not learned: nothing would train them.
+        ids, offsets = self._truncate(*read)
         words = list(provisional)
         counts = np.bincount(ids, minlength=len(words))
+        # A token that occurs at all occurs in one document.
+        needs_documents = self.min_df != 1 or not isinstance(self.min_df, Integral)
         kept = select_words(
             words,
             counts,
-            document_counts(ids, offsets, len(words)),
+            document_counts(ids, offsets, len(words)) if needs_documents else counts,
             n_documents=len(texts),
             min_df=self.min_df,
             max_features=self.max_features,
@@ -148,7 +152,7 @@ class TextEncoder:
         self.vocabulary_ = Vocabulary([words[index] for index in kept])
         final = np.full(len(words), UNK_ID, dtype=np.int32)
         final[kept] = np.arange(len(SPECIAL_TOKENS), len(self.vocabulary_))
-        return self._truncate(final[ids], offsets)
+        return TokenSequences(final[ids], offsets)
 
     def transform(self, texts: Sequence[str]) -> TokenSequences:
         """Encode documents with the vocabulary that `fit` learned.

@@ -175,7 +175,7 @@ def select_words(
             "no document holds a token; check that the documents are not empty "
             "and that the tokenizer suits their language"
         )
-    least = min_df if isinstance(min_df, int) else min_df * n_documents
+    least = min_df if isinstance(min_df, int) else max(1, min_df * n_documents)
     kept = np.flatnonzero(n_documents_with >= least).tolist()
     kept = [index for index in kept if words[index] not in SPECIAL_TOKENS]
     if not kept:

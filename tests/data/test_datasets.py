@@ -186,7 +186,7 @@ def test_unknown_split(tmp_path):
 )
 def test_cache_folder(monkeypatch, platform, variables, expected):
     monkeypatch.setattr(sys, "platform", platform)
-    for name in ("FASTLSTM_DATA", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+    for name in ("FASTLSTM_DATA", "FASTLSTM_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -1,0 +1,208 @@
+"""The lean predictor: the estimator's numbers without the estimator's imports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fastlstm
+from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor
+from fastlstm.core.errors import ModelFormatError
+from fastlstm.data.datasets import load_reviews
+from fastlstm.kernels.registry import available_backends
+
+REVIEWS = load_reviews(None, "train")
+TEXTS = REVIEWS.texts[:80]
+OTHERS = [*load_reviews(None, "test").texts, "", "?!", "\ud800", "好" * 500]
+LABELS = {
+    "three": REVIEWS.labels[:80],
+    "two": [label == "positive" for label in REVIEWS.labels[:80]],
+    "numbers": [len(label) for label in REVIEWS.labels[:80]],
+}
+SMALL = {
+    "embedding_dim": 8,
+    "hidden_size": 8,
+    "max_epochs": 2,
+    "early_stopping": False,
+    "random_state": 0,
+}
+
+
+def small(**settings):
+    return LSTMSentimentClassifier(**{**SMALL, **settings})
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A fitted classifier of three classes, and its file."""
+    path = tmp_path_factory.mktemp("model") / "model.fastlstm"
+    model = small().fit(TEXTS, LABELS["three"])
+    model.save(path)
+    return model, path
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"pooling": "last", "bidirectional": False},
+        {"num_layers": 2, "pooling": "mean_max", "tokenizer": "jieba"},
+        {"tokenizer": "char", "max_length": 20, "truncation": "head"},
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore::fastlstm.core.errors.TruncationWarning")
+@pytest.mark.parametrize("labels", LABELS)
+def test_equals_the_estimator(tmp_path, labels, settings):
+    model = small(**settings).fit(TEXTS, LABELS[labels])
+    model.save(tmp_path / "model")
+    predictor = Predictor(tmp_path / "model")
+    np.testing.assert_array_equal(predictor.predict_proba(OTHERS), model.predict_proba(OTHERS))
+    np.testing.assert_array_equal(predictor.predict(OTHERS), model.predict(OTHERS))
+    assert predictor.predict(OTHERS).dtype == model.predict(OTHERS).dtype
+    np.testing.assert_array_equal(predictor.classes_, model.classes_)
+
+
+def test_probabilities_as_near_as_can_be(saved):
+    """Where rounding makes both probabilities 0.5, the logit decides, as in the estimator."""
+    model, _ = saved
+    path = saved[1].with_name("even")
+    even = small().fit(["a", "b"], [0, 1])
+    for array in even.parameters_.arrays().values():
+        array[...] = 0
+    even.parameters_.named["dense.b"][0] = 1e-20
+    even.save(path)
+    assert Predictor(path).predict_proba(["a"]).tolist() == [[0.5, 0.5]]
+    assert Predictor(path).predict(["a"]) == fastlstm.load(path).predict(["a"]) == [1]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_threads_change_nothing(saved, n_threads):
+    model, path = saved
+    with ThreadPoolExecutor(n_threads) as pool:
+        predictor = Predictor(path, run=pool.map)
+        np.testing.assert_array_equal(predictor.predict_proba(OTHERS), model.predict_proba(OTHERS))
+
+
+def test_run_gets_all_the_work(saved):
+    model, path = saved
+    sizes = []
+
+    def run(function, items):
+        items = list(items)
+        sizes.append(sum(map(len, items)))
+        return map(function, items)
+
+    Predictor(path, run=run).predict_proba(OTHERS)
+    empty = model.encoder_.transform(OTHERS).lengths == 0
+    assert sizes == [len(OTHERS) - empty.sum()]
+
+
+def test_many_threads_share_one_predictor(saved):
+    model, path = saved
+    predictor = Predictor(path)
+    with ThreadPoolExecutor(4) as pool:
+        for part in pool.map(predictor.predict_proba, [OTHERS] * 8):
+            np.testing.assert_array_equal(part, model.predict_proba(OTHERS))
+
+
+def test_order_and_neighbours_change_nothing(saved):
+    predictor = Predictor(saved[1])
+    expected = predictor.predict_proba(OTHERS)
+    np.testing.assert_array_equal(predictor.predict_proba(OTHERS[::-1]), expected[::-1])
+    for row in range(0, len(OTHERS), 10):
+        np.testing.assert_array_equal(
+            predictor.predict_proba(OTHERS[row : row + 1])[0], expected[row]
+        )
+
+
+@pytest.mark.parametrize("name", ["auto", *available_backends()])
+def test_backends_agree(saved, name):
+    model, path = saved
+    if available_backends().get(name, "ok") != "ok":
+        pytest.skip(f"{name} does not load here")
+    np.testing.assert_allclose(
+        Predictor(path, backend=name).predict_proba(OTHERS), model.predict_proba(OTHERS), atol=1e-5
+    )
+
+
+def test_documents_are_read_as_by_the_estimator(saved):
+    model, path = saved
+    predictor = Predictor(path)
+    expected = model.predict(OTHERS[:9])
+    for X in (tuple(OTHERS[:9]), np.array(OTHERS[:9]), pd.DataFrame({"text": OTHERS[:9]})):
+        np.testing.assert_array_equal(predictor.predict(X), expected)
+    with pytest.raises(TypeError, match=r"single str; pass a list of documents: \[X\]"):
+        predictor.predict("good")
+    with pytest.raises(ValueError, match="first in row 1.*missing='empty'"):
+        predictor.predict(["good", None])
+
+
+def test_missing_documents_as_the_model_was_told(tmp_path):
+    small(missing="empty").fit(TEXTS, LABELS["three"]).save(tmp_path / "model")
+    predictor = Predictor(tmp_path / "model")
+    np.testing.assert_array_equal(*predictor.predict_proba([None, ""]))
+
+
+def test_truncation_is_counted(saved):
+    predictor = Predictor(saved[1])
+    assert predictor.n_truncated_ == 0
+    predictor.predict(["word " * 500, "word", "好" * 401, "好" * 400])
+    assert predictor.n_truncated_ == 2
+    predictor.predict(["word"])
+    assert predictor.n_truncated_ == 0
+
+
+def test_token_models_are_refused(tmp_path):
+    path = tmp_path / "tokens"
+    LSTMClassifier(**SMALL).fit([[2, 3], [3, 2]], [0, 1]).save(path)
+    with pytest.raises(ValueError, match="takes token ids. Load it with fastlstm.load") as caught:
+        Predictor(path)
+    assert str(path) in str(caught.value)
+    assert not isinstance(caught.value, ModelFormatError)
+
+
+def test_files_that_are_no_models(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        Predictor(tmp_path / "none")
+    (tmp_path / "text").write_text("not a model", encoding="utf-8")
+    with pytest.raises(ModelFormatError, match="not a fastlstm model file"):
+        Predictor(tmp_path / "text")
+
+
+SCRIPT = """
+import sys
+from fastlstm import Predictor
+predictor = Predictor(sys.argv[1], backend=sys.argv[2])
+print(*predictor.predict_proba(["a good film", "好看"])[:, 0].tolist())
+print(*{name.split(".")[0] for name in sys.modules})
+"""
+HEAVY = {"sklearn", "pandas", "joblib", "torch", "polars", "rich", "click"}
+# Numba imports SciPy where it is installed.
+COMPILERS = {"numba", "llvmlite", "scipy"}
+
+
+@pytest.mark.parametrize(
+    ("backend", "unwanted"), [("auto", HEAVY), ("reference", HEAVY | COMPILERS)]
+)
+def test_imports_nothing_heavy(saved, backend, unwanted):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT, saved[1], backend],
+        env={**os.environ, "PYTHONPATH": str(Path(fastlstm.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    numbers, modules, _ = done.stdout.split("\n")
+    expected = Predictor(saved[1], backend=backend).predict_proba(["a good film", "好看"])[:, 0]
+    assert [float(number) for number in numbers.split()] == expected.tolist()
+    assert {"numpy", "fastlstm"} <= set(modules.split())
+    assert unwanted & set(modules.split()) == set()
+    assert done.stderr == ""
