@@ -15,6 +15,11 @@ _PUBLIC = {
     "Predictor": "fastlstm.predictor",
     "load": "fastlstm.estimator",
     "datasets": "fastlstm.data.datasets",
+    "BackendError": "fastlstm.core.errors",
+    "DownloadError": "fastlstm.core.errors",
+    "ModelFormatError": "fastlstm.core.errors",
+    "NonFiniteLossWarning": "fastlstm.core.errors",
+    "TruncationWarning": "fastlstm.core.errors",
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -73,3 +73,8 @@ def probabilities(logits):
 def loss_for(n_outputs: int):
     """The loss that fits a model's number of logits."""
     return binary_cross_entropy if n_outputs == 1 else softmax_cross_entropy
+
+
+def predicted_class(logits):
+    """Index of the most likely class of each row of logits."""
+    return (logits[:, 0] > 0).astype(np.int64) if logits.shape[1] == 1 else logits.argmax(axis=1)

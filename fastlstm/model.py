@@ -17,12 +17,15 @@ from fastlstm.core.random import Streams
 from fastlstm.core.records import TokenBatch, TokenSequences
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import inference_chunks, pack
+from fastlstm.kernels.contract import POOLING
 from fastlstm.layers import dense, dropout, embedding, lstm, pooling
 from fastlstm.layers.embedding import EmbeddingGradient
 
+POOLINGS = tuple(POOLING)
+
 # Bounds of one inference chunk: enough rows to fill the multipliers, and tokens
 # times gates that stay a few megabytes.
-_CHUNK_DOCUMENTS = 48
+CHUNK_DOCUMENTS = 48
 _CHUNK_TOKENS = 8192
 
 # Columns of a weight gradient that one task computes.
@@ -326,7 +329,7 @@ def predict_logits(
         logits[batch.rows] = values
         spare.append(work)
 
-    chunks = inference_chunks(sequences.lengths, _CHUNK_DOCUMENTS, _CHUNK_TOKENS)
+    chunks = inference_chunks(sequences.lengths, CHUNK_DOCUMENTS, _CHUNK_TOKENS)
     for _ in run(work_on, chunks):
         pass
     return logits

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastlstm.core.records import TokenSequences
 from fastlstm.kernels.registry import load_backend
-from fastlstm.losses import probabilities
+from fastlstm.losses import predicted_class, probabilities
 from fastlstm.model import Network
 from fastlstm.persist.model_file import read_model
 from fastlstm.text.documents import check_documents
@@ -48,11 +48,16 @@ class Predictor:
                 f"{path} holds an LSTMClassifier, which takes token ids. "
                 "Load it with fastlstm.load."
             )
-        self._network = Network(load_backend(backend), saved.config, saved.parameters)
         self._saved = saved
+        self._backend = backend
         self._run = run
         self.classes_ = saved.classes
         self.n_truncated_ = 0
+        self._attach_network()
+
+    def _attach_network(self) -> None:
+        saved = self._saved
+        self._network = Network(load_backend(self._backend), saved.config, saved.parameters)
 
     def _logits(self, X) -> np.ndarray:
         texts, _ = check_documents(X, missing=self._saved.missing)
@@ -66,6 +71,14 @@ class Predictor:
 
     def predict(self, X) -> np.ndarray:
         """Most likely label of each document, shape (n_documents,)."""
-        logits = self._logits(X)
-        indices = logits.argmax(axis=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).astype(int)
+        indices = predicted_class(self._logits(X))
         return self.classes_[indices]
+
+    def __getstate__(self):
+        state = {name: value for name, value in self.__dict__.items() if name != "_network"}
+        # A thread pool stays behind: the copy runs on one thread.
+        return {**state, "_run": map}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._attach_network()

@@ -48,6 +48,11 @@ def test_all_public_names_resolve_and_star_import_works():
         "LSTMSentimentClassifier": "type",
         "SequenceVectorizer": "type",
         "Predictor": "type",
+        "BackendError": "type",
+        "DownloadError": "type",
+        "ModelFormatError": "type",
+        "NonFiniteLossWarning": "type",
+        "TruncationWarning": "type",
         "load": "function",
         "datasets": "module",
     }

@@ -82,7 +82,7 @@ class Problem:
         self.work = Workspace(np.float64)
 
     def loss(self):
-        """Weighted mean of the losses, by forward passes alone and with fixed masks."""
+        """Weighted losses over their normaliser, by forward passes alone and with fixed masks."""
         packed = network.pack_model(self.k, self.config, self.parameters)
         keys = [None] * len(self.shards)
         if self.config.dropout:
@@ -95,7 +95,7 @@ class Problem:
                 self.k, self.work, self.config, self.parameters.embedding, packed, batch, own
             )
             total += document_losses(logits, self.data.y[batch.rows]) @ self.data.weight[batch.rows]
-        return total / self.data.weight[self.ROWS].sum()
+        return total / (len(self.ROWS) * self.data.weight.mean())
 
     def arrays(self):
         return {"embedding": self.parameters.embedding, "dense": self.parameters.flat}

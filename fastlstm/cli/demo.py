@@ -69,7 +69,7 @@ def _reviews():
     from fastlstm.data.datasets import load_reviews
 
     train, test = load_reviews(split="train"), load_reviews(split="test")
-    return Split(train.texts, train.labels, test.texts, test.labels, "of the test split")
+    return Split(train.texts, train.labels, test.texts, test.labels, "of the test split", False)
 
 
 def _print_sentences(clf):

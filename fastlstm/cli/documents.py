@@ -50,9 +50,10 @@ def argument_text(text: str) -> str:
 def parallel_predictor(model, n_documents: int):
     """A ``Predictor`` for that many documents, on all cores where this pays."""
     from fastlstm import Predictor
+    from fastlstm.model import CHUNK_DOCUMENTS
     from fastlstm.training.shards import ShardPool, effective_n_jobs
 
     # Fewer fit into one chunk of work, and starting a thread would cost more.
-    n_threads = effective_n_jobs(None) if n_documents >= 32 else 1
+    n_threads = effective_n_jobs(None) if n_documents > CHUNK_DOCUMENTS else 1
     with ShardPool(n_threads) as pool:
         yield Predictor(model, run=pool.map)

@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 
 
 class Split(NamedTuple):
-    """Documents to train on and to score on; ``how`` says where the latter are from."""
+    """Documents to train on and to score on.
+
+    ``how`` says where the latter are from, ``chooses_epoch`` whether early stopping
+    uses them too.
+    """
 
     texts: list
     labels: list[str]
     valid_texts: list
     valid_labels: list[str]
     how: str
+    chooses_epoch: bool
 
 
 def announce_compilation(backend: str) -> None:
@@ -42,7 +47,6 @@ def fit_and_score(clf, data: Split, save_to=None) -> Score:
     Parameters
     ----------
     clf : LSTMSentimentClassifier
-        Early stopping, where it is on, uses the documents that are scored.
     data : Split
     save_to : path-like or None
         Model file, written as soon as training ends.
@@ -51,7 +55,7 @@ def fit_and_score(clf, data: Split, save_to=None) -> Score:
 
     started = time.perf_counter()
     given = {}
-    if clf.early_stopping:
+    if data.chooses_epoch and clf.early_stopping:
         given = {"X_val": data.valid_texts, "y_val": data.valid_labels}
     clf.fit(data.texts, data.labels, **given)
     clf.set_params(verbose=0)

@@ -117,7 +117,9 @@ def print_comparison(scores: dict[str, Score], n_valid: int) -> None:
         ],
     )
     lstm = scores["lstm"].accuracy
-    error = (lstm * (1 - lstm) / n_valid) ** 0.5
+    # One right and one wrong answer are added, so that 100 % of a few is not certain.
+    share = (lstm * n_valid + 1) / (n_valid + 2)
+    error = (share * (1 - share) / (n_valid + 2)) ** 0.5
     click.echo(
         f"On {n_valid:,} documents, chance alone moves an accuracy by about {error:.3f} "
         "(one standard error)."

@@ -43,7 +43,8 @@ def train_command(
 
     A tenth of the documents is held out, or --valid is read, and the model is scored
     on these beside two baselines: the majority class, and TF-IDF with logistic
-    regression. Ctrl-C ends training and keeps the model trained so far.
+    regression. The documents of --valid also choose the epoch; without it another
+    part of the training documents does. Ctrl-C ends training and keeps the model trained so far.
     """
     from fastlstm import LSTMSentimentClassifier
 
@@ -81,6 +82,7 @@ def _target(reviews, out, force, sources) -> str:
 
 def _read(reviews, valid, text_column, label_column, missing, seed, talkative) -> Split:
     from fastlstm.data.tables import read_table
+    from fastlstm.estimator.validation import hold_out
 
     started = time.perf_counter()
     table = read_table(reviews, text_column=text_column, label_column=label_column)
@@ -90,7 +92,7 @@ def _read(reviews, valid, text_column, label_column, missing, seed, talkative) -
         _describe(reviews, table, counts, time.perf_counter() - started)
     if valid is None:
         train, held_out = hold_out(table.labels, _HELD_OUT, seed)
-        if not held_out:
+        if not len(held_out):
             raise ValueError(
                 f"{reviews}: each class has one document, so none can be held out; add documents, "
                 "or pass --valid FILE"
@@ -100,12 +102,15 @@ def _read(reviews, valid, text_column, label_column, missing, seed, talkative) -
         data = Split(
             [texts[i] for i in train], [labels[i] for i in train],
             [texts[i] for i in held_out], [labels[i] for i in held_out], how,
+            chooses_epoch=False,
         )  # fmt: skip
     else:
         other = read_table(valid, text_column=table.text_column, label_column=table.label_column)
         _check_texts(valid, other, missing)
         known_labels(valid, other.labels, other.rows, sorted(counts))
-        data = Split(table.texts, table.labels, other.texts, other.labels, f"of {valid}")
+        data = Split(
+            table.texts, table.labels, other.texts, other.labels, f"of {valid}", chooses_epoch=True
+        )
     if talkative:
         _describe_split(data)
     return data
@@ -132,26 +137,6 @@ def _check_classes(path, table) -> Counter:
             "documents; if it does not hold the labels, name their column with --label-column"
         )
     return counts
-
-
-def hold_out(labels, share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Rows to train on and rows to score on, each in order, stratified by class.
-
-    Of each class with two or more documents at least one is held out.
-    """
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    rows_of = {}
-    for row, label in enumerate(labels):
-        rows_of.setdefault(label, []).append(row)
-    held_out = []
-    for label in sorted(rows_of):
-        rows = rng.permutation(rows_of[label]).tolist()
-        if len(rows) > 1:
-            held_out += rows[: max(1, round(share * len(rows)))]
-    held = set(held_out)
-    return [row for row in range(len(labels)) if row not in held], sorted(held)
 
 
 def _describe(path, table, counts, seconds):
@@ -195,7 +180,7 @@ def _report(clf, target, data, scores) -> dict:
         "baseline_wins": winning_baseline(scores) is not None,
         "epochs": clf.n_iter_,
         "best_epoch": None if best is None else best["epoch"],
-        "epoch_chosen_on_valid": best is not None,
+        "epoch_chosen_on_valid": best is not None and data.chooses_epoch,
         "stopped_by": clf.stopped_by_,
         # The first epoch may include compilation.
         "tokens_per_second": statistics.median(speeds) if speeds else None,
@@ -215,7 +200,7 @@ def _print_report(report, scores, clf):
             f"The LSTM's epoch ({report['best_epoch']} of {report['epochs']}) was chosen on the "
             "same documents, so its score is slightly optimistic."
         )
-    elif report["stopped_by"] == "non_finite_loss":
+    if report["stopped_by"] == "non_finite_loss":
         click.echo("Training broke off at a loss that was not finite.")
     speed = report["tokens_per_second"]
     click.echo(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import numbers
 import warnings
+from dataclasses import asdict
 from functools import wraps
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -22,11 +23,12 @@ from fastlstm.estimator.validation import (
     check_weights,
     class_weights,
     encode_labels,
+    hold_out,
 )
 from fastlstm.kernels.contract import POOLING
 from fastlstm.kernels.registry import load_backend
-from fastlstm.losses import probabilities
-from fastlstm.model import ModelConfig, Network, init_parameters
+from fastlstm.losses import predicted_class, probabilities
+from fastlstm.model import CHUNK_DOCUMENTS, ModelConfig, Network, init_parameters
 from fastlstm.optim.schedules import SCHEDULES
 from fastlstm.training.callbacks import ProgressBar
 from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
@@ -38,6 +40,9 @@ _MAX_SEED = np.iinfo(np.int32).max
 # within bounds. Small sets need more epochs, large ones overfit.
 _AUTO_DOCUMENTS = 80_000
 _AUTO_EPOCHS = (4, 30)
+
+# Of the tokens that occur once in the training data, this share is read as unknown.
+_UNKNOWN_SHARE = 0.5
 
 
 def _all_or_nothing(method):
@@ -126,9 +131,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         -----
         With ``early_stopping`` and without ``X_val``, ``validation_fraction`` of
         the documents is held out, stratified by class, and the weights of the best
-        epoch on them are kept. Where a class has a single document, or the share
-        would hold fewer documents than there are classes, nothing is held out and
-        all ``max_epochs`` run. Ctrl-C ends training after the current step and
+        epoch on them are kept. A class with a single document stays in training.
+        Where the share would hold fewer documents than there are classes, nothing is
+        held out and all ``max_epochs`` run. Ctrl-C ends training after the current step and
         leaves a fitted model.
         """
         self._validate_params()
@@ -139,12 +144,13 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         given = self._given_validation(X_val, y_val, classes)
         seed = check_random_state(self.random_state).randint(_MAX_SEED)
         self.classes_ = classes
-        self.class_prior_ = _prior(indices, weight, len(classes))
+        self.class_count_ = np.bincount(indices, weights=weight, minlength=len(classes))
+        self.class_prior_ = self.class_count_ / self.class_count_.sum()
         state = self._start(seed, parameters=self.parameters_ if going_on else None)
         weight = weight * class_weights(self.class_weight, classes, indices)
         data = LabelledSequences(sequences, indices, weight)
         train, valid = self._hold_out(data, given, seed)
-        self._train(state, train, valid, self._n_epochs(train))
+        self._train(state, train, valid, self._n_epochs(train), unknown_share=_UNKNOWN_SHARE)
         self._state = None  # partial_fit goes on from these weights
         return self
 
@@ -166,6 +172,11 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         self
         """
         self._validate_params()
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not supported for partial_fit, which sees a part of "
+                "the documents at a time. Pass a dict of weights instead."
+            )
         first = not hasattr(self, "parameters_")
         sequences, labels = self._encode_for_fit(X, y, first=first)
         known = None if first else self.classes_
@@ -179,14 +190,14 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             known = given if first else known
         classes, indices = encode_labels(labels, known)
         weight = check_weights(sample_weight, sequences.n_documents)
-        if first:
-            self.classes_ = classes
-            self.class_prior_ = _prior(indices, weight, len(classes))
-        state = getattr(self, "_state", None)
+        counts = np.bincount(indices, weights=weight, minlength=len(classes))
+        self.classes_ = classes
+        self.class_count_ = counts if first else self.class_count_ + counts
+        self.class_prior_ = self.class_count_ / self.class_count_.sum()
+        state = copy.deepcopy(getattr(self, "_state", None))  # a failure changes nothing
         if state is None:
             seed = check_random_state(self.random_state).randint(_MAX_SEED)
             state = self._start(seed, parameters=None if first else self.parameters_)
-            state.history = list(getattr(self, "history_", []))
         weight = weight * class_weights(self.class_weight, classes, indices)
         self._train(state, LabelledSequences(sequences, indices, weight), None, 1)
         self._state = state
@@ -202,7 +213,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         labels = check_labels(y_val, name="y_val")
         check_consistent_length(sequences.lengths, labels)
         _, indices = encode_labels(labels, classes, name="y_val")
-        return LabelledSequences(sequences, indices, np.ones(len(indices)))
+        weight = class_weights(self.class_weight, classes, indices)
+        return LabelledSequences(sequences, indices, weight)
 
     def _hold_out(self, data: LabelledSequences, given, seed):
         """Training and validation data; the latter None where there is none."""
@@ -210,18 +222,15 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             return data, given
         if not self.early_stopping:
             return data, None
-        counts = np.bincount(data.y, minlength=len(self.classes_))
         n = len(data.y)
-        n_valid = int(np.ceil(n * self.validation_fraction))
-        if counts[counts > 0].min() < 2 or min(n_valid, n - n_valid) < len(self.classes_):
+        if n * self.validation_fraction < len(self.classes_):
             return data, None
-        split = StratifiedShuffleSplit(1, test_size=n_valid, random_state=seed)
-        train, valid = next(split.split(np.zeros(n), data.y))
-        if not data.weight[train].any():
+        train, valid = hold_out(data.y, self.validation_fraction, seed)
+        if not (len(valid) and data.weight[train].any()):
             return data, None
         return tuple(
             LabelledSequences(data.sequences.take(part), data.y[part], data.weight[part])
-            for part in (np.sort(train), np.sort(valid))
+            for part in (train, valid)
         )
 
     def _n_epochs(self, train: LabelledSequences) -> int:
@@ -238,31 +247,50 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
                 "backend. Use precision='float32'."
             )
         streams = make_streams(seed)
-        if parameters is None:
-            self.config_ = ModelConfig(
-                vocabulary_size=self._n_tokens(),
-                embedding_dim=int(self.embedding_dim),
-                hidden_size=int(self.hidden_size),
-                num_layers=int(self.num_layers),
-                bidirectional=bool(self.bidirectional),
-                pooling=self.pooling,
-                n_outputs=1 if len(self.classes_) == 2 else len(self.classes_),
-                dropout=float(self.dropout),
-                embedding_dropout=float(self.embedding_dropout),
-            )
-            try:
-                parameters = init_parameters(self.config_, streams)
-            except (MemoryError, ValueError) as error:
-                raise MemoryError(
-                    f"a network of this size does not fit into memory ({error}): lower "
-                    f"hidden_size={self.hidden_size}, embedding_dim={self.embedding_dim} or "
-                    f"num_layers={self.num_layers}."
-                ) from error
-        else:
-            parameters = parameters.copy()
+        config = self._config()
+        if parameters is not None:
+            self._check_same_network(config)
+            self.config_ = config
+            state = TrainingState(parameters.copy(), streams.training)
+            state.history = list(self.history_)
+            return state
+        self.config_ = config
+        try:
+            parameters = init_parameters(config, streams)
+        except (MemoryError, ValueError) as error:
+            raise MemoryError(
+                f"a network of this size does not fit into memory ({error}): lower "
+                f"hidden_size={self.hidden_size}, embedding_dim={self.embedding_dim}, "
+                f"num_layers={self.num_layers} or the vocabulary "
+                f"({config.vocabulary_size} token ids)."
+            ) from error
         return TrainingState(parameters, streams.training)
 
-    def _train(self, state, train, valid, n_epochs) -> None:
+    def _config(self) -> ModelConfig:
+        return ModelConfig(
+            vocabulary_size=self._n_tokens(),
+            embedding_dim=int(self.embedding_dim),
+            hidden_size=int(self.hidden_size),
+            num_layers=int(self.num_layers),
+            bidirectional=bool(self.bidirectional),
+            pooling=self.pooling,
+            n_outputs=1 if len(self.classes_) == 2 else len(self.classes_),
+            dropout=float(self.dropout),
+            embedding_dropout=float(self.embedding_dropout),
+        )
+
+    def _check_same_network(self, config: ModelConfig) -> None:
+        """Refuse to go on with weights of another shape than the parameters say."""
+        old, new = asdict(self.config_), asdict(config)
+        changed = [name for name in old if old[name] != new[name] and "dropout" not in name]
+        if changed:
+            name = changed[0]
+            raise ValueError(
+                f"{name} is now {new[name]!r}, but the fitted network has {old[name]!r}. Set it "
+                "back to go on with these weights, or fit anew with warm_start=False."
+            )
+
+    def _train(self, state, train, valid, n_epochs, unknown_share=0.0) -> None:
         options = TrainingOptions(
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
@@ -275,6 +303,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             weight_decay=self.weight_decay,
             early_stopping=bool(self.early_stopping),
             n_iter_no_change=int(self.n_iter_no_change),
+            unknown_share=unknown_share,
         )
         k = load_backend(self.backend)
         callbacks = [ProgressBar()] if self.verbose else []
@@ -327,8 +356,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
 
     def predict(self, X) -> np.ndarray:
         """Most likely label of each document, shape (n_documents,)."""
-        logits = self._logits(X)
-        indices = logits.argmax(axis=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).astype(int)
+        indices = predicted_class(self._logits(X))
         return self.classes_[indices]
 
     def save(self, path) -> None:
@@ -366,14 +394,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         self._network = Network(k, self.config_, self.parameters_)
 
 
-def _prior(indices, weight, n_classes) -> np.ndarray:
-    prior = np.bincount(indices, weights=weight, minlength=n_classes)
-    return prior / prior.sum()
-
-
 def _threads_for(sequences: TokenSequences, n_jobs) -> int:
     """One thread for what one chunk holds: starting another would cost more."""
-    return 1 if sequences.n_documents < 32 else effective_n_jobs(n_jobs)
+    return 1 if sequences.n_documents <= CHUNK_DOCUMENTS else effective_n_jobs(n_jobs)
 
 
 def warn_truncated(n_truncated: int, n_documents: int, tokens_lost: int, max_length) -> None:
@@ -386,5 +409,5 @@ def warn_truncated(n_truncated: int, n_documents: int, tokens_lost: int, max_len
             f"longer than max_length={max_length} and lost {tokens_lost} tokens in all. "
             "Raise max_length, or choose which part to keep with truncation.",
             TruncationWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

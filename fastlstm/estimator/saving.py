@@ -17,7 +17,10 @@ _FITTED = {
     "truncated_share_": (float, int),
     "n_features_in_": int,
     "feature_names_in_": list,
+    "class_count_": list,
 }
+# scikit-learn compares an array of names with those of a data frame.
+_ARRAYS = {"feature_names_in_": object, "class_count_": np.float64}
 
 
 def save(estimator, path) -> None:
@@ -92,9 +95,16 @@ def load(path):
         value = saved.fitted[name]
         if not isinstance(value, kind):
             raise ModelFormatError(f"{path}: {name} is {type(value).__name__}.")
-        # scikit-learn compares an array of names with those of a data frame.
-        names = name == "feature_names_in_"
-        setattr(estimator, name, np.array(value, dtype=object) if names else value)
+        if name in _ARRAYS:
+            try:
+                value = np.array(value, dtype=_ARRAYS[name])
+            except (TypeError, ValueError) as error:
+                raise ModelFormatError(f"{path}: {name}: {error}") from error
+        setattr(estimator, name, value)
+    if "class_count_" not in saved.fitted:
+        estimator.class_count_ = saved.class_prior
+    if estimator.class_count_.shape != saved.class_prior.shape:
+        raise ModelFormatError(f"{path}: class_count_ does not fit the classes.")
     estimator._attach_network()
     return estimator
 

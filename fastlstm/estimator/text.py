@@ -182,11 +182,29 @@ verbose, backend, precision
             self.encoder_ = make_encoder(self)
             sequences = self.encoder_.fit(texts)
         else:
+            self._check_same_text()
             sequences = self.encoder_.transform(texts)
         encoder = self.encoder_
         self.truncated_share_ = encoder.n_truncated_ / len(texts)
         warn_truncated(encoder.n_truncated_, len(texts), encoder.tokens_lost_, self.max_length)
         return sequences, labels
+
+    def _check_same_text(self):
+        """Refuse to go on with a vocabulary that was learned with other parameters."""
+        for name in (
+            "tokenizer",
+            "lowercase",
+            "max_features",
+            "min_df",
+            "max_length",
+            "truncation",
+        ):
+            new, old = getattr(self, name), getattr(self.encoder_, name)
+            if new != old:
+                raise ValueError(
+                    f"{name} is now {new!r}, but the fitted vocabulary was made with {old!r}. Set "
+                    "it back to go on with this model, or fit anew with warm_start=False."
+                )
 
     def _encode(self, X, name="X"):
         texts, _ = check_documents(X, missing=self.missing, name=name)

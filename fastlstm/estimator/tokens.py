@@ -15,8 +15,8 @@ from fastlstm.estimator.validation import check_labels, check_token_ids, strip_p
 class LSTMClassifier(BaseLSTM):
     """LSTM classifier over token ids: embedding, LSTM layers, pooling, dense.
 
-    X is a 2-D array of whole numbers, one document a row. 0 is padding and is
-    ignored at either end of a row, so the width of X does not matter.
+    X is a 2-D array of whole numbers, one document a row, as wide in prediction as
+    in training. 0 is padding and is ignored at either end of a row.
 
     Parameters
     ----------

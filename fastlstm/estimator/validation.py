@@ -11,13 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from fastlstm.core.records import PAD_ID, TokenSequences
-
-
-def is_missing(value) -> bool:
-    """None, NaN of any float type, pandas' NA and NaT."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
+from fastlstm.text.documents import is_missing
 
 
 def check_labels(y, name="y") -> np.ndarray:
@@ -265,3 +259,29 @@ def strip_padding(ids: np.ndarray) -> TokenSequences:
     column = np.arange(width)
     inside = (column >= first[:, None]) & (column < last[:, None])
     return TokenSequences(np.ascontiguousarray(ids[inside]), offsets)
+
+
+def hold_out(labels, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows to score on, each in order, stratified by label.
+
+    Of each label with two or more rows at least one is held out; a single one
+    stays in training.
+
+    Parameters
+    ----------
+    labels : sequence
+    share : float in (0, 1)
+    seed : int
+
+    Returns
+    -------
+    train, held_out : int64 arrays
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.asarray(labels)
+    held = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        if len(rows) > 1:
+            held[rows[: max(1, round(share * len(rows)))]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)

@@ -29,15 +29,15 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):
     vocabulary_ : dict of str to int
         Id of each token; 0 is padding and 1 stands for unknown tokens.
     n_columns_ : int
-        Width of the result: ``max_length``, or the longest document of the fit
-        where that is less.
+        Width of the result: ``max_length``, or with ``max_length=None`` that of the
+        longest document of the fit.
 
     Examples
     --------
     >>> from fastlstm import SequenceVectorizer
-    >>> SequenceVectorizer().fit_transform(["good film", "good good"])
-    array([[2, 3],
-           [2, 2]], dtype=int32)
+    >>> SequenceVectorizer(max_length=3).fit_transform(["good film", "good good"])
+    array([[2, 3, 0],
+           [2, 2, 0]], dtype=int32)
     """
 
     _parameter_constraints = {**TEXT_CONSTRAINTS, "padding": [StrOptions({"post", "pre"})]}
@@ -94,7 +94,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):
         sequences = self.encoder_.fit(texts)
         encoder = self.encoder_
         warn_truncated(encoder.n_truncated_, len(texts), encoder.tokens_lost_, self.max_length)
-        self.n_columns_ = max(1, int(sequences.lengths.max(initial=0)))
+        self.n_columns_ = self.max_length or max(1, int(sequences.lengths.max(initial=0)))
         return self._pad(sequences)
 
     def transform(self, X):
@@ -107,8 +107,11 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         texts, _ = check_documents(X, missing=self.missing)
-        sequences = self.encoder_.transform(texts)
-        return self._pad(truncate(sequences, self.n_columns_, self.truncation))
+        whole = self.encoder_.transform(texts)
+        cut = truncate(whole, self.n_columns_, self.truncation)
+        n_cut = int((cut.lengths < whole.lengths).sum())
+        warn_truncated(n_cut, len(texts), len(whole.ids) - len(cut.ids), self.max_length)
+        return self._pad(cut)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns: ``token_0``, ``token_1`` and so on."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 import numpy as np
 
 from fastlstm.core.errors import ModelFormatError
-from fastlstm.model import ModelConfig, Parameters
+from fastlstm.model import POOLINGS, ModelConfig, Parameters
 from fastlstm.persist.container import read_container, write_container
 from fastlstm.text.encoder import TextEncoder
 
@@ -21,8 +21,6 @@ _LABEL_DTYPE = re.compile(r"<[iu][248]|<f[248]|<U[1-9][0-9]{0,8}|\|[iub]1|\|O")
 
 # A string type takes its full width for every label; a file must not claim gigabytes.
 _MAX_LABEL_BYTES = 2**26
-
-_POOLINGS = ("last", "mean", "max", "mean_max")
 
 
 @dataclass
@@ -123,7 +121,7 @@ def _config(values: dict) -> ModelConfig:
             raise ModelFormatError(f"configuration {name}={value} is below 1")
         if known[name] == "float" and not 0 <= value < 1:
             raise ModelFormatError(f"configuration {name}={value} is not in [0, 1)")
-    if values["pooling"] not in _POOLINGS:
+    if values["pooling"] not in POOLINGS:
         raise ModelFormatError(f"configuration pooling={values['pooling']!r} is not known")
     return ModelConfig(**values)
 

@@ -55,7 +55,7 @@ def check_documents(
         if isinstance(value, str):
             # str(value) may call a method of the subclass.
             texts[row] = str.__str__(value)
-        elif _is_missing(value):
+        elif is_missing(value):
             mask[row] = True
         else:
             raise TypeError(_wrong_member(row, value, name))
@@ -151,7 +151,8 @@ def _frame_rows(X: Any, columns: list, name: str) -> list:
     return _rows(series, name)
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a value is None, a NaN of any float type, or pandas' NA or NaT."""
     if value is None:
         return True
     if isinstance(value, (float, np.floating)):

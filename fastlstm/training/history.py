@@ -16,7 +16,8 @@ class EpochRecord(TypedDict, total=False):
         Weighted mean cross-entropy, in nats a document; ``loss`` is the mean over
         the epoch's minibatches, with dropout, while the weights changed.
     accuracy, val_accuracy : float
-        Share of documents classified right.
+        Share of documents classified right, each counted by its weight. With
+        ``class_weight="balanced"`` this is the mean recall of the classes.
     learning_rate : float
         At the epoch's last step.
     seconds : float

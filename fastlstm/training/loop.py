@@ -10,8 +10,9 @@ import numpy as np
 
 from fastlstm import model as network
 from fastlstm.core.errors import NonFiniteLossWarning
+from fastlstm.core.records import UNK_ID
 from fastlstm.data.batching import minibatches
-from fastlstm.losses import loss_for
+from fastlstm.losses import loss_for, predicted_class
 from fastlstm.optim.optimizers import clip_factor, make_optimizer
 from fastlstm.optim.schedules import make_schedule
 from fastlstm.training.callbacks import Callback, InterruptGuard
@@ -20,10 +21,12 @@ from fastlstm.training.shards import (
     GradientEngine,
     LabelledSequences,
     ShardPool,
-    predicted_class,
 )
 
 _WHOLE = np.zeros(1, dtype=np.int32)
+
+# Steps between copies of weights that gave a finite loss.
+_KEEP_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class TrainingOptions:
     weight_decay: float = 0.0
     early_stopping: bool = True
     n_iter_no_change: int | None = None
+    unknown_share: float = 0.0
 
 
 @dataclass
@@ -160,9 +164,9 @@ class Trainer:
         """One pass over the documents; None when the loss was not finite."""
         started = time.perf_counter()
         state = self.state
-        loss, weight, correct, tokens, documents = 0.0, 0.0, 0, 0, 0
-        rate = 0.0
+        loss, correct, tokens, documents, rate = 0.0, 0.0, 0, 0, 0.0
         lengths = train.sequences.lengths
+        train = self._with_unknown_tokens(train)
         batches = minibatches(lengths, self.options.batch_size, state.rng)
         for number, rows in enumerate(batches, start=1):
             result = self.engine(state.parameters, self.packed, train, rows, state.rng)
@@ -170,14 +174,12 @@ class Trainer:
             if not (np.isfinite(result.loss) and np.isfinite(norm)):
                 self._warn_non_finite(f"the loss was not finite in epoch {epoch}, batch {number}")
                 return None
-            if number == 1:
+            if number % _KEEP_EVERY == 1:
                 self._good = state.parameters.copy()
             rate = self.options.learning_rate * schedule(state.step - first_step + 1)
             self._update(result, rate, clip_factor(norm, self.options.max_grad_norm))
-            batch_weight = float(train.weight[rows].sum())
-            loss += result.loss * batch_weight
-            weight += batch_weight
-            correct += result.n_correct
+            loss += result.loss * len(rows)
+            correct += result.correct * len(rows)
             documents += len(rows)
             tokens += result.n_tokens
             self._tell("on_step_end", epoch, number, result.loss)
@@ -186,12 +188,28 @@ class Trainer:
         seconds = time.perf_counter() - started
         return EpochRecord(
             epoch=epoch,
-            loss=loss / weight if weight else 0.0,
+            loss=loss / max(1, documents),
             accuracy=correct / max(1, documents),
             learning_rate=rate,
             seconds=seconds,
             tokens_per_second=tokens / seconds,
         )
+
+    def _with_unknown_tokens(self, train: LabelledSequences) -> LabelledSequences:
+        """The documents with some of the tokens that occur once made unknown.
+
+        Otherwise nothing would train the vector of unknown tokens, which new
+        documents are full of.
+        """
+        share, ids = self.options.unknown_share, train.sequences.ids
+        if not share or self.config.vocabulary_size <= UNK_ID:
+            return train
+        once = np.bincount(ids, minlength=self.config.vocabulary_size) == 1
+        places = np.flatnonzero(once[ids])
+        places = places[self.state.rng.random(len(places)) < share]
+        ids = ids.copy()
+        ids[places] = UNK_ID
+        return train._replace(sequences=train.sequences._replace(ids=ids))
 
     def _squared_norm(self, result) -> float:
         dense = self.k.squared_norm(result.dense.flat)
@@ -261,7 +279,7 @@ class Trainer:
 
 
 def evaluate(k, config, parameters, packed, data: LabelledSequences, pool) -> tuple[float, float]:
-    """Weighted mean loss, and share of documents classified right.
+    """Weighted mean loss, and weighted share of documents classified right.
 
     Empty documents count in neither.
     """
@@ -273,4 +291,4 @@ def evaluate(k, config, parameters, packed, data: LabelledSequences, pool) -> tu
     total = float(weight.sum()) or 1.0
     loss, _ = loss_for(config.n_outputs)(logits[rows], data.y[rows], weight / total)
     right = predicted_class(logits[rows]) == data.y[rows]
-    return loss, float(np.mean(right))
+    return loss, float(np.sum(weight * right) / total)

@@ -21,7 +21,7 @@ from fastlstm.core.records import TokenSequences
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import pack, split_shards
 from fastlstm.layers import embedding
-from fastlstm.losses import loss_for
+from fastlstm.losses import loss_for, predicted_class
 
 
 def usable_cores() -> int:
@@ -128,12 +128,23 @@ class LabelledSequences(NamedTuple):
 
 
 class MinibatchResult(NamedTuple):
-    """Weighted mean loss, its gradients, and the number of right answers."""
+    """Loss of a minibatch, its gradients, and how much was right.
+
+    Attributes
+    ----------
+    loss : float
+        Sum of weighted losses over the number of documents and the mean weight.
+    dense : Parameters
+    embedding : EmbeddingGradient
+    correct : float
+        Weighted share of documents classified right, normalised as the loss is.
+    n_tokens : int
+    """
 
     loss: float
     dense: network.Parameters
     embedding: embedding.EmbeddingGradient
-    n_correct: int
+    correct: float
     n_tokens: int
 
 
@@ -173,7 +184,9 @@ class GradientEngine:
         shards = split_shards(data.sequences.lengths, rows)
         while len(self._workspaces) < len(shards):
             self._workspaces.append(Workspace(self.dtype))
-        total = float(data.weight[rows].sum()) or 1.0
+        # The mean over all documents, not over the minibatch: a weight must count in
+        # a minibatch of one, too.
+        total = len(rows) * float(data.weight.mean()) or 1.0
         keys = [None] * len(shards)
         if rng is not None and (self.config.dropout or self.config.embedding_dropout):
             shape = (len(shards), network.n_dropout_keys(self.config))
@@ -213,13 +226,8 @@ class GradientEngine:
             )
             loss, d_logits = self.loss(logits, y, weight)
             gradient = network.backward(k, work, config, packed, state, d_logits)
-        correct = int(np.sum(predicted_class(logits) == y))
+        correct = float(np.sum(weight * (predicted_class(logits) == y)))
         return gradient, loss, correct, batch.n_tokens
 
     def _reduce(self, gradients, task):
         network.weight_gradient(self.k, self.config, gradients, task, self.gradient)
-
-
-def predicted_class(logits):
-    """Index of the most likely class of each row of logits."""
-    return (logits[:, 0] > 0).astype(np.int64) if logits.shape[1] == 1 else logits.argmax(axis=1)

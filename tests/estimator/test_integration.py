@@ -107,14 +107,15 @@ def test_pipeline_knows_no_words_that_were_cut_off():
 
 
 def test_vectorizer_feature_names_and_columns():
-    vectorizer = SequenceVectorizer().fit(["one two three", "one"])
+    assert SequenceVectorizer(max_length=5).fit(["one two three"]).n_columns_ == 5
+    vectorizer = SequenceVectorizer(max_length=None).fit(["one two three", "one"])
     assert vectorizer.n_columns_ == 3
     assert vectorizer.get_feature_names_out().tolist() == ["token_0", "token_1", "token_2"]
     assert vectorizer.vocabulary_["one"] == 2
     ids = vectorizer.transform(["two one", "four", ""])
     known = vectorizer.vocabulary_
     assert ids.tolist() == [[known["two"], 2, 0], [1, 0, 0], [0, 0, 0]]
-    assert SequenceVectorizer(padding="pre").fit_transform(["a b", "b"]).tolist() == [
+    assert SequenceVectorizer(max_length=2, padding="pre").fit_transform(["a b", "b"]).tolist() == [
         [3, 2],
         [0, 2],
     ]

@@ -49,7 +49,7 @@ def run_engine(k, n_threads, dtype=np.float32, rng=None, calls=1):
         "dense": result.dense.flat.copy(),
         "tokens": result.embedding.tokens.copy(),
         "values": result.embedding.values.copy(),
-        "counts": np.array([result.n_correct, result.n_tokens]),
+        "counts": np.array([result.correct, result.n_tokens]),
     }
 
 
@@ -101,8 +101,25 @@ def test_shards_sum_to_one_unsharded_pass(k, dtype, tolerance):
     assert_close(*tables, tolerance)
     loss = -np.sum(weight * np.log((p * one_hot).sum(axis=1)))
     assert result["loss"] == pytest.approx(loss, rel=max(tolerance, 1e-12))
-    correct = np.sum(logits.argmax(axis=1) == y)
-    assert result["counts"].tolist() == [correct, data.sequences.lengths.sum()]
+    correct = np.sum(weight * (logits.argmax(axis=1) == y))
+    assert result["counts"] == pytest.approx([correct, data.sequences.lengths.sum()], rel=1e-12)
+
+
+@each_compiled_backend
+def test_a_weight_counts_in_a_minibatch_of_one(k):
+    parameters = network.init_parameters(CONFIG, make_streams(1))
+    packed = network.pack_model(k, CONFIG, parameters)
+    norms = []
+    with ShardPool(1) as pool:
+        engine = GradientEngine(k, CONFIG, pool)
+        for weight in (1.0, 3.0):
+            data = labelled()
+            # Two rows share what is added, so that the mean weight is the same.
+            weights = np.ones(45)
+            weights[:3] = [weight, (3 - weight) / 2, (3 - weight) / 2]
+            result = engine(parameters, packed, data._replace(weight=weights), np.array([0]), None)
+            norms.append(np.linalg.norm(result.dense.flat))
+    assert norms[1] == pytest.approx(3 * norms[0], rel=1e-5)
 
 
 @each_compiled_backend

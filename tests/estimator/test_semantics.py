@@ -1,0 +1,150 @@
+"""What weights, unknown tokens and continued training mean, where it is easy to get wrong."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.pipeline import make_pipeline
+
+from fastlstm import LSTMClassifier, LSTMSentimentClassifier, SequenceVectorizer, TruncationWarning
+from fastlstm.training.callbacks import Callback
+from fastlstm.training.loop import Trainer
+
+SMALL = {"embedding_dim": 8, "hidden_size": 8, "random_state": 0}
+
+
+def marked_ids(n, share, seed):
+    """Token ids of which a rare class is marked by one of two tokens."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(4, 40, size=(n, 12))
+    y = (rng.random(n) < share).astype(int)
+    X[np.arange(n), rng.integers(0, 12, n)] = 2 + y
+    return X, y
+
+
+def test_early_stopping_serves_the_class_weights():
+    """With 5 % of one class the best plain accuracy is that of never predicting it."""
+    X, y = marked_ids(1200, 0.05, 0)
+    X_test, y_test = marked_ids(600, 0.05, 1)
+    clf = LSTMClassifier(class_weight="balanced", max_epochs=10, learning_rate=0.02, **SMALL).fit(
+        X, y
+    )
+    assert balanced_accuracy_score(y_test, clf.predict(X_test)) > 0.9
+
+
+def test_rows_of_weight_zero_do_not_count_in_validation():
+    X, y = marked_ids(400, 0.5, 0)
+    wrong = np.concatenate([np.ones(400), np.zeros(400)])
+    clf = LSTMClassifier(max_epochs=10, learning_rate=0.02, **SMALL)
+    clf.fit(np.tile(X, (2, 1)), np.concatenate([y, 1 - y]), sample_weight=wrong)
+    assert max(record["val_accuracy"] for record in clf.history_) > 0.9
+
+
+def test_the_vector_of_unknown_tokens_is_trained():
+    texts = [f"film number{i} good" for i in range(20)] + [f"film code{i} bad" for i in range(20)]
+    labels = [1] * 20 + [0] * 20
+    clf = LSTMSentimentClassifier(early_stopping=False, max_epochs=1, **SMALL).fit(texts, labels)
+    longer = LSTMSentimentClassifier(early_stopping=False, max_epochs=3, **SMALL).fit(texts, labels)
+    assert not np.array_equal(clf.parameters_.embedding[1], longer.parameters_.embedding[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("hidden_size", 9), ("num_layers", 2), ("pooling", "mean"), ("bidirectional", False)],
+)
+def test_warm_start_refuses_another_network(name, value):
+    X, y = marked_ids(60, 0.5, 0)
+    clf = LSTMClassifier(warm_start=True, max_epochs=1, **SMALL).fit(X, y)
+    with pytest.raises(ValueError, match=f"{name} is now {value!r}, but the fitted network"):
+        clf.set_params(**{name: value}).fit(X, y)
+
+
+@pytest.mark.parametrize(("name", "value"), [("tokenizer", "char"), ("max_length", 3)])
+def test_warm_start_refuses_another_vocabulary(name, value):
+    texts, labels = ["a good film", "a bad film"] * 10, [1, 0] * 10
+    clf = LSTMSentimentClassifier(warm_start=True, max_epochs=1, **SMALL).fit(texts, labels)
+    with pytest.raises(ValueError, match=f"{name} is now {value!r}, but the fitted vocabulary"):
+        clf.set_params(**{name: value}).fit(texts, labels)
+
+
+def test_warm_start_goes_on_with_history_and_new_dropout():
+    X, y = marked_ids(60, 0.5, 0)
+    clf = LSTMClassifier(warm_start=True, max_epochs=2, early_stopping=False, **SMALL).fit(X, y)
+    clf.set_params(dropout=0.1).fit(X, y)
+    assert [record["epoch"] for record in clf.history_] == [1, 2, 3, 4]
+    assert clf.config_.dropout == 0.1
+
+
+class Interrupting(Callback):
+    def on_step_end(self, epoch, step, loss):
+        if step == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_partial_fit_that_fails_changes_no_bit(monkeypatch):
+    X, y = marked_ids(200, 0.5, 0)
+    clf = LSTMClassifier(batch_size=20, **SMALL).partial_fit(X, y).partial_fit(X, y)
+    before, probabilities = pickle.dumps(clf), clf.predict_proba(X)
+    plain = Trainer.__init__
+
+    def with_interrupt(self, k, config, state, options, pool, callbacks=()):
+        plain(self, k, config, state, options, pool, [Interrupting()])
+
+    monkeypatch.setattr(Trainer, "__init__", with_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        clf.partial_fit(X, y)
+    assert np.array_equal(clf.predict_proba(X), probabilities)
+    assert np.array_equal(pickle.loads(before).predict_proba(X), probabilities)
+    assert np.array_equal(pickle.loads(pickle.dumps(clf)).predict_proba(X), probabilities)
+
+
+def test_partial_fit_counts_the_classes_of_all_calls():
+    X, y = marked_ids(100, 0.5, 0)
+    clf = LSTMClassifier(**SMALL).partial_fit(X[y == 0], y[y == 0], classes=[0, 1])
+    clf.partial_fit(X, y)
+    expected = np.bincount(np.concatenate([y[y == 0], y])) / (len(y) + (y == 0).sum())
+    np.testing.assert_allclose(clf.class_prior_, expected)
+
+
+def test_partial_fit_refuses_balanced_weights():
+    X, y = marked_ids(20, 0.5, 0)
+    with pytest.raises(ValueError, match="'balanced' is not supported for partial_fit"):
+        LSTMClassifier(class_weight="balanced", **SMALL).partial_fit(X, y)
+
+
+def test_a_single_document_of_a_class_stays_in_training():
+    X, y = marked_ids(100, 0.5, 0)
+    y[0] = 2
+    clf = LSTMClassifier(max_epochs=1, **SMALL).fit(X, y)
+    assert "val_loss" in clf.history_[0]
+    assert clf.class_prior_[2] == 0.01
+
+
+def test_pipeline_equals_the_text_estimator_on_longer_and_unknown_documents():
+    texts, labels = ["a good film", "a bad film", "good", "bad fun here"] * 10, [1, 0, 1, 0] * 10
+    new = [
+        "a good film that is longer than all others and new",
+        "unknown words only",
+        "",
+        "x " * 20,
+    ]
+    options = {"max_length": 12, "min_df": 1}
+    pipeline = make_pipeline(SequenceVectorizer(**options), LSTMClassifier(**SMALL))
+    whole = LSTMSentimentClassifier(**options, **SMALL).fit(texts, labels)
+    pipeline.fit(texts, labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TruncationWarning)
+        expected = whole.predict_proba(new)
+        assert np.array_equal(pipeline.predict_proba(new), expected)
+
+
+def test_truncation_warning_points_at_the_caller():
+    with pytest.warns(TruncationWarning) as caught:
+        LSTMSentimentClassifier(max_length=2, max_epochs=1, **SMALL).fit(
+            ["a good film", "bad"] * 5, [1, 0] * 5
+        )
+    assert [warning.filename for warning in caught] == [__file__]
