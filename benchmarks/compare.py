@@ -145,8 +145,10 @@ def processor_name():
 def versions():
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version()}
-    for name in ("fastlstm", "numpy", "numba", "torch"):
+    import fastlstm
+
+    found = {"python": platform.python_version(), "fastlstm": fastlstm.__version__}
+    for name in ("numpy", "numba", "torch"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -6,6 +6,7 @@ import os
 import re
 import tarfile
 from collections import Counter
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -135,6 +136,7 @@ def fetch_imdb(
     download_if_missing: bool = True,
     timeout: float = 30.0,
     url: str | None = None,
+    verbose: bool = True,
 ) -> Imdb:
     """Load the Large Movie Review data set, fetching it (84 MB) the first time.
 
@@ -155,6 +157,8 @@ def fetch_imdb(
         Seconds to wait for the server.
     url : str, optional
         A mirror. Its file must be the published one, byte for byte.
+    verbose : bool
+        Show a progress bar on standard error while downloading.
 
     Returns
     -------
@@ -181,7 +185,10 @@ def fetch_imdb(
             f"{path} does not exist. Pass download_if_missing=True, or fetch {url} by hand and "
             "put it there"
         )
-    download(url, path, checksum=_IMDB_CHECKSUM, size=_IMDB_SIZE, timeout=timeout)
+    with _download_bar(verbose and not path.exists()) as show:
+        download(
+            url, path, checksum=_IMDB_CHECKSUM, size=_IMDB_SIZE, timeout=timeout, progress=show
+        )
     folders = {
         None: ("train/neg", "train/pos", "test/neg", "test/pos"),
         "train": ("train/neg", "train/pos"),
@@ -193,6 +200,21 @@ def fetch_imdb(
         texts += documents
         labels += [_IMDB_LABELS.get(folder.partition("/")[2])] * len(documents)
     return Imdb(texts, None if split == "unsup" else labels)
+
+
+@contextmanager
+def _download_bar(wanted):
+    """A function that shows bytes done and in all, or None where no bar is wanted."""
+    if not wanted:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _read_imdb(path, folders):

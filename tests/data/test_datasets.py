@@ -193,3 +193,20 @@ def test_cache_folder(monkeypatch, platform, variables, expected):
     expected = Path(expected).expanduser() / "aclImdb_v1.tar.gz"
     with pytest.raises(DownloadError, match=f"^{re.escape(str(expected))} does not exist"):
         fetch_imdb(download_if_missing=False)
+
+
+def test_download_shows_its_progress_on_standard_error(mirror, tmp_path, monkeypatch, capsys):
+    calls = []
+    real = datasets.download
+
+    def listening(*arguments, progress, **options):
+        def both(done, total):
+            calls.append((done, total))
+            progress(done, total)
+
+        return real(*arguments, progress=both, **options)
+
+    monkeypatch.setattr(datasets, "download", listening)
+    fetch_imdb("test", data_home=tmp_path, url=mirror.url)
+    assert calls[-1] == (datasets._IMDB_SIZE, datasets._IMDB_SIZE)
+    assert capsys.readouterr().out == ""
