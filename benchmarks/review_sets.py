@@ -5,7 +5,7 @@
 ``FOLDER`` holds ``NAME/{train,dev,test}.tsv.gz``. For each set this runs
 ``fastlstm train`` (with ``--valid`` where there is a dev file) and ``fastlstm
 evaluate`` on the test file, once, and writes ``benchmarks/results/review_sets.json``.
-With ``--readme`` it puts the table made from that file into README.md instead.
+With ``--readme`` it puts the tables made from the results files into README.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results" / "review_sets.json"
 README = FOLDER.parent / "README.md"
 SETS = ("mr", "sst2", "airline", "chnsenticorp", "imdb")
-_MARKED = re.compile(r"<!-- review sets -->.*<!-- end -->", re.DOTALL)
 
 
 def command(*arguments) -> dict:
@@ -45,6 +44,7 @@ def run_set(folder: Path, models: Path) -> dict:
         "n_test": tested["n"],
         "test_accuracy": tested["accuracy"],
         "test_macro_f1": tested["macro_f1"],
+        "tfidf_test_accuracy": tfidf_score(folder).accuracy,
         "lstm_seconds": trained["scores"]["lstm"]["seconds"],
         "command_seconds": seconds,
         "epochs": trained["epochs"],
@@ -52,14 +52,42 @@ def run_set(folder: Path, models: Path) -> dict:
     }
 
 
+def tfidf_score(folder: Path):
+    """The command's TF-IDF + logistic regression, fitted on train and scored on test."""
+    from fastlstm.data.tables import read_table
+    from fastlstm.estimator.baselines import tfidf_baseline
+
+    train, test = (read_table(folder / f"{split}.tsv.gz") for split in ("train", "test"))
+    return tfidf_baseline(train.texts, train.labels, test.texts, test.labels)
+
+
+def speed_table(results: dict) -> str:
+    names = {
+        "fastlstm": "fastlstm",
+        "torch": "PyTorch, Adam",
+        "torch_sparse": "PyTorch, SparseAdam",
+    }
+    lines = [
+        "| | us a token, median | time beside fastlstm | peak memory, MiB |",
+        "|---|---|---|---|",
+    ]
+    for key, name in names.items():
+        lines.append(
+            f"| {name} | {results['us_per_token_median'][key]:.1f} "
+            f"| {results['times_fastlstm_median'][key]:.2f} x | {results['peak_mib'][key]:.0f} |"
+        )
+    return "\n".join(lines)
+
+
 def table(results: dict) -> str:
     lines = [
-        "| set | training documents | test documents | accuracy | macro-F1 | training, s |",
-        "|---|---|---|---|---|---|",
+        "| set | to train on | to test on | TF-IDF + LR | LSTM | LSTM macro-F1 | training, s |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, row in results["sets"].items():
         lines.append(
-            f"| {name} | {row['n_train']:,} | {row['n_test']:,} | {row['test_accuracy']:.1%} "
+            f"| {name} | {row['n_train']:,} | {row['n_test']:,} | {row['tfidf_test_accuracy']:.1%} "
+            f"| {row['test_accuracy']:.1%} "
             f"| {row['test_macro_f1']:.1%} | {row['lstm_seconds']:.0f} |"
         )
     return "\n".join(lines)
@@ -67,12 +95,17 @@ def table(results: dict) -> str:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--readme", action="store_true", help="only rewrite README.md's table")
+    parser.add_argument("--readme", action="store_true", help="only rewrite README.md's tables")
     arguments = parser.parse_args()
     if arguments.readme:
         text = README.read_text(encoding="utf-8")
-        new = table(json.loads(RESULTS.read_text(encoding="utf-8")))
-        text = _MARKED.sub(lambda _: f"<!-- review sets -->\n{new}\n<!-- end -->", text)
+        for name, make, path in (
+            ("review sets", table, RESULTS),
+            ("speed", speed_table, FOLDER / "results" / "seed_training.json"),
+        ):
+            new = make(json.loads(path.read_text(encoding="utf-8")))
+            marked = re.compile(f"<!-- {name} -->.*?<!-- end -->", re.DOTALL)
+            text = marked.sub(f"<!-- {name} -->\n{new}\n<!-- end -->", text)
         README.write_text(text, encoding="utf-8")
         return
     from compare import git_revision, processor_name, versions

@@ -44,7 +44,7 @@ def demo_command(out, as_json):
     from fastlstm.cli.scores import evaluation, print_comparison, print_evaluation
 
     if out is not None:
-        check_target(out)
+        check_target(out, models=True)
     data = _reviews()
     n_train, n_test = len(data.labels), len(data.valid_labels)
     if not as_json:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 
 
-def check_target(path, sources=()) -> None:
-    """Refuse a file that could not be written, before time is spent on its content.
+def check_target(path, sources=(), *, force=False, models=False) -> None:
+    """Refuse a file that could not or should not be written, before time is spent.
 
     Parameters
     ----------
     path : str
     sources : sequence of (str or None)
         Files that the command reads, which it must not replace.
+    force : bool
+        An existing file may be replaced.
+    models : bool
+        An existing model file may be replaced even without ``force``.
 
     Raises
     ------
@@ -30,3 +34,13 @@ def check_target(path, sources=()) -> None:
         both = source is not None and os.path.exists(path) and os.path.exists(source)
         if both and os.path.samefile(path, source):
             raise ValueError(f"{path} is a file that this command reads; pass another --out")
+    if os.path.exists(path) and not force and not (models and _is_model(path)):
+        raise ValueError(f"{path} exists; pass --force to replace it, or another --out")
+
+
+def _is_model(path) -> bool:
+    """Whether a file begins as the model files of this package do."""
+    if not os.path.isfile(path):
+        return True  # /dev/null and the like hold nothing that could be lost
+    with open(path, "rb") as file:
+        return b'"format":"fastlstm"' in file.read(200)

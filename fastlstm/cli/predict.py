@@ -27,19 +27,20 @@ from fastlstm.cli.scores import note_truncated
 @click.option("--proba", is_flag=True, help="Give the probability of each class.")
 @click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), help="What to write.")
 @click.option("--out", type=click.Path(), help="Write to this file (UTF-8).")
+@click.option("--force", is_flag=True, help="Replace the file of --out if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
-def predict_command(model, text, file, text_column, proba, kind, out, as_json):
+def predict_command(model, text, file, text_column, proba, kind, out, force, as_json):
     """Label each TEXT, or the documents of --file, or of standard input.
 
     Standard input holds one document a line, and is read when there is no TEXT, or
     when TEXT is "-". A text that begins with a dash goes after "--". The result is
     a table on a terminal and csv elsewhere; --out also takes its format from the
-    file's suffix (.jsonl), and an existing file is replaced.
+    file's suffix (.jsonl). Rows keep their order.
     """
     texts = _texts(model, text, file, text_column)
     if out is not None:
-        check_target(out, [model, file])
+        check_target(out, [model, file], force=force)
     with parallel_predictor(model, len(texts)) as predictor:
         probabilities = predictor.predict_proba(texts)
     note_truncated(predictor.n_truncated_, len(texts))
@@ -68,6 +69,11 @@ def _texts(model, text, file, text_column):
 
         return read_table(file, text_column=text_column, need_labels=False).texts
     if text and text != ("-",):
+        for one in text:
+            if _is_file_name(one):
+                raise click.UsageError(
+                    f"{one!r} looks like a file, not a text. Pass --file {quoted(one)}"
+                )
         return [argument_text(one) for one in text]
     if not text and file is None and stdin_is_terminal():
         name = quoted(model)
@@ -78,6 +84,14 @@ def _texts(model, text, file, text_column):
             f"  fastlstm predict {name} < lines.txt"
         )
     return read_lines(sys.stdin.buffer, "standard input")
+
+
+def _is_file_name(text: str) -> bool:
+    """Whether a TEXT is the name of a file of documents, given without --file."""
+    from fastlstm.data.tables import FORMATS
+
+    suffixes = [suffix for suffix in Path(text).suffixes if suffix != ".gz"]
+    return bool(suffixes) and suffixes[-1].lower() in FORMATS and not any(map(str.isspace, text))
 
 
 def _format_of(path) -> str:

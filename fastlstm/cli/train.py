@@ -26,13 +26,13 @@ _HELD_OUT = 0.1
 @click.argument("reviews", type=click.Path())
 @click.option("--text-column", metavar="NAME", help="Column with the documents.")
 @click.option("--label-column", metavar="NAME", help="Column with the labels.")
-@click.option("--out", type=click.Path(), help="Model file to write; may replace an older one.")
+@click.option("--out", type=click.Path(), help="Model file to write; may replace an older model.")
 @click.option("--valid", type=click.Path(), help="File to score on, instead of a tenth of REVIEWS.")
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE",
               help="A parameter of LSTMSentimentClassifier; may be repeated.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
               help="Seed of the split and of training.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace the model file if it exists.")
+@click.option("--force", is_flag=True, help="Replace the file to write, whatever it is.")
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
@@ -74,9 +74,7 @@ def _target(reviews, out, force, sources) -> str:
     name = Path(reviews).name
     stem = Path(name[:-3] if name.lower().endswith(".gz") else name).stem
     target = out if out is not None else f"{stem}.fastlstm"
-    check_target(target, sources)
-    if os.path.exists(target) and out is None and not force:
-        raise ValueError(f"{target} exists; pass --force to replace it, or another name with --out")
+    check_target(target, sources, force=force, models=out is not None)
     return target
 
 
@@ -127,6 +125,11 @@ def _check_texts(path, table, missing):
 def _check_classes(path, table) -> Counter:
     counts = Counter(table.labels)
     column = f"column {table.label_column!r}"
+    if table.label_column in counts:
+        raise ValueError(
+            f"{path}: the label column is called {table.label_column!r}, which is also a label: "
+            "the file seems to have no header; put a first line with the columns' names"
+        )
     if len(counts) < 2:
         raise ValueError(
             f"{path}: {column} has one class, {table.labels[0]!r}; a classifier needs at least 2"
@@ -193,7 +196,7 @@ def _print_report(report, scores, clf):
     if report["baseline_wins"] and report["stopped_by"] != "interrupt":
         click.echo(
             "Hint: an LSTM needs many documents, so more labelled ones help most. With few, "
-            "--set batch_size=8 --set pooling=mean_max may help. Else stay with the baseline."
+            "--set early_stopping=false trains on all of them. Else stay with the baseline."
         )
     if report["epoch_chosen_on_valid"]:
         click.echo(

@@ -28,7 +28,7 @@ LABEL_NAMES = (
     "label", "sentiment", "class", "target", "category", "y", "polarity", "标签", "情感", "类别",
 )  # fmt: skip
 
-_FORMATS = {
+FORMATS = {
     ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt",
 }  # fmt: skip
 _DELIMITERS = ",;\t|"
@@ -132,11 +132,11 @@ def read_table(
 
 def _format_of(path):
     name = path.name.lower().removesuffix(".gz")
-    kind = _FORMATS.get(os.path.splitext(name)[1])
+    kind = FORMATS.get(os.path.splitext(name)[1])
     if kind is None:
         raise ValueError(
             f"{path}: the format is told by the suffix, which must be one of "
-            f"{', '.join(_FORMATS)} (each also with .gz)"
+            f"{', '.join(FORMATS)} (each also with .gz)"
         )
     return kind
 

@@ -41,6 +41,9 @@ _MAX_SEED = np.iinfo(np.int32).max
 _AUTO_DOCUMENTS = 80_000
 _AUTO_EPOCHS = (4, 30)
 
+# Fewer validation documents than this choose an epoch at random.
+_MIN_VALIDATION = 20
+
 # Of the tokens that occur once in the training data, this share is read as unknown.
 _UNKNOWN_SHARE = 0.5
 
@@ -132,9 +135,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         With ``early_stopping`` and without ``X_val``, ``validation_fraction`` of
         the documents is held out, stratified by class, and the weights of the best
         epoch on them are kept. A class with a single document stays in training.
-        Where the share would hold fewer documents than there are classes, nothing is
-        held out and all ``max_epochs`` run. Ctrl-C ends training after the current step and
-        leaves a fitted model.
+        Where the share would hold fewer than 20 documents, or fewer than there are
+        classes, nothing is held out and all ``max_epochs`` run. Ctrl-C ends training
+        after the current step and leaves a fitted model.
         """
         self._validate_params()
         going_on = self.warm_start and hasattr(self, "parameters_")
@@ -223,7 +226,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         if not self.early_stopping:
             return data, None
         n = len(data.y)
-        if n * self.validation_fraction < len(self.classes_):
+        if n * self.validation_fraction < max(_MIN_VALIDATION, len(self.classes_)):
             return data, None
         train, valid = hold_out(data.y, self.validation_fraction, seed)
         if not (len(valid) and data.weight[train].any()):

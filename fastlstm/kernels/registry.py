@@ -64,5 +64,7 @@ def available_backends() -> dict[str, str]:
             load_backend(name)
             state[name] = "ok"
         except BackendError as error:
-            state[name] = str(error.__cause__ or error)
+            cause = error.__cause__
+            absent = isinstance(cause, ModuleNotFoundError) and cause.name == BACKENDS[name]
+            state[name] = "not built (optional)" if absent else str(cause or error)
     return state

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import fastlstm
 from fastlstm.cli import main
 
 # Enough to learn the files below, and quick.
@@ -70,7 +71,7 @@ def invoke(*arguments, stdin=None):
 
 def python(*arguments, **kwargs):
     """Run Python in a process of its own, with this package."""
-    root = str(Path(__file__).parents[2])
+    root = str(Path(fastlstm.__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": root, **kwargs.pop("env", {})}
     return subprocess.run(
         [sys.executable, *map(str, arguments)], env=environment, capture_output=True, **kwargs
@@ -88,6 +89,8 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     source = write_csv(folder / "reviews.csv", english_rows())
     path = folder / "small.fastlstm"
-    result = invoke("train", source, "--out", path, "--quiet", *tiny_settings())
+    # Enough validation documents for early stopping.
+    more = tiny_settings("validation_fraction=0.4")
+    result = invoke("train", source, "--out", path, "--quiet", *more)
     assert result.exit_code == 0, result.output
     return str(path)

@@ -184,3 +184,20 @@ def test_cut_documents_are_counted(model):
 def test_bad_arguments(model, reviews, arguments, code, message):
     arguments = [reviews if argument == "FILE" else argument for argument in arguments]
     assert message in failure(invoke("predict", model, *arguments), code)
+
+
+def test_a_file_name_as_text_is_refused(model, tmp_path):
+    result = invoke("predict", model, "new.csv")
+    assert result.exit_code == 2
+    assert "--file new.csv" in result.stderr
+    assert invoke("predict", model, "see notes.txt").exit_code == 0
+
+
+def test_predictions_replace_a_file_only_when_forced(model, tmp_path):
+    path = tmp_path / "out.csv"
+    path.write_text("mine", encoding="utf-8")
+    result = invoke("predict", model, "a great film", "--out", path)
+    assert result.exit_code == 1 and "--force" in result.stderr
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert invoke("predict", model, "a great film", "--out", path, "--force").exit_code == 0
+    assert path.read_text(encoding="utf-8").startswith("text,label")

@@ -38,6 +38,13 @@ def test_report(reviews, tmp_path):
     assert report["model_bytes"] == (tmp_path / "reviews.fastlstm").stat().st_size
     assert report["truncated_share"] == 0
     assert not report["epoch_chosen_on_valid"]
+    # 54 documents are too few to hold some out for early stopping.
+    assert report["best_epoch"] is None
+    assert report["epochs"] == 6
+
+
+def test_report_of_early_stopping(reviews):
+    report = only_json(train(reviews, "--json", more=["validation_fraction=0.4"]))
     assert 1 <= report["best_epoch"] <= report["epochs"] <= 6
 
 
@@ -158,8 +165,11 @@ def test_an_existing_model_is_kept(reviews, tmp_path):
     assert "--force" in failure(train(reviews, "--json"))
     assert path.read_text(encoding="utf-8") == "mine"
     assert train(reviews, "--force", "--quiet").exit_code == 0
-    path.write_text("mine", encoding="utf-8")
     assert train(reviews, "--out", path, "--quiet").exit_code == 0
+    path.write_text("mine", encoding="utf-8")
+    assert "--force" in failure(train(reviews, "--out", path, "--json"))
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert train(reviews, "--out", path, "--quiet", "--force").exit_code == 0
     assert fastlstm.Predictor(path).classes_.tolist() == ["neg", "pos"]
 
 
@@ -270,3 +280,8 @@ def test_hold_out_is_stratified_and_seeded():
     assert [sum(labels[row] == label for row in held_out) for label in "abcd"] == [10, 3, 1, 0]
     assert np.array_equal(hold_out(labels, 0.1, 0)[1], held_out)
     assert not np.array_equal(hold_out(labels, 0.1, 1)[1], held_out)
+
+
+def test_a_file_without_header_is_refused(tmp_path):
+    source = write_csv(tmp_path / "bare.csv", english_rows(20), header=("a fine film", "pos"))
+    assert "seems to have no header" in failure(train(source, "--json"))

@@ -117,11 +117,19 @@ def test_partial_fit_refuses_balanced_weights():
 
 
 def test_a_single_document_of_a_class_stays_in_training():
-    X, y = marked_ids(100, 0.5, 0)
+    X, y = marked_ids(400, 0.5, 0)
     y[0] = 2
     clf = LSTMClassifier(max_epochs=1, **SMALL).fit(X, y)
     assert "val_loss" in clf.history_[0]
-    assert clf.class_prior_[2] == 0.01
+    assert clf.class_prior_[2] == 1 / 400
+
+
+def test_nothing_is_held_out_of_few_documents():
+    """Fewer than 20 validation documents would choose an epoch at random."""
+    X, y = marked_ids(199, 0.5, 0)
+    clf = LSTMClassifier(max_epochs=1, **SMALL)
+    assert "val_loss" not in clf.fit(X, y).history_[0]
+    assert "val_loss" in clf.fit(np.tile(X, (2, 1)), np.tile(y, 2)).history_[0]
 
 
 def test_pipeline_equals_the_text_estimator_on_longer_and_unknown_documents():
