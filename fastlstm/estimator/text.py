@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_consistent_length
 from fastlstm.estimator.base import BaseLSTM, warn_truncated
 from fastlstm.estimator.validation import check_labels
 from fastlstm.text.documents import check_documents
-from fastlstm.text.encoder import TextEncoder
+from fastlstm.text.encoder import PARAMETERS, TextEncoder
 
 TEXT_CONSTRAINTS = {
     "tokenizer": [StrOptions({"auto", "word", "char", "jieba"}), callable],
@@ -28,14 +28,7 @@ TEXT_CONSTRAINTS = {
 
 def make_encoder(estimator) -> TextEncoder:
     """A text encoder with the text parameters of an estimator."""
-    return TextEncoder(
-        tokenizer=estimator.tokenizer,
-        lowercase=estimator.lowercase,
-        max_features=estimator.max_features,
-        min_df=estimator.min_df,
-        max_length=estimator.max_length,
-        truncation=estimator.truncation,
-    )
+    return TextEncoder(**{name: getattr(estimator, name) for name in PARAMETERS})
 
 
 class LSTMSentimentClassifier(BaseLSTM):
@@ -191,14 +184,7 @@ verbose, backend, precision
 
     def _check_same_text(self):
         """Refuse to go on with a vocabulary that was learned with other parameters."""
-        for name in (
-            "tokenizer",
-            "lowercase",
-            "max_features",
-            "min_df",
-            "max_length",
-            "truncation",
-        ):
+        for name in PARAMETERS:
             new, old = getattr(self, name), getattr(self.encoder_, name)
             if new != old:
                 raise ValueError(

@@ -20,15 +20,9 @@ from fastlstm.text.vocabulary import (
 
 TRUNCATIONS = ("head", "tail", "head_tail")
 
-_STATE_KEYS = {
-    "tokenizer",
-    "lowercase",
-    "max_features",
-    "min_df",
-    "max_length",
-    "truncation",
-    "tokens",
-}
+PARAMETERS = ("tokenizer", "lowercase", "max_features", "min_df", "max_length", "truncation")
+
+_STATE_KEYS = {*PARAMETERS, "tokens"}
 
 
 def truncate(sequences: TokenSequences, max_length: int | None, truncation: str) -> TokenSequences:
@@ -189,15 +183,8 @@ class TextEncoder:
                 "'word', 'char' or 'jieba', or split the documents yourself and pass "
                 "token ids to LSTMClassifier"
             )
-        return {
-            "tokenizer": self.tokenizer,
-            "lowercase": self.lowercase,
-            "max_features": self.max_features,
-            "min_df": self.min_df,
-            "max_length": self.max_length,
-            "truncation": self.truncation,
-            "tokens": list(self._fitted_vocabulary().tokens),
-        }
+        parameters = {name: getattr(self, name) for name in PARAMETERS}
+        return {**parameters, "tokens": list(self._fitted_vocabulary().tokens)}
 
     @classmethod
     def from_state(cls, state: dict) -> TextEncoder:
