@@ -80,5 +80,7 @@ def test_available_backends_gives_the_reason(monkeypatch):
     monkeypatch.setitem(registry.BACKENDS, "cython", "fastlstm.kernels.not_there")
     state = registry.available_backends()
     assert list(state) == ["cython", "numba", "reference"]
-    assert "not_there" in state["cython"]
+    assert state["cython"] == "not built (optional)"
+    monkeypatch.setitem(registry.BACKENDS, "cython", "fastlstm.not_there.either")
+    assert "fastlstm.not_there" in registry.available_backends()["cython"]
     assert state["reference"] == "ok"
