@@ -31,7 +31,23 @@ def make_encoder(estimator) -> TextEncoder:
     return TextEncoder(**{name: getattr(estimator, name) for name in PARAMETERS})
 
 
-class LSTMSentimentClassifier(BaseLSTM):
+class TextInputMixin:
+    """What scikit-learn should know of estimators that take documents."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = self.missing == "empty"
+        return tags
+
+    @property
+    def vocabulary_(self) -> dict[str, int]:
+        """Id of each token."""
+        return self.encoder_.vocabulary_.ids
+
+
+class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
     """LSTM text classifier: tokenise, embed, LSTM layers, pool, dense.
 
     X is documents: a list, tuple, NumPy array of strings or objects, a pandas or
@@ -154,18 +170,6 @@ verbose, backend, precision
         self.verbose = verbose
         self.backend = backend
         self.precision = precision
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.allow_nan = self.missing == "empty"
-        return tags
-
-    @property
-    def vocabulary_(self) -> dict[str, int]:
-        """Id of each token."""
-        return self.encoder_.vocabulary_.ids
 
     def _encode_for_fit(self, X, y, *, first):
         texts, _ = check_documents(X, missing=self.missing)

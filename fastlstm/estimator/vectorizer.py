@@ -9,12 +9,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.core.records import PAD_ID
 from fastlstm.estimator.base import warn_truncated
-from fastlstm.estimator.text import TEXT_CONSTRAINTS, make_encoder
+from fastlstm.estimator.text import TEXT_CONSTRAINTS, TextInputMixin, make_encoder
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import truncate
 
 
-class SequenceVectorizer(TransformerMixin, BaseEstimator):
+class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
     """Turn documents into a 2-D array of token ids, as LSTMClassifier reads it.
 
     Parameters
@@ -65,16 +65,8 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.allow_nan = self.missing == "empty"
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-    @property
-    def vocabulary_(self) -> dict[str, int]:
-        """Id of each token."""
-        return self.encoder_.vocabulary_.ids
 
     def fit(self, X, y=None):
         """Learn the vocabulary of documents X; y is ignored."""

@@ -21,27 +21,7 @@ from fastlstm.core.errors import ModelFormatError
 from fastlstm.persist import container
 from fastlstm.persist.container import MAX_HEADER_BYTES, read_container, write_container
 
-ZEROS = "0" * 64
-posix = pytest.mark.skipif(os.name != "posix", reason="POSIX file semantics")
-
-ARRAYS = {
-    "weights": np.arange(6, dtype=np.float32).reshape(2, 3) - 2.5,
-    "bias": np.array([1e-300, -0.0, 1.5]),
-    "ids": np.array([-1, 2**31 - 1], dtype=np.int32),
-}
-METADATA = {"classes": ["neg", "pos"], "vocabulary": ["好", "naïve", "🙂"], "dropout": 0.1}
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model.fastlstm"
-
-
-@pytest.fixture
-def small_file(path):
-    """The bytes of a small valid file."""
-    write_container(path, ARRAYS, METADATA)
-    return path.read_bytes()
+from .conftest import ARRAYS, ZEROS, posix
 
 
 def seal(header, data=b""):

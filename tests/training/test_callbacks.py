@@ -79,23 +79,29 @@ def test_whole_run(kind, more, capfd):
 
 @each_callback
 @pytest.mark.parametrize(("n_epochs", "n_steps"), [(0, 0), (0, 4), (2, 0), (1, 1)])
-def test_short_runs(kind, n_epochs, n_steps):
+def test_short_runs(kind, n_epochs, n_steps, capfd):
     play(kind(), n_epochs, n_steps)
+    assert capfd.readouterr().out == ""
 
 
 @each_callback
-def test_run_that_ends_within_an_epoch(kind):
+def test_run_that_ends_within_an_epoch(kind, capfd):
     callback = kind()
     callback.on_train_begin(5, 10)
     callback.on_step_end(1, 1, float("nan"))
     callback.on_train_end()
+    assert capfd.readouterr().out == ""
 
 
 @each_callback
-def test_one_callback_serves_several_runs(kind):
+def test_one_callback_serves_several_runs(kind, capfd):
     callback = kind()
     play(callback)
-    play(callback, 1, 5)
+    once = capfd.readouterr()
+    play(callback)
+    again = capfd.readouterr()
+    assert (once.out, again.out) == ("", "")
+    assert once.err.count("epoch") == again.err.count("epoch")
 
 
 # -- within the loop -----------------------------------------------------------------
