@@ -1,220 +1,135 @@
-"""Training speed side by side with PyTorch, each library in a process of its own.
+"""fastlstm side by side with other libraries, each in a process of its own.
 
-    pip install '.[bench]' && python benchmarks/compare.py
+    pip install '.[bench]' && python benchmarks/compare.py [--case NAME ...]
 
-The case "seed" is the tutorial model: embedding 64, two LSTM layers of 128, 100
-steps, minibatches of 32, a vocabulary of 20,000, Adam, binary cross-entropy. Both
-sides get the same token ids, labels, initial weights and number of threads. Before
-anything is timed, the losses of the first epoch are compared. Runs alternate, and
-medians and the median of the ratios go to ``benchmarks/results``.
+For each case (benchmarks/cases.py, and growth and cold_start besides) all libraries
+get the same token ids, labels, minibatches, first weights and number of threads.
+Their outputs are compared first; nothing is timed if they differ. Then rounds
+alternate, in an order that is rotated. A library's first round is a warm-up and does
+not count. A token is a real one: padding is never counted. Results go to
+``benchmarks/results/<case>.json``; ``python benchmarks/report.py`` makes tables and
+plots from them. ``--quick`` runs a few documents once, to see whether everything
+works; its results go to a temporary folder unless ``--out`` names one.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from pathlib import Path
 
-import numpy as np
+import cold_start
+import growth
+import one_document
+from cases import CASES, quick
+from driver import (
+    best_ways,
+    heading,
+    measure_peak,
+    median_of,
+    take_turns,
+    workers_of,
+    write_result,
+)
+from machine import usable_cores
+from peers import LIBRARIES
 
-FOLDER = Path(__file__).parent
-CASE = {"vocabulary": 20_000, "embedding": 64, "hidden": 128, "layers": 2, "steps": 100}
-BATCH, DOCUMENTS, EPOCHS, RATE, SEED = 32, 1600, 4, 1e-3, 0
-LIBRARIES = ("fastlstm", "torch", "torch_sparse")
-
-
-def make_data():
-    """Token ids of equal length, and labels that the first half of them decides."""
-    rng = np.random.default_rng(SEED)
-    ids = rng.integers(1, CASE["vocabulary"], size=(DOCUMENTS, CASE["steps"]), dtype=np.int64)
-    labels = (ids[:, : CASE["steps"] // 2].mean(axis=1) > CASE["vocabulary"] / 2).astype(np.int64)
-    return ids, labels
-
-
-def run_fastlstm(ids, labels, threads, weights_path):
-    """Seconds and loss of each epoch; leaves its initial weights for the others."""
-    from fastlstm import LSTMClassifier
-    from fastlstm.estimator import base
-
-    fresh = base.init_parameters
-
-    def keep_initial(*arguments):
-        parameters = fresh(*arguments)
-        np.savez(weights_path, **parameters.arrays())
-        return parameters
-
-    base.init_parameters = keep_initial
-    classifier = LSTMClassifier(
-        vocabulary_size=CASE["vocabulary"], embedding_dim=CASE["embedding"],
-        hidden_size=CASE["hidden"], num_layers=CASE["layers"], bidirectional=False,
-        pooling="last", dropout=0, embedding_dropout=0, learning_rate=RATE,
-        learning_rate_schedule="constant", warmup_fraction=0, max_grad_norm=None,
-        batch_size=BATCH, max_epochs=EPOCHS, early_stopping=False, random_state=SEED,
-        n_jobs=threads,
-    )  # fmt: skip
-    classifier.fit(ids, labels)
-    return [(epoch["seconds"], epoch["loss"]) for epoch in classifier.history_]
+OTHERS = {"growth": growth.run, "cold_start": cold_start.run}
 
 
-def run_torch(ids, labels, threads, weights_path, sparse=False):
-    """The same job in PyTorch, with dense Adam or row-sparse Adam for the embedding."""
-    import torch
-
-    torch.set_num_threads(threads)
-    torch.manual_seed(SEED)
-    saved = np.load(weights_path)
-    embed = torch.nn.Embedding(CASE["vocabulary"], CASE["embedding"], sparse=sparse)
-    lstm = torch.nn.LSTM(CASE["embedding"], CASE["hidden"], CASE["layers"], batch_first=True)
-    dense = torch.nn.Linear(CASE["hidden"], 1)
-    with torch.no_grad():
-        embed.weight.copy_(torch.from_numpy(saved["embedding"]))
-        for layer in range(CASE["layers"]):
-            for ours, theirs in (("w_x", "weight_ih"), ("w_h", "weight_hh"), ("b", "bias_ih")):
-                value = torch.from_numpy(saved[f"lstm.{layer}.forward.{ours}"].T.copy())
-                getattr(lstm, f"{theirs}_l{layer}").copy_(value)
-            getattr(lstm, f"bias_hh_l{layer}").zero_()
-        dense.weight.copy_(torch.from_numpy(saved["dense.w"].T.copy()))
-        dense.bias.copy_(torch.from_numpy(saved["dense.b"]))
-    rest = [*lstm.parameters(), *dense.parameters()]
-    if sparse:
-        optimizers = [
-            torch.optim.SparseAdam(embed.parameters(), lr=RATE),
-            torch.optim.Adam(rest, lr=RATE, fused=True),
-        ]
-    else:
-        optimizers = [torch.optim.Adam([*embed.parameters(), *rest], lr=RATE, fused=True)]
-    loss_function = torch.nn.BCEWithLogitsLoss()
-    X, y = torch.from_numpy(ids), torch.from_numpy(labels).float()
-    epochs = []
-    for _ in range(EPOCHS):
-        started, total = time.perf_counter(), 0.0
-        order = torch.randperm(len(X))
-        for first in range(0, len(X), BATCH):
-            rows = order[first : first + BATCH]
-            for optimizer in optimizers:
-                optimizer.zero_grad(set_to_none=True)
-            output, _ = lstm(embed(X[rows]))
-            loss = loss_function(dense(output[:, -1])[:, 0], y[rows])
-            loss.backward()
-            for optimizer in optimizers:
-                optimizer.step()
-            total += loss.item() * len(rows)
-        epochs.append((time.perf_counter() - started, total / len(X)))
-    return epochs
+def run_case(case, arguments, peak) -> dict:
+    """Time all libraries of a case in turn; returns the contents of its results file."""
+    with workers_of(case, arguments.threads, _chosen(case, arguments)) as found:
+        workers, skipped, differences = found
+        if case.kind != "whole_job":
+            take_turns(workers, 1)
+        rounds = take_turns(workers, min(arguments.rounds, case.most_rounds))
+        memory = {worker.library: worker.ask("peak")["peak_mib"] for worker in workers}
+        info = {worker.library: worker.info for worker in workers}
+    return {
+        **heading(case, arguments.threads, peak),
+        **summary(case, rounds, arguments.threads, peak),
+        "peak_mib": memory,
+        "settings": info,
+        "left_out": skipped,
+        "differences": differences,
+        "rounds": rounds,
+    }
 
 
-def worker(library, threads, weights_path):
-    ids, labels = make_data()
-    if library == "fastlstm":
-        epochs = run_fastlstm(ids, labels, threads, weights_path)
-    else:
-        epochs = run_torch(ids, labels, threads, weights_path, sparse=library == "torch_sparse")
-    import resource
-
-    print(json.dumps({
-        "first_loss": epochs[0][1],
-        # The first epoch holds compilation and warm-up on either side.
-        "us_per_token": [1e6 * s / (DOCUMENTS * CASE["steps"]) for s, _ in epochs[1:]],
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }))  # fmt: skip
+def _chosen(case, arguments):
+    """The libraries asked for; the first one of the case is always among them."""
+    if not arguments.library:
+        return case.libraries
+    return [n for n in case.libraries if n == case.libraries[0] or n in arguments.library]
 
 
-def run_one(library, threads, weights_path):
-    command = [sys.executable, __file__, "--worker", library, "--threads", str(threads),
-               "--weights", weights_path]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    output = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    return json.loads(output.stdout.splitlines()[-1])
+def summary(case, rounds, threads, peak) -> dict:
+    """Medians, ratios to fastlstm in the same round, best ways, shares of the peak.
+
+    Ratios above 1 mean that the library takes longer than fastlstm.
+    """
+    names = list(rounds[0])
+    medians = {name: median_of(rounds, name) for name in names}
+    result = {
+        "us_per_token": medians,
+        "times_fastlstm": {name: median_of(rounds, name, "fastlstm") for name in names},
+        "best": best_ways(medians),
+    }
+    if "fastlstm_bf16" in names:
+        result["times_fastlstm_bf16"] = {
+            name: median_of(rounds, name, "fastlstm_bf16")
+            for name in names
+            if LIBRARIES[name].precision == "bfloat16"
+        }
+    if case.kind == "whole_job":
+        return result
+    gflop = case.gflop_per_token()
+    result["gflop_per_token"] = gflop
+    result["gflop_per_second"] = {name: 1e6 * gflop / medians[name] for name in names}
+    result["share_of_peak"] = {}
+    for name in names:
+        top = (peak or {}).get(LIBRARIES[name].precision)
+        if top:
+            share = result["gflop_per_second"][name] / top[str(threads)]
+            result["share_of_peak"][name] = share
+    return result
 
 
-def processor_name():
-    if Path("/proc/cpuinfo").exists():
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def versions():
-    from importlib.metadata import PackageNotFoundError, version
-
-    import fastlstm
-
-    found = {"python": platform.python_version(), "fastlstm": fastlstm.__version__}
-    for name in ("numpy", "numba", "torch"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
-def git_revision():
-    command = ["git", "-C", str(FOLDER), "rev-parse", "HEAD"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    return result.stdout.strip() or None
+def parse_arguments():
+    names = [*CASES, *OTHERS]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--case", nargs="+", choices=names, default=names, metavar="NAME",
+                        help=", ".join(names))  # fmt: skip
+    parser.add_argument("--library", nargs="+", choices=LIBRARIES, metavar="NAME",
+                        help="only these beside fastlstm: " + ", ".join(LIBRARIES))  # fmt: skip
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=min(2, usable_cores()))
+    parser.add_argument("--quick", action="store_true", help="few documents, one round")
+    parser.add_argument("--out", help="folder for the results, default benchmarks/results")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.rounds = 1
+        arguments.out = arguments.out or tempfile.mkdtemp(prefix="benchmarks-")
+        print(f"results go to {arguments.out}")
+    return arguments
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--worker", choices=LIBRARIES, help=argparse.SUPPRESS)
-    parser.add_argument("--weights", help=argparse.SUPPRESS)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--out", default=str(FOLDER / "results" / "seed_training.json"))
-    arguments = parser.parse_args()
-    if arguments.worker:
-        worker(arguments.worker, arguments.threads, arguments.weights)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        weights = str(Path(folder) / "initial.npz")
-        rounds = []
-        for number in range(arguments.rounds):
-            results = {name: run_one(name, arguments.threads, weights) for name in LIBRARIES}
-            rounds.append(results)
-            line = {k: round(statistics.median(r["us_per_token"]), 2) for k, r in results.items()}
-            print(f"round {number + 1}: us a token {line}", flush=True)
-    # Row order differs, so the first epochs' losses agree only roughly.
-    losses = {name: rounds[0][name]["first_loss"] for name in LIBRARIES}
-    if max(losses.values()) - min(losses.values()) > 0.05:
-        raise SystemExit(f"the libraries did not train the same model: first losses {losses}")
-    write_summary(arguments, rounds)
-
-
-def write_summary(arguments, rounds):
-    medians = {
-        name: statistics.median(statistics.median(r[name]["us_per_token"]) for r in rounds)
-        for name in LIBRARIES
-    }
-    ratios = {
-        name: statistics.median(
-            statistics.median(r[name]["us_per_token"])
-            / statistics.median(r["fastlstm"]["us_per_token"])
-            for r in rounds
-        )
-        for name in LIBRARIES
-    }
-    summary = {
-        "case": {**CASE, "batch": BATCH, "documents": DOCUMENTS, "precision": "float32"},
-        "threads": arguments.threads,
-        "us_per_token_median": medians,
-        "times_fastlstm_median": ratios,
-        "peak_mib": {name: max(r[name]["peak_mib"] for r in rounds) for name in LIBRARIES},
-        "processor": processor_name(),
-        "versions": versions(),
-        "seed": SEED,
-        "revision": git_revision(),
-        "rounds": rounds,
-    }
-    Path(arguments.out).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps({"us_per_token": medians, "times_fastlstm": ratios}, indent=1))
+    arguments = parse_arguments()
+    peak = measure_peak(arguments.threads)
+    for name in arguments.case:
+        print(f"{name}:", flush=True)
+        if name in OTHERS:
+            result = OTHERS[name](arguments, peak)
+        else:
+            case = quick(CASES[name]) if arguments.quick else CASES[name]
+            run = one_document.run if case.kind == "one_document" else run_case
+            result = run(case, arguments, peak)
+        shown = {key: result[key] for key in ("us_per_token", "times_fastlstm") if key in result}
+        shown = shown or result["summary"]
+        print(json.dumps(shown, indent=1), flush=True)
+        write_result(arguments.out, name, result)
 
 
 if __name__ == "__main__":

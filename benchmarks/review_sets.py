@@ -5,24 +5,22 @@
 ``FOLDER`` holds ``NAME/{train,dev,test}.tsv.gz``. For each set this runs
 ``fastlstm train`` (with ``--valid`` where there is a dev file) and ``fastlstm
 evaluate`` on the test file, once, and writes ``benchmarks/results/review_sets.json``.
-With ``--readme`` it puts the tables made from the results files into README.md.
+``python benchmarks/report.py`` puts the table made from it into README.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
-RESULTS = FOLDER / "results" / "review_sets.json"
-README = FOLDER.parent / "README.md"
+from machine import RESULTS, git_revision, processor_name, usable_cores, versions
+from report import review_sets_table
+
 SETS = ("mr", "sst2", "airline", "chnsenticorp", "imdb")
 
 
@@ -61,66 +59,19 @@ def tfidf_score(folder: Path):
     return tfidf_baseline(train.texts, train.labels, test.texts, test.labels)
 
 
-def speed_table(results: dict) -> str:
-    names = {
-        "fastlstm": "fastlstm",
-        "torch": "PyTorch, Adam",
-        "torch_sparse": "PyTorch, SparseAdam",
-    }
-    lines = [
-        "| | us a token, median | time beside fastlstm | peak memory, MiB |",
-        "|---|---|---|---|",
-    ]
-    for key, name in names.items():
-        lines.append(
-            f"| {name} | {results['us_per_token_median'][key]:.1f} "
-            f"| {results['times_fastlstm_median'][key]:.2f} x | {results['peak_mib'][key]:.0f} |"
-        )
-    return "\n".join(lines)
-
-
-def table(results: dict) -> str:
-    lines = [
-        "| set | to train on | to test on | TF-IDF + LR | LSTM | LSTM macro-F1 | training, s |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, row in results["sets"].items():
-        lines.append(
-            f"| {name} | {row['n_train']:,} | {row['n_test']:,} | {row['tfidf_test_accuracy']:.1%} "
-            f"| {row['test_accuracy']:.1%} "
-            f"| {row['test_macro_f1']:.1%} | {row['lstm_seconds']:.0f} |"
-        )
-    return "\n".join(lines)
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--readme", action="store_true", help="only rewrite README.md's tables")
-    arguments = parser.parse_args()
-    if arguments.readme:
-        text = README.read_text(encoding="utf-8")
-        for name, make, path in (
-            ("review sets", table, RESULTS),
-            ("speed", speed_table, FOLDER / "results" / "seed_training.json"),
-        ):
-            new = make(json.loads(path.read_text(encoding="utf-8")))
-            marked = re.compile(f"<!-- {name} -->.*?<!-- end -->", re.DOTALL)
-            text = marked.sub(f"<!-- {name} -->\n{new}\n<!-- end -->", text)
-        README.write_text(text, encoding="utf-8")
-        return
-    from compare import git_revision, processor_name, versions
-
     root = Path(os.environ["FASTLSTM_REVIEW_SETS"])
     results = {
-        "processor": processor_name(), "cores": len(os.sched_getaffinity(0)),
+        "processor": processor_name(), "cores": usable_cores(),
         "versions": versions(), "revision": git_revision(), "sets": {},
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as models:
         for name in SETS:
             results["sets"][name] = run_set(root / name, Path(models))
             print(name, results["sets"][name], flush=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(table(results))
+    path = RESULTS / "review_sets.json"
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    print(review_sets_table(RESULTS))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
     pytest benchmarks/test_engine.py
 
 Sizes are those of the tutorial model: 16 documents of 100 tokens in a shard, 128
-units. Compilation happens in the warm-up. Nothing is asserted about speed.
+units, 64 numbers an embedding. Compilation happens in the warm-up. Nothing is
+asserted about speed; ``extra_info`` holds the work of one call, in multiply-adds or
+tokens.
 """
 
 from __future__ import annotations
@@ -12,110 +14,224 @@ import numpy as np
 import pytest
 
 from fastlstm import LSTMSentimentClassifier, datasets
+from fastlstm.core.errors import BackendError
 from fastlstm.core.records import TokenSequences
+from fastlstm.core.workspace import Workspace, aligned_empty, aligned_zeros
 from fastlstm.data.batching import pack
+from fastlstm.kernels.contract import DirectionState, StateGradient, Steps
 from fastlstm.kernels.registry import load_backend
+from fastlstm.layers import lstm
+from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.tokenize import get_tokenizer
 
-ROWS, STEPS, HIDDEN, INPUTS = 16, 100, 128, 64
-N = ROWS * STEPS
+ROWS, STEPS, HIDDEN, INPUTS, VOCABULARY = 16, 100, 128, 64, 20_000
+N, GATES = ROWS * STEPS, 4 * HIDDEN
 K = load_backend("numba")
+EACH_ITS_OWN = np.zeros(0, np.int32)
+
+
+def element_types():
+    """Element types of packed weights that this CPU can multiply, by what they stand for."""
+    found = {"float32 tiles": np.dtype(np.float32)}
+    for precision in ("float32", "bfloat16"):
+        try:
+            found[precision] = K.packed_dtype(np.float32, precision, True)
+        except BackendError:
+            continue
+    return found
+
+
+TYPES = element_types()
+each_type = pytest.mark.parametrize("dtype", TYPES.values(), ids=TYPES)
+each_precision = pytest.mark.parametrize(
+    "precision", [name for name in TYPES if name != "float32 tiles"]
+)
 
 
 def draw(*shape):
-    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    out = aligned_empty(shape, np.float32)
+    out[:] = np.random.default_rng(0).standard_normal(shape)
+    return out
 
 
-def packed(w, transpose=False):
+def packed(w, dtype, transpose=False):
     shape = w.shape[::-1] if transpose else w.shape
-    out = np.empty(K.packed_shape(*shape, w.dtype), w.dtype)
+    out = aligned_empty(K.packed_shape(*shape, dtype), dtype)
     K.pack(w, transpose, out)
     return out
 
 
+def scratch(dtype):
+    return aligned_empty(K.scratch_size(HIDDEN, HIDDEN, ROWS, dtype), dtype)
+
+
 @pytest.fixture
 def run(benchmark):
-    def go(function, *arguments):
+    def go(function, *arguments, **work):
+        benchmark.extra_info.update(work)
         return benchmark.pedantic(function, arguments, rounds=30, warmup_rounds=2)
 
     return go
 
 
-@pytest.fixture
-def run_in_place(benchmark):
-    """For kernels that change their first argument: each round gets a copy of it."""
-
-    def go(function, first, *others):
-        def setup():
-            return (first.copy(), *others), {}
-
-        return benchmark.pedantic(function, setup=setup, rounds=30, warmup_rounds=2)
-
-    return go
-
-
-def test_matmul(run):
-    w = draw(HIDDEN, 4 * HIDDEN)
-    width = K.padded_width(4 * HIDDEN, np.float32)
-    out = np.empty((N, width), np.float32)
-    run(K.matmul, draw(N, HIDDEN), packed(w), 4 * HIDDEN, np.zeros(width, np.float32), out)
-
-
-def test_weight_gradient(run):
-    d = draw(N, K.padded_width(4 * HIDDEN, np.float32))
-    out = np.empty((HIDDEN, 4 * HIDDEN), np.float32)
-    run(K.weight_gradient, draw(N, HIDDEN), d, 0, 4 * HIDDEN, False, out)
-
-
-def sweep_arrays():
-    state = np.zeros((ROWS, HIDDEN), np.float32)
-    n_live = np.full(STEPS, ROWS, np.int64)
-    starts = np.arange(STEPS, dtype=np.int64) * ROWS
-    return state, n_live, starts
-
-
-def test_forward_sweep(run_in_place):
-    state, n_live, starts = sweep_arrays()
-    w = packed(draw(HIDDEN, 4 * HIDDEN) / 11)
-    h, c = np.empty((N, HIDDEN), np.float32), np.empty((N, HIDDEN), np.float32)
-    gates = draw(N, K.padded_width(4 * HIDDEN, np.float32))
-    run_in_place(K.lstm_forward, gates, w, state, state, False, n_live, starts, False, 0, h, c)
-
-
-def test_backward_sweep(run_in_place):
-    state, n_live, starts = sweep_arrays()
-    w = packed(draw(HIDDEN, 4 * HIDDEN) / 11, transpose=True)
-    width = K.padded_width(HIDDEN, np.float32)
-    gates = np.full((N, K.padded_width(4 * HIDDEN, np.float32)), 0.5, np.float32)
-    run_in_place(
-        K.lstm_backward, gates, w, state, draw(N, HIDDEN), draw(N, HIDDEN), n_live, starts,
-        False, 0, np.zeros(width, np.float32), np.zeros((ROWS, width), np.float32), state.copy(),
+@each_type
+@pytest.mark.parametrize("rows", [1, ROWS, 96])
+def test_matmul(run, dtype, rows):
+    """The micro-kernel: one step's recurrent product, and a block's input product."""
+    width = K.padded_width(GATES, np.float32)
+    run(
+        K.matmul, draw(rows, HIDDEN), HIDDEN, packed(draw(HIDDEN, GATES), dtype), GATES,
+        aligned_zeros(width, np.float32), scratch(dtype), aligned_empty((rows, width), np.float32),
+        multiply_adds=rows * HIDDEN * GATES,
     )  # fmt: skip
 
 
+@each_type
+def test_weight_gradient(run, dtype):
+    width = K.padded_width(GATES, np.float32)
+    run(
+        K.weight_gradient, draw(N, HIDDEN), draw(N, width), GATES, scratch(dtype),
+        aligned_zeros((HIDDEN, width), np.float32), aligned_zeros(width, np.float32),
+        multiply_adds=N * HIDDEN * GATES,
+    )  # fmt: skip
+
+
+@each_type
+@pytest.mark.parametrize("transpose", [False, True], ids=["plain", "transposed"])
+def test_pack_weights(run, dtype, transpose):
+    shape = (GATES, HIDDEN) if transpose else (HIDDEN, GATES)
+    out = aligned_empty(K.packed_shape(HIDDEN, GATES, dtype), dtype)
+    run(K.pack, draw(*shape), transpose, out)
+
+
+class Layer:
+    """One direction over one shard, ready to sweep."""
+
+    def __init__(self, precision, n_inputs=HIDDEN):
+        weights = lstm.init(np.random.default_rng(0), n_inputs, HIDDEN, np.float32)
+        self.weights = lstm.pack(K, weights, precision=precision, training=True)
+        self.inputs = draw(N, n_inputs)
+        starts = np.arange(STEPS, dtype=np.int64) * ROWS
+        self.steps = Steps(np.full(STEPS, ROWS, np.int64), starts, False, 0)
+        zero = aligned_zeros((ROWS, HIDDEN), np.float32)
+        self.initial = DirectionState(zero, zero, False)
+        self.scratch = scratch(self.weights.w_x.dtype)
+        width = K.padded_width(GATES, np.float32)
+        self.gates = aligned_empty((N, width), np.float32)
+        self.h, self.c = draw(N, HIDDEN), draw(N, HIDDEN)
+        self.block = aligned_empty((K.block_rows(ROWS), width), np.float32)
+        self.running = zero.copy()
+        self.previous = aligned_empty((K.block_rows(ROWS), HIDDEN), np.float32)
+        self.zeros = aligned_zeros(max(HIDDEN, n_inputs), np.float32)
+        self.d_state = StateGradient(zero.copy(), zero.copy())
+        self.d_inputs = aligned_empty((N, K.padded_width(n_inputs, np.float32)), np.float32)
+        self.gradient = lstm.zero_gradient(K, n_inputs, HIDDEN, np.float32)
+        self.d_out = draw(N, HIDDEN) / 100
+
+    def forward(self, keep):
+        gates, c = (self.gates, self.c) if keep else (self.block, self.running)
+        K.lstm_forward(
+            self.inputs, EACH_ITS_OWN, self.weights, self.steps, self.initial, keep,
+            self.scratch, gates, self.h, c,
+        )  # fmt: skip
+
+    def backward(self):
+        K.lstm_backward(
+            self.inputs, EACH_ITS_OWN, self.weights, self.steps, self.initial, self.gates,
+            self.h, self.c, self.d_out, False, self.scratch, self.previous, self.zeros,
+            self.d_state, self.d_inputs, self.gradient,
+        )  # fmt: skip
+
+
+@each_precision
+@pytest.mark.parametrize("keep", [True, False], ids=["training", "inference"])
+def test_forward_sweep(run, precision, keep):
+    run(Layer(precision).forward, keep, multiply_adds=2 * N * HIDDEN * GATES)
+
+
+@each_precision
+def test_backward_sweep(benchmark, precision):
+    """Each round starts from the gates that a forward sweep left."""
+    layer = Layer(precision)
+    benchmark.extra_info["multiply_adds"] = 4 * N * HIDDEN * GATES
+    benchmark.pedantic(
+        layer.backward, setup=lambda: layer.forward(True), rounds=30, warmup_rounds=2
+    )
+
+
+def test_cell(run):
+    """The cell without its products: a layer of one unit that stands 128 times."""
+    from numba import njit
+
+    from fastlstm.kernels.numba.cell import cell_forward
+
+    @njit
+    def cells(gates, c, h):
+        for row in range(len(h)):
+            cell_forward(gates, row * GATES, c, row * HIDDEN, c, row * HIDDEN, h, row * HIDDEN,
+                         HIDDEN)  # fmt: skip
+
+    run(cells, draw(ROWS, GATES), draw(ROWS, HIDDEN), draw(ROWS, HIDDEN), tokens=ROWS)
+
+
+@pytest.mark.parametrize("distinct", [0.1, 0.3, 0.5, 0.7, 1.0])
+@pytest.mark.parametrize("way", ["projected once", "a row for each token"])
+def test_distinct_tokens(run, monkeypatch, distinct, way):
+    """Forward of the first layer: where ``lstm._TERMS_...`` comes from."""
+    monkeypatch.setattr(lstm, "_TERMS_TRAINING", -1 if way == "projected once" else 10**9)
+    rng = np.random.default_rng(0)
+    n_rows = int(distinct * N)
+    inverse = np.concatenate([np.arange(n_rows), rng.integers(0, n_rows, N - n_rows)])
+    inputs = lstm.LayerInput(draw(n_rows, INPUTS), rng.permutation(inverse).astype(np.int32))
+    offsets = np.arange(ROWS + 1, dtype=np.int64) * STEPS
+    batch = pack(TokenSequences(np.ones(N, np.int32), offsets), np.arange(ROWS))
+    layer = Layer("float32", INPUTS)
+    work = Workspace(np.float32)
+
+    def forward_and_backward():
+        cache = lstm.forward(K, work, "layer", inputs, batch, [layer.weights])
+        lstm.backward(
+            K, work, "layer", cache, layer.d_out, batch, [layer.weights], [layer.gradient]
+        )
+
+    run(forward_and_backward, tokens=N)
+
+
 def test_embedding(run):
-    ids = np.random.default_rng(0).integers(1, 20_000, N).astype(np.int32)
-    out = np.empty((N, INPUTS), np.float32)
-    run(K.gather_rows, draw(20_000, INPUTS), ids, out)
+    ids = np.random.default_rng(0).integers(1, VOCABULARY, N).astype(np.int32)
+    run(K.gather_rows, draw(VOCABULARY, INPUTS), ids, aligned_empty((N, INPUTS), np.float32),
+        tokens=N)  # fmt: skip
 
 
 def test_packing(run):
     lengths = np.random.default_rng(0).integers(20, STEPS, ROWS)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     sequences = TokenSequences(np.ones(offsets[-1], np.int32), offsets)
-    run(pack, sequences, np.arange(ROWS))
+    run(pack, sequences, np.arange(ROWS), tokens=int(offsets[-1]))
 
 
 def test_tokenizer(run):
     text = " ".join(datasets.load_reviews("en").texts)
-    run(get_tokenizer("auto"), text)
+    tokenize = get_tokenizer("auto")
+    run(tokenize, text, tokens=len(tokenize(text)))
 
 
-@pytest.fixture(scope="module")
-def classifier():
+@pytest.mark.parametrize("method", ["fit", "transform"])
+def test_text_to_ids(run, method):
+    """Documents to token ids: cleaned, tokenised, looked up."""
+    texts = datasets.load_reviews("en").texts * 5
+    encoder = TextEncoder()
+    tokens = len(encoder.fit(texts).ids)
+    run(getattr(encoder, method), texts, tokens=tokens)
+
+
+@pytest.fixture(scope="module", params=[name for name in TYPES if name != "float32 tiles"])
+def classifier(request):
     reviews = datasets.load_reviews()
     settings = {"max_epochs": 1, "early_stopping": False, "random_state": 0}
-    return LSTMSentimentClassifier(**settings).fit(reviews.texts, reviews.labels)
+    return LSTMSentimentClassifier(precision=request.param, **settings).fit(
+        reviews.texts, reviews.labels
+    )
 
 
 def test_one_epoch(run, classifier):

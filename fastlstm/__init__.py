@@ -14,6 +14,7 @@ _PUBLIC = {
     "SequenceVectorizer": "fastlstm.estimator",
     "Predictor": "fastlstm.predictor",
     "load": "fastlstm.estimator",
+    "warmup": "fastlstm.training.warmup",
     "datasets": "fastlstm.data.datasets",
     "BackendError": "fastlstm.core.errors",
     "DownloadError": "fastlstm.core.errors",

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from fastlstm.core.random import Streams
 from fastlstm.core.records import TokenBatch, TokenSequences
-from fastlstm.core.workspace import Workspace
+from fastlstm.core.threads import COMPANION, ShardPool
+from fastlstm.core.workspace import Workspace, aligned_zeros
 from fastlstm.data.batching import inference_chunks, pack
 from fastlstm.kernels.contract import POOLING
 from fastlstm.layers import dense, dropout, embedding, lstm, pooling
@@ -28,8 +30,12 @@ POOLINGS = tuple(POOLING)
 CHUNK_DOCUMENTS = 48
 _CHUNK_TOKENS = 8192
 
-# Columns of a weight gradient that one task computes.
-_GRADIENT_COLUMNS = 256
+# Tokens of a document, times the square of the hidden size, from which a second thread
+# brings more than the tens of microseconds that it takes to wake it.
+_SIDE_BY_SIDE = 700_000
+
+# Memory, in bytes, up to which a model keeps the projection of its whole vocabulary.
+PROJECTED_BUDGET = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ class Parameters:
         """Dense weights of 0 in the shapes of ``config``."""
         shapes = config.dense_shapes()
         size = sum(math.prod(shape) for shape in shapes.values())
-        return cls(embedding_table, np.zeros(size, dtype=dtype), shapes)
+        return cls(embedding_table, aligned_zeros(size, dtype), shapes)
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Parameters:
@@ -124,6 +130,16 @@ class Parameters:
         """The weights below a prefix, by their last name."""
         cut = len(prefix) + 1
         return {n[cut:]: w for n, w in self.named.items() if n.startswith(prefix + ".")}
+
+    def part(self, prefix: str) -> slice:
+        """Where the weights below a prefix lie in ``flat``: one run, since order is fixed."""
+        first = last = 0
+        for name, w in self.named.items():
+            if name.startswith(prefix + "."):
+                last = (last or first) + w.size
+            elif not last:
+                first += w.size
+        return slice(first, last)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Name -> array of every weight, the embedding included; views."""
@@ -162,18 +178,41 @@ class PackedModel(NamedTuple):
     dense: dense.PackedDense
 
 
-def pack_model(k, config: ModelConfig, parameters: Parameters, packed=None) -> PackedModel:
-    """Pack all dense weights, into ``packed`` if it is given."""
-    layers = []
-    for layer in range(config.num_layers):
-        directions = []
-        for d, direction in enumerate(lstm.DIRECTIONS[: config.n_directions]):
-            old = None if packed is None else packed.layers[layer][d]
-            weights = parameters.group(f"lstm.{layer}.{direction}")
-            directions.append(lstm.pack(k, weights, old))
-        layers.append(directions)
-    head = dense.pack(k, parameters.group("dense"), None if packed is None else packed.dense)
-    return PackedModel(layers, head)
+def pack_model(
+    k, config: ModelConfig, parameters: Parameters, precision="float32", training=False
+) -> PackedModel:
+    """Pack all dense weights; products with the LSTM's will have that precision.
+
+    Training on a CPU with matrix tiles multiplies float32 another way than prediction
+    (``kernels/numba/bfloat16.py``), with results that differ by rounding alone.
+    """
+    layers = [
+        [
+            lstm.pack(k, parameters.group(f"lstm.{layer}.{direction}"), None, precision, training)
+            for direction in lstm.DIRECTIONS[: config.n_directions]
+        ]
+        for layer in range(config.num_layers)
+    ]
+    return PackedModel(layers, dense.pack(k, parameters.group("dense")))
+
+
+def repack(k, packed: PackedModel, parameters: Parameters, part: str) -> None:
+    """Pack the weights of one part, a name of ``parts``, anew."""
+    weights = parameters.group(part)
+    if part == "dense":
+        dense.pack(k, weights, packed.dense)
+    else:
+        _, layer, direction = part.split(".")
+        old = packed.layers[int(layer)][lstm.DIRECTIONS.index(direction)]
+        lstm.pack(k, weights, old)
+
+
+def parts(config: ModelConfig) -> list[str]:
+    """Prefixes of the dense weights: each direction of each layer, and the dense layer."""
+    directions = lstm.DIRECTIONS[: config.n_directions]
+    return [
+        *(f"lstm.{layer}.{d}" for layer in range(config.num_layers) for d in directions), "dense",
+    ]  # fmt: skip
 
 
 class ForwardState(NamedTuple):
@@ -235,72 +274,172 @@ def _dropped(k, work, name, x, rate, keys, position):
     return dropout.apply(k, work, name, x, rate, None if keys is None else int(keys[position]))
 
 
-class ShardGradient(NamedTuple):
-    """A shard after its backward pass, ready for ``weight_gradient`` tasks."""
+class DenseGradients:
+    """Gradients of all weights but the embedding, that shards add to one after the other.
 
-    embedding: EmbeddingGradient
-    caches: list[lstm.LSTMCache]
-    head_input: np.ndarray
-    d_head: np.ndarray
+    Rows are padded as the kernels want them; ``add_to`` takes the padding off.
+
+    Attributes
+    ----------
+    layers : list of lists of DirectionGradient
+    dense : DenseGradient
+    """
+
+    def __init__(self, k, config: ModelConfig, dtype):
+        shapes = config.dense_shapes()
+        self.layers = [
+            [
+                lstm.zero_gradient(
+                    k, shapes[f"lstm.{layer}.{direction}.w_x"][0], config.hidden_size, dtype
+                )
+                for direction in lstm.DIRECTIONS[: config.n_directions]
+            ]
+            for layer in range(config.num_layers)
+        ]
+        self.dense = dense.zero_gradient(k, config.pooled_width, config.n_outputs, dtype)
+
+    def part(self, name: str) -> dict[str, np.ndarray]:
+        """The arrays of one part, a name of ``parts``, by their last name."""
+        if name == "dense":
+            return self.dense._asdict()
+        _, layer, direction = name.split(".")
+        return self.layers[int(layer)][lstm.DIRECTIONS.index(direction)]._asdict()
+
+    def clear(self) -> None:
+        for gradient in [*(d for layer in self.layers for d in layer), self.dense]:
+            for array in gradient:
+                array.fill(0)
+
+    def add_to(self, out: Parameters, part: str, accumulate: bool) -> None:
+        """Put one part into ``out``, or add it."""
+        for name, array in self.part(part).items():
+            target = out.named[f"{part}.{name}"]
+            source = array[..., : target.shape[-1]]
+            if accumulate:
+                np.add(target, source, out=target)
+            else:
+                np.copyto(target, source)
 
 
-def backward(k, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits):
-    """Walk back through one shard; weight gradients are left to ``weight_gradient``.
+def backward(
+    k, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits, gradients
+) -> EmbeddingGradient:  # fmt: skip
+    """Walk back through one shard.
 
     Parameters
     ----------
     d_logits : float array, shape (n_documents, n_outputs)
+    gradients : DenseGradients
+        Those of the dense weights are added to it.
 
     Returns
     -------
-    ShardGradient
+    EmbeddingGradient
     """
     keys, batch = state.keys, state.batch
-    d_pooled, d_head = dense.backward(k, work, d_logits, packed.dense, config.pooled_width)
+    d_pooled = dense.backward(k, work, state.head_input, d_logits, packed.dense, gradients.dense)
     d_pooled = _dropped(k, work, "head.d_drop", d_pooled, config.dropout, keys, config.num_layers)
     d_out = pooling.backward(
         k, work, d_pooled, state.winner, batch, config.pooling, config.hidden_size
     )
     for layer in reversed(range(config.num_layers)):
         d_rows, _ = lstm.backward(
-            k, work, f"lstm.{layer}", state.caches[layer], d_out, batch, packed.layers[layer]
-        )
+            k, work, f"lstm.{layer}", state.caches[layer], d_out, batch, packed.layers[layer],
+            gradients.layers[layer],
+        )  # fmt: skip
         rate = config.dropout if layer else config.embedding_dropout
         d_out = _dropped(k, work, f"lstm.{layer}.d_drop", d_rows, rate, keys, layer)
-    gradient = EmbeddingGradient(state.looked_up.tokens, d_out)
-    return ShardGradient(gradient, state.caches, state.head_input, d_head)
+    return EmbeddingGradient(state.looked_up.tokens, d_out)
 
 
-def gradient_tasks(config: ModelConfig) -> list[tuple[int, int, int, int]]:
-    """Independent parts of the weight gradients: (layer, direction, low, high).
+def infer(
+    k, work: Workspace, config, table, packed: PackedModel, batch, projected=None, beside=None
+):
+    """Logits of one packed batch, keeping nothing for a backward pass.
 
-    Layer -1 is the dense layer. The list depends on the model alone.
+    Parameters
+    ----------
+    projected : list of float arrays, or None
+        What ``project_vocabulary`` gave.
+    beside : callable or None
+        ``beside(f, g)`` runs two functions at the same time, each on a thread, or
+        returns False. It serves documents too few to be shared out: directions run
+        side by side, and a layer runs behind the one below it.
+
+    Returns
+    -------
+    logits : float array, shape (batch.n_documents, n_outputs)
+        The numbers that ``forward`` gives.
     """
-    gates = 4 * config.hidden_size
-    tasks = [
-        (layer, d, low, min(low + _GRADIENT_COLUMNS, gates))
-        for layer in range(config.num_layers)
-        for d in range(config.n_directions)
-        for low in range(0, gates, _GRADIENT_COLUMNS)
-    ]
-    return [*tasks, (-1, 0, 0, 0)]
+    if projected is None:
+        looked_up = embedding.forward(k, work, table, batch.ids)
+        inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
+    else:
+        inputs = lstm.LayerInput(table, batch.ids)
+    if beside is None or (len(packed.layers) == 1 and not config.bidirectional):
+        for layer, directions in enumerate(packed.layers):
+            out = lstm.infer(k, work, f"lstm.{layer}", inputs, batch, directions, projected)
+            inputs, projected = lstm.LayerInput(out), None
+    else:
+        out = _infer_side_by_side(k, work, packed, inputs, batch, projected, beside)
+    pooled, _ = pooling.forward(k, work, out, batch, config.pooling, config.hidden_size)
+    return dense.forward(k, work, pooled, packed.dense)
 
 
-def weight_gradient(k, config, shards: list[ShardGradient], task, out: Parameters) -> None:
-    """One task's part of the weight gradients, summed over the shards in their order."""
-    layer, d, low, high = task
-    for number, shard in enumerate(shards):
-        accumulate = number > 0
-        if layer < 0:
-            dense.gradient(k, shard.head_input, shard.d_head, accumulate, out.group("dense"))
-        else:
-            group = out.group(f"lstm.{layer}.{lstm.DIRECTIONS[d]}")
-            lstm.gradient(k, shard.caches[layer], d, low, high, accumulate, group)
+def _infer_side_by_side(k, work, packed, inputs, batch, projected, beside):
+    """The last layer's output; two sweeps at a time."""
+    layers = list(enumerate(packed.layers))
+    if len(packed.layers[0]) == 2:
+        for layer, directions in layers:
+            sweeps, out = lstm.inference_sweeps(
+                k, work, f"lstm.{layer}", inputs, batch, directions, projected
+            )
+            if not beside(*sweeps):
+                _one_after_the_other(sweeps)
+            inputs, projected = lstm.LayerInput(out), None
+        return out
+    counters = [np.zeros(1, dtype=np.int64) for _ in layers]
+    sweeps = []
+    for layer, directions in layers:
+        below = {"ready": counters[layer - 1]} if layer else {}
+        found, out = lstm.inference_sweeps(
+            k, work, f"lstm.{layer}", inputs, batch, directions, projected,
+            done=counters[layer], **below,
+        )  # fmt: skip
+        sweeps += found
+        inputs, projected = lstm.LayerInput(out), None
+
+    def every_second(first):
+        try:
+            for sweep in sweeps[first::2]:
+                sweep()
+        finally:
+            # Whatever ended this thread, the other one must not wait for it.
+            for counter in counters[first::2]:
+                counter[0] = np.iinfo(np.int64).max
+
+    if not beside(partial(every_second, 0), partial(every_second, 1)):
+        _one_after_the_other(sweeps)
+    return out
+
+
+def _one_after_the_other(sweeps):
+    for sweep in sweeps:
+        sweep()
+
+
+def project_vocabulary(k, config: ModelConfig, table, packed: PackedModel):
+    """The first layer's input projection of every token, one array a direction."""
+    projected = []
+    for direction in packed.layers[0]:
+        work = Workspace(table.dtype)
+        projected.append(lstm.project(k, work, "projected", table, direction))
+    return projected
 
 
 def predict_logits(
     k, config: ModelConfig, parameters: Parameters, packed: PackedModel,
-    sequences: TokenSequences, run: Callable = map,
+    sequences: TokenSequences, run: Callable = map, projected=None, spare=None, beside=None,
 ) -> np.ndarray:  # fmt: skip
     """Logits of many documents; empty ones get NaN for the caller to fill.
 
@@ -309,6 +448,12 @@ def predict_logits(
     sequences : TokenSequences
     run : callable
         ``map``, or one that spreads the calls over threads.
+    projected : list of float arrays, or None
+        What ``project_vocabulary`` gave.
+    spare : list of Workspace, or None
+        Working memory that is kept between calls.
+    beside : callable or None
+        As in ``infer``, for documents that are one chunk.
 
     Returns
     -------
@@ -317,7 +462,7 @@ def predict_logits(
     """
     dtype = parameters.flat.dtype
     logits = np.full((sequences.n_documents, config.n_outputs), np.nan, dtype=dtype)
-    spare: list[Workspace] = []
+    spare = [] if spare is None else spare
 
     def work_on(rows):
         try:
@@ -325,8 +470,9 @@ def predict_logits(
         except IndexError:  # every workspace is in use by another thread
             work = Workspace(dtype)
         batch = pack(sequences, rows)
-        values, _ = forward(k, work, config, parameters.embedding, packed, batch)
-        logits[batch.rows] = values
+        logits[batch.rows] = infer(
+            k, work, config, parameters.embedding, packed, batch, projected, beside
+        )
         spare.append(work)
 
     chunks = inference_chunks(sequences.lengths, CHUNK_DOCUMENTS, _CHUNK_TOKENS)
@@ -343,15 +489,36 @@ class Network:
     k : backend module
     config : ModelConfig
     parameters : Parameters
+    precision : {"float32", "bfloat16"}
+        Of the LSTM's matrix products.
     """
 
-    def __init__(self, k, config: ModelConfig, parameters: Parameters):
+    def __init__(self, k, config: ModelConfig, parameters: Parameters, precision="float32"):
         self.k = k
         self.config = config
         self.parameters = parameters
-        self.packed = pack_model(k, config, parameters)
+        self.packed = pack_model(k, config, parameters, precision)
+        self._projected = None
+        self._tokens_read = 0
+        self._spare = []
 
-    def logits(self, sequences: TokenSequences, prior: np.ndarray, run=map) -> np.ndarray:
+    def _projected_vocabulary(self, n_tokens: int):
+        """The projection of all tokens, once it has paid to compute it, or None.
+
+        It is kept where it fits ``PROJECTED_BUDGET``, from the call on before which
+        the model had read as many tokens as it knows.
+        """
+        rows = self.config.vocabulary_size
+        widths = sum(len(direction.b) for direction in self.packed.layers[0])
+        n_bytes = rows * widths * self.parameters.flat.itemsize
+        if self._projected is None and self._tokens_read >= rows and n_bytes <= PROJECTED_BUDGET:
+            self._projected = project_vocabulary(
+                self.k, self.config, self.parameters.embedding, self.packed
+            )
+        self._tokens_read += n_tokens
+        return self._projected
+
+    def logits(self, sequences: TokenSequences, prior: np.ndarray, n_threads=1) -> np.ndarray:
         """Logits of documents; empty ones get those of the class prior.
 
         Parameters
@@ -359,8 +526,8 @@ class Network:
         sequences : TokenSequences
         prior : float array, shape (n_classes,)
             Probabilities for documents without a token.
-        run : callable
-            As in ``predict_logits``.
+        n_threads : int
+            Threads at most; more of them than one where that is faster.
 
         Returns
         -------
@@ -371,9 +538,22 @@ class Network:
             raise ValueError(
                 f"token id {largest} is not below vocabulary_size={self.config.vocabulary_size}."
             )
-        logits = predict_logits(self.k, self.config, self.parameters, self.packed, sequences, run)
+        projected = self._projected_vocabulary(len(sequences.ids))
+        beside = self._beside(sequences) if n_threads > 1 else None
+        several = sequences.n_documents > CHUNK_DOCUMENTS  # a thread for less would not pay
+        with ShardPool(n_threads if several else 1) as pool:
+            logits = predict_logits(
+                self.k, self.config, self.parameters, self.packed, sequences, pool.map,
+                projected, self._spare, beside,
+            )  # fmt: skip
         logits[sequences.lengths == 0] = prior_logits(prior)
         return logits
+
+    def _beside(self, sequences: TokenSequences):
+        """How to run two sweeps of one document at the same time, if that pays, or None."""
+        work = len(sequences.ids) * self.config.hidden_size**2
+        pays = sequences.n_documents == 1 and work >= _SIDE_BY_SIDE
+        return COMPANION.beside if pays else None
 
 
 def prior_logits(prior) -> np.ndarray:

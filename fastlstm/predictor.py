@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastlstm.core.records import TokenSequences
+from fastlstm.core.threads import effective_n_jobs
 from fastlstm.kernels.registry import load_backend
 from fastlstm.losses import predicted_class, probabilities
 from fastlstm.model import Network
@@ -23,9 +24,11 @@ class Predictor:
     path : str or path-like
         A file that ``LSTMSentimentClassifier.save`` wrote.
     backend : {"auto", "numba", "cython", "reference"}, default="auto"
-    run : callable, default=map
-        ``run(function, items)`` applies the work to parts of the documents; pass
-        the ``map`` of a thread pool to use several cores.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of the LSTM's matrix products; the weights in the file are float32 either way.
+    n_jobs : int or None, default=None
+        Threads at most. None is every usable core, or 1 inside a joblib worker;
+        -1 is all cores. A service that answers from several threads wants 1.
 
     Attributes
     ----------
@@ -39,9 +42,11 @@ class Predictor:
         If the file is damaged or of an unknown version.
     ValueError
         If the model takes token ids instead of text.
+    BackendError
+        If the backend or the precision is not available on this machine.
     """
 
-    def __init__(self, path, *, backend="auto", run=map):
+    def __init__(self, path, *, backend="auto", precision="float32", n_jobs=None):
         saved = read_model(path)
         if saved.encoder is None:
             raise ValueError(
@@ -50,20 +55,23 @@ class Predictor:
             )
         self._saved = saved
         self._backend = backend
-        self._run = run
+        self._precision = precision
+        self._n_jobs = n_jobs
         self.classes_ = saved.classes
         self.n_truncated_ = 0
         self._attach_network()
 
     def _attach_network(self) -> None:
         saved = self._saved
-        self._network = Network(load_backend(self._backend), saved.config, saved.parameters)
+        k = load_backend(self._backend)
+        self._network = Network(k, saved.config, saved.parameters, self._precision)
 
     def _logits(self, X) -> np.ndarray:
         texts, _ = check_documents(X, missing=self._saved.missing)
         sequences: TokenSequences = self._saved.encoder.transform(texts)
         self.n_truncated_ = self._saved.encoder.n_truncated_
-        return self._network.logits(sequences, self._saved.class_prior, self._run)
+        n_threads = effective_n_jobs(self._n_jobs)
+        return self._network.logits(sequences, self._saved.class_prior, n_threads)
 
     def predict_proba(self, X) -> np.ndarray:
         """Class probabilities, float64, shape (n_documents, n_classes)."""
@@ -75,9 +83,7 @@ class Predictor:
         return self.classes_[indices]
 
     def __getstate__(self):
-        state = {name: value for name, value in self.__dict__.items() if name != "_network"}
-        # A thread pool stays behind: the copy runs on one thread.
-        return {**state, "_run": map}
+        return {name: value for name, value in self.__dict__.items() if name != "_network"}
 
     def __setstate__(self, state):
         self.__dict__.update(state)

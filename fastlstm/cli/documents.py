@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from contextlib import contextmanager
 
 
 def read_lines(stream, name: str) -> list[str]:
@@ -44,16 +43,3 @@ def argument_text(text: str) -> str:
     except UnicodeEncodeError:
         return os.fsencode(text).decode("utf-8", errors="replace")
     return text
-
-
-@contextmanager
-def parallel_predictor(model, n_documents: int):
-    """A ``Predictor`` for that many documents, on all cores where this pays."""
-    from fastlstm import Predictor
-    from fastlstm.model import CHUNK_DOCUMENTS
-    from fastlstm.training.shards import ShardPool, effective_n_jobs
-
-    # Fewer fit into one chunk of work, and starting a thread would cost more.
-    n_threads = effective_n_jobs(None) if n_documents > CHUNK_DOCUMENTS else 1
-    with ShardPool(n_threads) as pool:
-        yield Predictor(model, run=pool.map)

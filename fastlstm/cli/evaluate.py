@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from fastlstm.cli.documents import parallel_predictor
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.output import listed, print_json
 from fastlstm.cli.scores import evaluation, known_labels, note_truncated, print_evaluation
@@ -23,13 +22,14 @@ def evaluate_command(model, file, text_column, label_column, as_json):
     Prints accuracy, precision, recall and F1 of each class, macro-F1 (the mean F1
     of the classes that occur) and the confusion matrix.
     """
+    from fastlstm import Predictor
     from fastlstm.data.tables import read_table
 
     table = read_table(file, text_column=text_column, label_column=label_column)
-    with parallel_predictor(model, len(table.texts)) as predictor:
-        classes = [str(label) for label in predictor.classes_.tolist()]
-        labels = known_labels(file, table.labels, table.rows, classes)
-        probabilities = predictor.predict_proba(table.texts)
+    predictor = Predictor(model)
+    classes = [str(label) for label in predictor.classes_.tolist()]
+    labels = known_labels(file, table.labels, table.rows, classes)
+    probabilities = predictor.predict_proba(table.texts)
     predicted = [classes[index] for index in probabilities.argmax(axis=1)]
     result = evaluation(classes, labels, predicted)
     note_truncated(predictor.n_truncated_, len(labels))

@@ -37,8 +37,8 @@ def info_command(model, as_json):
 def environment() -> dict:
     """Versions, processor, backends, and the folder of compiled kernels."""
     import fastlstm
+    from fastlstm.core.threads import usable_cores
     from fastlstm.kernels.registry import available_backends, load_backend
-    from fastlstm.training.shards import usable_cores
 
     states = available_backends()
     chosen = load_backend("auto").NAME
@@ -68,13 +68,13 @@ def _version(package) -> str | None:
 
 
 def _vector_bits() -> int:
-    from fastlstm.kernels.numba.lanes import VECTOR_BYTES
+    from fastlstm.kernels.numba.host import VECTOR_BYTES
 
     return 8 * VECTOR_BYTES
 
 
 def _cpu_features() -> list[str]:
-    from fastlstm.kernels.numba.lanes import host_features
+    from fastlstm.kernels.numba.host import host_features
 
     features = host_features()
     return [name for name in _CPU_FEATURES if features.get(name)]

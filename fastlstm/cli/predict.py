@@ -9,7 +9,6 @@ import click
 
 from fastlstm.cli.documents import (
     argument_text,
-    parallel_predictor,
     read_lines,
     stdin_is_terminal,
 )
@@ -38,11 +37,13 @@ def predict_command(model, text, file, text_column, proba, kind, out, force, as_
     a table on a terminal and csv elsewhere; --out also takes its format from the
     file's suffix (.jsonl). Rows keep their order.
     """
+    from fastlstm import Predictor
+
     texts = _texts(model, text, file, text_column)
     if out is not None:
         check_target(out, [model, file], force=force)
-    with parallel_predictor(model, len(texts)) as predictor:
-        probabilities = predictor.predict_proba(texts)
+    predictor = Predictor(model)
+    probabilities = predictor.predict_proba(texts)
     note_truncated(predictor.n_truncated_, len(texts))
     classes = predictor.classes_.tolist()
     if out is not None:

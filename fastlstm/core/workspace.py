@@ -6,11 +6,41 @@ import math
 
 import numpy as np
 
+# Bytes of a cache line and of the widest vector: no vector load crosses a line.
+ALIGNMENT = 64
+
+
+def aligned_empty(shape, dtype) -> np.ndarray:
+    """Uninitialised C-contiguous array whose first element begins a cache line.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+    dtype : dtype
+
+    Returns
+    -------
+    array : ndarray of that shape and dtype
+    """
+    dtype = np.dtype(dtype)
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    raw = np.empty(n_bytes + ALIGNMENT, dtype=np.uint8)
+    first = -raw.ctypes.data % ALIGNMENT
+    return raw[first : first + n_bytes].view(dtype).reshape(shape)
+
+
+def aligned_zeros(shape, dtype) -> np.ndarray:
+    """As ``aligned_empty``, filled with 0."""
+    out = aligned_empty(shape, dtype)
+    out.fill(0)
+    return out
+
 
 class Workspace:
-    """Named scratch arrays that only ever grow.
+    """Named scratch arrays that only ever grow, each aligned to cache lines.
 
-    One workspace belongs to one shard or thread at a time. An array obtained under
+    One workspace belongs to one lane or thread at a time. An array obtained under
     a name is valid until the same name is asked for again.
     """
 
@@ -23,9 +53,9 @@ class Workspace:
         dtype = self.dtype if dtype is None else np.dtype(dtype)
         size = math.prod(shape)
         buffer = self._buffers.get(name)
-        if buffer is None or buffer.size < size:
+        if buffer is None or buffer.size < size or buffer.dtype != dtype:
             # A quarter more, so that slowly growing batches do not reallocate each time.
-            buffer = np.empty(size + size // 4, dtype=dtype)
+            buffer = aligned_empty(size + size // 4, dtype)
             self._buffers[name] = buffer
         return buffer[:size].reshape(shape)
 

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from fastlstm.core.errors import BackendError
 from fastlstm.core.random import make_streams
-from fastlstm.core.records import TokenSequences
+from fastlstm.core.threads import ShardPool, effective_n_jobs
 from fastlstm.estimator.validation import (
     check_classes,
     check_labels,
@@ -28,11 +28,11 @@ from fastlstm.estimator.validation import (
 from fastlstm.kernels.contract import POOLING
 from fastlstm.kernels.registry import load_backend
 from fastlstm.losses import predicted_class, probabilities
-from fastlstm.model import CHUNK_DOCUMENTS, ModelConfig, Network, init_parameters
+from fastlstm.model import ModelConfig, Network, init_parameters
 from fastlstm.optim.schedules import SCHEDULES
 from fastlstm.training.callbacks import ProgressBar
 from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
-from fastlstm.training.shards import LabelledSequences, ShardPool, effective_n_jobs
+from fastlstm.training.shards import LabelledSequences
 
 _MAX_SEED = np.iinfo(np.int32).max
 
@@ -244,11 +244,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
 
     def _start(self, seed, parameters) -> TrainingState:
         """Fresh weights, or copies of given ones, with the training stream of ``seed``."""
-        if self.precision != "float32":
-            raise BackendError(
-                f"precision={self.precision!r} is not available in this version on any "
-                "backend. Use precision='float32'."
-            )
+        # Before anything is computed: a CPU or backend without the instructions says so.
+        load_backend(self.backend).packed_dtype(np.float32, self.precision, training=True)
         streams = make_streams(seed)
         config = self._config()
         if parameters is not None:
@@ -311,21 +308,21 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         k = load_backend(self.backend)
         callbacks = [ProgressBar()] if self.verbose else []
         with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
-            Trainer(k, self.config_, state, options, pool, callbacks).run(train, valid)
+            trainer = Trainer(k, self.config_, state, options, pool, callbacks, self.precision)
+            trainer.run(train, valid)
         self.parameters_ = state.parameters
         self.history_ = state.history
         self.n_iter_ = len(state.history)
         self.stopped_by_ = state.stopped_by
         self.backend_ = k.NAME
-        self._network = Network(k, self.config_, state.parameters)
+        self._network = Network(k, self.config_, state.parameters, self.precision)
 
     # -- predicting ------------------------------------------------------------
 
     def _logits(self, X) -> np.ndarray:
         check_is_fitted(self)
         sequences = self._encode(X)
-        with ShardPool(_threads_for(sequences, self.n_jobs)) as pool:
-            return self._network.logits(sequences, self.class_prior_, pool.map)
+        return self._network.logits(sequences, self.class_prior_, effective_n_jobs(self.n_jobs))
 
     def decision_function(self, X) -> np.ndarray:
         """Logits.
@@ -391,15 +388,19 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             self._attach_network()
 
     def _attach_network(self) -> None:
-        """Make a model from a pickle or file ready to predict on this machine."""
+        """Make a model from a pickle or file ready to predict on this machine.
+
+        Weights are float32 whatever ``precision`` is, so a CPU without bfloat16
+        products predicts with float32 ones.
+        """
         k = load_backend(self.backend)
         self.backend_ = k.NAME
-        self._network = Network(k, self.config_, self.parameters_)
-
-
-def _threads_for(sequences: TokenSequences, n_jobs) -> int:
-    """One thread for what one chunk holds: starting another would cost more."""
-    return 1 if sequences.n_documents <= CHUNK_DOCUMENTS else effective_n_jobs(n_jobs)
+        try:
+            k.packed_dtype(np.float32, self.precision, training=True)
+            precision = self.precision
+        except BackendError:
+            precision = "float32"
+        self._network = Network(k, self.config_, self.parameters_, precision)
 
 
 def warn_truncated(n_truncated: int, n_documents: int, tokens_lost: int, max_length) -> None:

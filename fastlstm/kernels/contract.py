@@ -9,22 +9,32 @@ Conventions that hold for every kernel:
 - token ids and row indices are int32, step and length arrays int64;
 - packed time-major sequences, longest document first, no padding.
 
-Two functions describe memory instead of computing. ``packed_shape(k, n, dtype)``
-is the shape of a (k, n) matrix after ``pack``, whose layout is the backend's own
-affair. ``padded_width(n, dtype)`` is the row length of an array that ``matmul``
-writes ``n`` columns into; the columns beyond ``n`` hold no meaning.
+Four functions describe memory instead of computing. ``padded_width(n, dtype)`` is
+the row length of an array that a product writes ``n`` columns into; the columns
+beyond ``n`` hold no meaning. ``packed_dtype(dtype, precision, training)`` is the element
+type of packed weights and of scratch memory, and decides the precision of products.
+``packed_shape(k, n, dtype)`` is the shape of a (k, n) matrix after ``pack`` for such
+a type, ``scratch_size(...)`` the length of the scratch memory and ``block_rows`` the
+number of rows of a sweep's working memory.
 """
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
 
 KERNELS = (
     "padded_width",
+    "packed_dtype",
     "packed_shape",
+    "scratch_size",
+    "block_rows",
     "pack",
     "matmul",
     "weight_gradient",
-    "bias_gradient",
     "lstm_forward",
     "lstm_backward",
-    "previous_states",
     "distinct_tokens",
     "gather_rows",
     "scatter_add_rows",
@@ -38,3 +48,63 @@ KERNELS = (
 
 # Codes of the pooling kernels.
 POOLING = {"last": 0, "mean": 1, "max": 2, "mean_max": 3}
+
+
+class Steps(NamedTuple):
+    """How one direction walks a packed batch.
+
+    Attributes
+    ----------
+    n_live, starts : int64 arrays, shape (n_steps,)
+        Live rows of each step, and its first row.
+    reverse : bool
+        Walk from the last step to the first.
+    column : int
+        First column of this direction in arrays that hold all directions.
+    """
+
+    n_live: np.ndarray
+    starts: np.ndarray
+    reverse: bool
+    column: int
+
+
+class PackedDirection(NamedTuple):
+    """Weights of one direction in the backend's layout; ``_t`` are the transposed ones.
+
+    ``b`` is a float array of shape (padded_width(4 * hidden),).
+    """
+
+    w_x: np.ndarray
+    w_x_t: np.ndarray
+    w_h: np.ndarray
+    w_h_t: np.ndarray
+    b: np.ndarray
+    n_inputs: int
+    hidden: int
+
+
+class DirectionState(NamedTuple):
+    """States before a direction's first step, float arrays of shape (n_documents, hidden).
+
+    ``given`` is False where ``h`` is 0, so that its product can be left out.
+    """
+
+    h: np.ndarray
+    c: np.ndarray
+    given: bool
+
+
+class StateGradient(NamedTuple):
+    """Gradients of states: (n_documents, padded_width(hidden)) and (n_documents, hidden)."""
+
+    h: np.ndarray
+    c: np.ndarray
+
+
+class DirectionGradient(NamedTuple):
+    """Gradients of a direction's weights, rows padded to padded_width(4 * hidden)."""
+
+    w_x: np.ndarray
+    w_h: np.ndarray
+    b: np.ndarray

@@ -7,6 +7,8 @@ twins in ``kernels/numba``; signatures are equal and a test compares them.
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 NAME = "reference"
@@ -18,26 +20,55 @@ def padded_width(n, dtype):
     return n
 
 
+def packed_dtype(dtype, precision, training):
+    return np.dtype(np.uint16 if precision == "bfloat16" else dtype)
+
+
 def packed_shape(k, n, dtype):
     return (k, n)
 
 
+def scratch_size(n_inputs, hidden, n_documents, dtype):
+    return 1
+
+
+def block_rows(n_documents):
+    return 1
+
+
+def to_bfloat16(x):
+    """The upper 16 bits of float32 numbers, rounded to nearest even, as uint16."""
+    x = np.ascontiguousarray(x, dtype=np.float32)
+    bits = x.view(np.uint32).astype(np.uint64)
+    rounded = ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+    return np.where(np.isnan(x), np.uint16(0x7FC0), rounded)
+
+
+def from_bfloat16(bits):
+    """float32 numbers from their upper 16 bits."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def _product(a, b, dtype):
+    """``a @ b`` in the precision that the dtype of packed weights or scratch stands for."""
+    if dtype != np.uint16:
+        return a @ b
+    a, b = (x if x.dtype == np.uint16 else to_bfloat16(x) for x in (a, b))
+    return from_bfloat16(a) @ from_bfloat16(b)
+
+
 def pack(w, transpose, out):
-    out[:] = w.T if transpose else w
+    w = w.T if transpose else w
+    out[:] = to_bfloat16(w) if out.dtype == np.uint16 else w
 
 
-def matmul(a, packed, columns, bias, out):
-    out[:, :columns] = bias[:columns] + a[:, : packed.shape[0]] @ packed
+def matmul(a, depth, packed, columns, bias, scratch, out):
+    out[:, :columns] = bias[:columns] + _product(a[:, :depth], packed, packed.dtype)
 
 
-def weight_gradient(a, d, low, high, accumulate, out):
-    product = a.T @ d[:, low:high]
-    out[:, low:high] = out[:, low:high] + product if accumulate else product
-
-
-def bias_gradient(d, low, high, accumulate, out):
-    total = d[:, low:high].sum(axis=0)
-    out[low:high] = out[low:high] + total if accumulate else total
+def weight_gradient(a, d, columns, scratch, d_weights, d_bias):
+    d_weights[:, :columns] += _product(a.T, d[:, :columns], scratch.dtype)
+    d_bias[:columns] += d[:, :columns].sum(axis=0)
 
 
 def sigmoid(x):
@@ -61,28 +92,45 @@ def _received(states, initial, start, n, before, going_on):
 
 
 def lstm_forward(
-    gates, packed_w_h, h0, c0, has_initial, n_live, starts, reverse, column, h, c
+    inputs, index, weights, steps, initial, keep, scratch, ready, done, gates, h, c
 ):  # fmt: skip
-    hidden = c.shape[1]
+    n_live, starts, reverse, column = steps
+    hidden, dtype = weights.hidden, weights.w_h.dtype
     mine = h[:, column : column + hidden]
+    while ready[0] < len(h) and not reverse:
+        time.sleep(0)
+    # Eq. (46), or row by row.
+    projected = inputs[index] if len(index) else weights.b + _product(inputs, weights.w_x, dtype)
     for start, n, before, going_on in _walk(n_live, starts, reverse):
         rows = slice(start, start + n)
-        h_before = _received(mine, h0, start, n, before, going_on)
-        c_before = _received(c, c0, start, n, before, going_on)
-        i, f, g, o = np.split(gates[rows] + h_before @ packed_w_h, 4, axis=1)  # eq. (1)
+        h_before = _received(mine, initial.h, start, n, before, going_on)
+        c_before = _received(c, initial.c, start, n, before, going_on) if keep else c[:n]
+        a = projected[rows] + _product(h_before, weights.w_h, dtype)  # eq. (1)
+        i, f, g, o = np.split(a, 4, axis=1)
         i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)  # eq. (3)
-        gates[rows] = np.concatenate([i, f, g, o], axis=1)
-        c[rows] = f * c_before + i * g  # eq. (4)
-        mine[rows] = o * np.tanh(c[rows])  # eq. (5)
+        now = f * c_before + i * g  # eq. (4)
+        mine[rows] = o * np.tanh(now)  # eq. (5)
+        if keep:
+            gates[rows] = np.concatenate([i, f, g, o], axis=1)
+            c[rows] = now
+        else:
+            c[:n] = now
+    done[0] = len(h)
 
 
 def lstm_backward(
-    gates, packed_w_h_t, c0, c, d_out, n_live, starts, reverse, column, zeros, d_h, d_c
+    inputs, index, weights, steps, initial, gates, h, c, d_out, accumulate, scratch, previous,
+    zeros, d_state, d_inputs, gradient,
 ):  # fmt: skip
-    hidden = c.shape[1]
+    n_live, starts, reverse, column = steps
+    hidden, dtype = weights.hidden, weights.w_h.dtype
+    mine = h[:, column : column + hidden]
+    d_h, d_c = d_state
+    h_before = np.empty((len(h), hidden), h.dtype)
     for start, n, before, going_on in reversed(list(_walk(n_live, starts, reverse))):
         rows = slice(start, start + n)
-        c_before = _received(c, c0, start, n, before, going_on)
+        h_before[rows] = _received(mine, initial.h, start, n, before, going_on)
+        c_before = _received(c, initial.c, start, n, before, going_on)
         i, f, g, o = np.split(gates[rows], 4, axis=1)
         squashed = np.tanh(c[rows])
         into_h = d_out[rows, column : column + hidden] + d_h[:n]  # eqs. (15) and (37)
@@ -92,13 +140,15 @@ def lstm_backward(
         d_g, d_o = into_c * i * (1 - g**2), into_h * squashed * o * (1 - o)
         d_c[:n] = into_c * f  # eqs. (22) and (38)
         gates[rows] = np.concatenate([d_i, d_f, d_g, d_o], axis=1)
-        d_h[:n] = gates[rows] @ packed_w_h_t  # eqs. (23) and (38)
-
-
-def previous_states(h, h0, n_live, starts, reverse, column, out):
-    mine = h[:, column : column + out.shape[1]]
-    for start, n, before, going_on in _walk(n_live, starts, reverse):
-        out[start : start + n] = _received(mine, h0, start, n, before, going_on)
+        d_h[:n] = _product(gates[rows], weights.w_h_t, dtype)  # eqs. (23) and (38)
+    if len(index):
+        np.add.at(d_inputs, index, gates)  # eq. (47)
+    else:
+        d_x = _product(gates, weights.w_x_t, dtype)  # eq. (24)
+        d_inputs[:] = d_inputs + d_x if accumulate else d_x  # eq. (42)
+        gradient.w_x[:] += _product(inputs.T, gates, dtype)  # eq. (25)
+    gradient.w_h[:] += _product(h_before.T, gates, dtype)  # eq. (26)
+    gradient.b[:] += gates.sum(axis=0)  # eq. (27)
 
 
 def distinct_tokens(ids, slots, distinct, inverse):

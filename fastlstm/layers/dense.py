@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlstm.core.workspace import aligned_empty, aligned_zeros
+
 
 def init(rng, n_inputs, n_outputs, dtype):
     """Glorot uniform weights (Glorot & Bengio 2010) and zero biases."""
@@ -28,9 +30,9 @@ def pack(k, weights, packed=None) -> PackedDense:
     w, b = weights["w"], weights["b"]
     if packed is None:
         packed = PackedDense(
-            np.empty(k.packed_shape(*w.shape, w.dtype), w.dtype),
-            np.empty(k.packed_shape(*w.shape[::-1], w.dtype), w.dtype),
-            np.zeros(k.padded_width(len(b), w.dtype), w.dtype),
+            aligned_empty(k.packed_shape(*w.shape, w.dtype), w.dtype),
+            aligned_empty(k.packed_shape(*w.shape[::-1], w.dtype), w.dtype),
+            aligned_zeros(k.padded_width(len(b), w.dtype), w.dtype),
             len(b),
         )
     k.pack(w, False, packed.w)
@@ -39,26 +41,40 @@ def pack(k, weights, packed=None) -> PackedDense:
     return packed
 
 
+def _scratch(k, work, n_inputs, n_outputs):
+    return work.array("dense.scratch", k.scratch_size(n_inputs, n_outputs, 1, work.dtype))
+
+
 def forward(k, work, x, packed: PackedDense):
     """Logits, shape (n_documents, n_outputs); a view of a wider array."""
     out = work.array("dense.out", len(x), len(packed.b))
-    k.matmul(x, packed.w, packed.n_outputs, packed.b, out)
+    memory = _scratch(k, work, x.shape[1], packed.n_outputs)
+    k.matmul(x, x.shape[1], packed.w, packed.n_outputs, packed.b, memory, out)
     return out[:, : packed.n_outputs]
 
 
-def backward(k, work, d_logits, packed: PackedDense, n_inputs):
-    """Gradient of the input, and that of the logits as ``gradient`` needs it."""
+class DenseGradient(NamedTuple):
+    """Gradients of the weights, rows padded to padded_width(n_outputs)."""
+
+    w: np.ndarray
+    b: np.ndarray
+
+
+def zero_gradient(k, n_inputs, n_outputs, dtype) -> DenseGradient:
+    """Zeros for ``backward`` to add the gradients to."""
+    width = k.padded_width(n_outputs, dtype)
+    return DenseGradient(aligned_zeros((n_inputs, width), dtype), aligned_zeros(width, dtype))
+
+
+def backward(k, work, x, d_logits, packed: PackedDense, gradient: DenseGradient):
+    """Gradient of the input ``x``; those of the weights are added to ``gradient``."""
+    n_inputs = x.shape[1]
     d_out = work.zeros("dense.d_out", len(d_logits), len(packed.b))
     d_out[:, : packed.n_outputs] = d_logits
+    memory = _scratch(k, work, n_inputs, packed.n_outputs)
     width = k.padded_width(n_inputs, work.dtype)
-    zeros = work.zeros("dense.zeros", width)
     d_x = work.array("dense.d_x", len(d_logits), width)
-    k.matmul(d_out, packed.w_t, n_inputs, zeros, d_x)
-    return np.ascontiguousarray(d_x[:, :n_inputs]), d_out
-
-
-def gradient(k, x, d_out, accumulate, out):
-    """Add one shard's share to the gradients ``out`` of the weights."""
-    n_outputs = len(out["b"])
-    k.weight_gradient(x, d_out, 0, n_outputs, accumulate, out["w"])
-    k.bias_gradient(d_out, 0, n_outputs, accumulate, out["b"])
+    zeros = work.zeros("dense.zeros", width)
+    k.matmul(d_out, packed.n_outputs, packed.w_t, n_inputs, zeros, memory, d_x)
+    k.weight_gradient(x, d_out, packed.n_outputs, memory, gradient.w, gradient.b)
+    return np.ascontiguousarray(d_x[:, :n_inputs])

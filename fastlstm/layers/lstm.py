@@ -6,9 +6,19 @@ and ``b`` (4 * hidden), with the gates side by side as [i | f | g | o].
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+
+from fastlstm.core.workspace import aligned_empty, aligned_zeros
+from fastlstm.kernels.contract import (
+    DirectionGradient,
+    DirectionState,
+    PackedDirection,
+    StateGradient,
+    Steps,
+)
 
 DIRECTIONS = ("forward", "reverse")
 
@@ -31,33 +41,22 @@ def init(rng, n_inputs, hidden, dtype):
     return {"w_x": w_x.astype(dtype), "w_h": w_h.astype(dtype), "b": b.astype(dtype)}
 
 
-class PackedDirection(NamedTuple):
-    """Weights of one direction in the backend's layout."""
-
-    w_x: np.ndarray
-    w_x_t: np.ndarray
-    w_h: np.ndarray
-    w_h_t: np.ndarray
-    b: np.ndarray
-    n_inputs: int
-    hidden: int
-
-
-def pack(k, weights, packed=None) -> PackedDirection:
+def pack(k, weights, packed=None, precision="float32", training=False) -> PackedDirection:
     """Pack one direction's weights, into ``packed`` if it is given."""
     w_x, w_h, b = weights["w_x"], weights["w_h"], weights["b"]
     if packed is None:
         dtype = w_x.dtype
+        packed_as = k.packed_dtype(dtype, precision, training)
 
         def empty(rows, columns):
-            return np.empty(k.packed_shape(rows, columns, dtype), dtype)
+            return aligned_empty(k.packed_shape(rows, columns, packed_as), packed_as)
 
         packed = PackedDirection(
             empty(*w_x.shape),
             empty(*w_x.shape[::-1]),
             empty(*w_h.shape),
             empty(*w_h.shape[::-1]),
-            np.zeros(k.padded_width(len(b), dtype), dtype),
+            aligned_zeros(k.padded_width(len(b), dtype), dtype),
             *w_x.shape[:1],
             w_h.shape[0],
         )
@@ -90,31 +89,53 @@ class InitialState(NamedTuple):
 class LSTMCache(NamedTuple):
     """What the forward pass leaves for the backward pass.
 
-    ``gates`` and ``c`` hold one array a direction; after ``backward`` the gates
-    hold the gradients of the pre-activations, and ``d_input`` their sums per row
-    of ``inputs.rows``.
+    ``gates`` and ``c`` hold one array a direction; ``backward`` turns the gates into
+    the gradients of the pre-activations. ``rows`` has a row for each token, or is
+    None where distinct rows were projected.
     """
 
     inputs: LayerInput
+    rows: np.ndarray | None
     out: np.ndarray
     gates: list[np.ndarray]
     c: list[np.ndarray]
     initial: InitialState
-    d_input: list[np.ndarray]
-    h_before: list[np.ndarray]
+    given: bool
 
 
-def _pre_activations(k, work, name, inputs, packed, n_tokens):
-    """Input projection with bias; once per distinct row where rows repeat, eq. (46)."""
-    width = len(packed.b)
-    gates = work.array(f"{name}.gates", n_tokens, width)
+# All rows of the input are there from the start: nothing to wait for.
+_READY = np.full(1, np.iinfo(np.int64).max)
+
+_EACH_ITS_OWN = np.zeros(0, dtype=np.int32)
+
+# Projecting the distinct rows alone saves a product of ``n_inputs`` terms for each
+# repeated token, and costs a gather of all gates (in training also their sum): worth
+# it from this many terms a token on. From ``pytest benchmarks/test_engine.py -k distinct``.
+_TERMS_TRAINING = 18
+_TERMS_INFERENCE = 25
+
+
+def projects_distinct(inputs: LayerInput, n_tokens: int, terms: int) -> bool:
+    """Whether the input product is computed once for each distinct row, eq. (46)."""
     if inputs.inverse is None:
-        k.matmul(inputs.rows, packed.w_x, 4 * packed.hidden, packed.b, gates)
-        return gates
-    projected = work.array(f"{name}.projected", len(inputs.rows), width)
-    k.matmul(inputs.rows, packed.w_x, 4 * packed.hidden, packed.b, projected)
-    k.gather_rows(projected, inputs.inverse, gates)
-    return gates
+        return False
+    n_rows, n_inputs = inputs.rows.shape
+    return (n_tokens - n_rows) * n_inputs > terms * n_tokens
+
+
+def project(k, work, name, rows, packed):
+    """Rows times the input weights, with the bias, shape (n_rows, padded_width(4 * hidden))."""
+    out = work.array(name, len(rows), len(packed.b))
+    memory = scratch(k, work, packed)
+    k.matmul(rows, packed.n_inputs, packed.w_x, 4 * packed.hidden, packed.b, memory, out)
+    return out
+
+
+def scratch(k, work, packed, n_documents=1, name="lstm"):
+    """Working memory of the products of one direction."""
+    dtype = packed.w_x.dtype
+    size = k.scratch_size(packed.n_inputs, packed.hidden, n_documents, dtype)
+    return work.array(f"{name}.scratch", size, dtype=dtype)
 
 
 def forward(k, work, name, inputs, batch, directions, initial=None) -> LSTMCache:
@@ -141,30 +162,121 @@ def forward(k, work, name, inputs, batch, directions, initial=None) -> LSTMCache
     hidden = directions[0].hidden
     n, n_tokens = batch.n_documents, batch.n_tokens
     out = work.array(f"{name}.out", n_tokens, len(directions) * hidden)
-    has_initial = initial is not None
+    given = initial is not None
     if initial is None:
         zero = work.zeros(f"{name}.initial", len(directions), n, hidden)
         initial = InitialState(zero, zero)
+    distinct = projects_distinct(inputs, n_tokens, _TERMS_TRAINING)
+    rows = None if distinct else _row_for_each_token(k, work, f"{name}.rows", inputs, n_tokens)
     gates, cells = [], []
     for d, packed in enumerate(directions):
         part = f"{name}.{DIRECTIONS[d]}"
-        gates.append(_pre_activations(k, work, part, inputs, packed, n_tokens))
+        source, index = rows, _EACH_ITS_OWN
+        if distinct:
+            source = project(k, work, f"{name}.projected", inputs.rows, packed)
+            index = inputs.inverse
+        gates.append(work.array(f"{part}.gates", n_tokens, len(packed.b)))
         cells.append(work.array(f"{part}.c", n_tokens, hidden))
         k.lstm_forward(
-            gates[d], packed.w_h, initial.h[d], initial.c[d], has_initial,
-            batch.n_live, batch.starts, d == 1, d * hidden, out, cells[d],
+            source, index, packed, Steps(batch.n_live, batch.starts, d == 1, d * hidden),
+            DirectionState(initial.h[d], initial.c[d], given), True,
+            scratch(k, work, packed, n), _READY, work.array("lstm.done", 1, dtype=np.int64),
+            gates[d], out, cells[d],
         )  # fmt: skip
-    return LSTMCache(inputs, out, gates, cells, initial, [], [])
+    return LSTMCache(inputs, rows, out, gates, cells, initial, given)
 
 
-def backward(k, work, name, cache, d_out, batch, directions, d_final=None):
-    """Gradients of a layer's input rows and initial states, eqs. (15) to (24) and (39).
+def infer(k, work, name, inputs, batch, directions, projected=None):
+    """The outputs of a layer, without anything that a backward pass would need.
+
+    Parameters
+    ----------
+    k, work, name, inputs, batch, directions
+        As in ``forward``.
+    projected : list of float arrays, or None
+        For each direction the projection of all rows that ``inputs.inverse`` names.
+
+    Returns
+    -------
+    out : float array, shape (n_tokens, len(directions) * hidden)
+    """
+    sweeps, out = inference_sweeps(k, work, name, inputs, batch, directions, projected)
+    for sweep in sweeps:
+        sweep()
+    return out
+
+
+def inference_sweeps(
+    k, work, name, inputs, batch, directions, projected=None, ready=_READY, done=None
+):
+    """A call without arguments for each direction's sweep, and the array they write.
+
+    The sweeps may run at the same time. Memory is prepared here, so that nothing but
+    a kernel runs in them.
+
+    Parameters
+    ----------
+    ready, done : int64 arrays, shape (1,)
+        Rows of ``inputs.rows`` and of the output that are valid, as in the kernel
+        ``lstm_forward``; for a layer whose input is still being written.
+    """
+    hidden = directions[0].hidden
+    n, n_tokens = batch.n_documents, batch.n_tokens
+    out = work.array(f"{name}.out", n_tokens, len(directions) * hidden)
+    zero = work.zeros("lstm.initial", n, hidden)
+    distinct = projected is not None or projects_distinct(inputs, n_tokens, _TERMS_INFERENCE)
+    if not distinct:
+        rows = _row_for_each_token(k, work, f"{name}.rows", inputs, n_tokens)
+    sweeps = []
+    for d, packed in enumerate(directions):
+        part = f"{name}.{DIRECTIONS[d]}"
+        if projected is not None:
+            source = projected[d]
+        elif distinct:
+            source = project(k, work, f"{part}.projected", inputs.rows, packed)
+        else:
+            source = rows
+        arguments = (
+            source, inputs.inverse if distinct else _EACH_ITS_OWN, packed,
+            Steps(batch.n_live, batch.starts, d == 1, d * hidden),
+            DirectionState(zero, zero, False), False,
+            scratch(k, work, packed, n, part), ready,
+            work.array(f"{part}.done", 1, dtype=np.int64) if done is None else done,
+            work.array(f"{part}.gates", k.block_rows(n), len(packed.b)),
+            out, work.zeros(f"{part}.c", n, hidden),
+        )  # fmt: skip
+        sweeps.append(partial(k.lstm_forward, *arguments))
+    return sweeps, out
+
+
+def _row_for_each_token(k, work, name, inputs, n_tokens):
+    if inputs.inverse is None:
+        return inputs.rows
+    rows = work.array(name, n_tokens, inputs.rows.shape[1])
+    k.gather_rows(inputs.rows, inputs.inverse, rows)
+    return rows
+
+
+def zero_gradient(k, n_inputs, hidden, dtype) -> DirectionGradient:
+    """Zeros for ``backward`` to add one direction's gradients to."""
+    width = k.padded_width(4 * hidden, dtype)
+    return DirectionGradient(
+        aligned_zeros((n_inputs, width), dtype),
+        aligned_zeros((hidden, width), dtype),
+        aligned_zeros(width, dtype),
+    )
+
+
+def backward(k, work, name, cache, d_out, batch, directions, gradients, d_final=None):
+    """Gradients of a layer (docs/maths.md, eqs. (15) to (27) and (39)).
 
     Parameters
     ----------
     cache : LSTMCache
-        From ``forward``; its ``d_input`` and ``h_before`` are filled for ``gradient``.
+        From ``forward``; used up.
     d_out : float array, shape (n_tokens, directions * hidden)
+    gradients : list of DirectionGradient
+        Those of the weights are added to it.
     d_final : InitialState or None
         Gradients of each document's last states, if the loss sees them.
 
@@ -174,59 +286,46 @@ def backward(k, work, name, cache, d_out, batch, directions, d_final=None):
     d_initial : InitialState
     """
     hidden = directions[0].hidden
-    n, (n_rows, n_inputs) = batch.n_documents, cache.inputs.rows.shape
-    padded = k.padded_width(hidden, work.dtype)
-    zeros = work.zeros(f"{name}.zeros", max(padded, k.padded_width(n_inputs, work.dtype)))
+    n, n_tokens, dtype = batch.n_documents, batch.n_tokens, work.dtype
+    n_rows, n_inputs = cache.inputs.rows.shape
+    padded, padded_inputs = k.padded_width(hidden, dtype), k.padded_width(n_inputs, dtype)
+    zeros = work.zeros(f"{name}.zeros", max(padded, padded_inputs))
     d_h = work.zeros(f"{name}.d_h", len(directions), n, padded)
     d_c = work.zeros(f"{name}.d_c", len(directions), n, hidden)
     if d_final is not None:
         d_h[:, :, :hidden], d_c[:] = d_final.h, d_final.c
-    d_rows = work.array(f"{name}.d_rows", n_rows, k.padded_width(n_inputs, work.dtype))
-    cache.d_input.clear()
-    cache.h_before.clear()
+    distinct = cache.rows is None
+    d_tokens = work.array(f"{name}.d_tokens", n_rows if distinct else n_tokens, padded_inputs)
+    previous = work.array("lstm.previous", k.block_rows(n), hidden)
     for d, packed in enumerate(directions):
-        part = f"{name}.{DIRECTIONS[d]}"
-        gates = cache.gates[d]
+        memory = scratch(k, work, packed, n)
+        d_inputs = d_tokens
+        if distinct:
+            d_inputs = work.zeros("lstm.summed", n_rows, len(packed.b))
         k.lstm_backward(
-            gates, packed.w_h_t, cache.initial.c[d], cache.c[d], d_out,
-            batch.n_live, batch.starts, d == 1, d * hidden, zeros, d_h[d], d_c[d],
+            cache.inputs.rows if distinct else cache.rows,
+            cache.inputs.inverse if distinct else _EACH_ITS_OWN, packed,
+            Steps(batch.n_live, batch.starts, d == 1, d * hidden),
+            DirectionState(cache.initial.h[d], cache.initial.c[d], cache.given),
+            cache.gates[d], cache.out, cache.c[d], d_out, d == 1, memory, previous, zeros,
+            StateGradient(d_h[d], d_c[d]), d_inputs, gradients[d],
         )  # fmt: skip
-        h_before = work.array(f"{part}.h_before", batch.n_tokens, hidden)
-        k.previous_states(
-            cache.out, cache.initial.h[d], batch.n_live, batch.starts, d == 1, d * hidden, h_before
-        )
-        cache.h_before.append(h_before)
-        summed = gates
-        if cache.inputs.inverse is not None:
-            summed = work.zeros(f"{part}.summed", n_rows, gates.shape[1])
-            k.scatter_add_rows(gates, cache.inputs.inverse, summed)  # eq. (47)
-        cache.d_input.append(summed)
-        into = d_rows if d == 0 else work.array(f"{name}.d_rows_reverse", *d_rows.shape)
-        k.matmul(summed, packed.w_x_t, n_inputs, zeros, into)  # eqs. (24) and (49)
-        if d == 1:
-            d_rows[:, :n_inputs] += into[:, :n_inputs]  # eq. (42)
-    return _narrow(d_rows, n_inputs), InitialState(d_h[:, :, :hidden], d_c)
+        if distinct:  # eqs. (48) and (49)
+            into = d_tokens if d == 0 else work.array("lstm.d_reverse", *d_tokens.shape)
+            k.matmul(d_inputs, 4 * hidden, packed.w_x_t, n_inputs, zeros, memory, into)
+            unused = work.zeros("lstm.unused", len(packed.b))
+            k.weight_gradient(
+                cache.inputs.rows, d_inputs, 4 * hidden, memory, gradients[d].w_x, unused
+            )
+            if d == 1:
+                d_tokens += into  # eq. (42)
+    d_initial = InitialState(d_h[:, :, :hidden], d_c)
+    if distinct or cache.inputs.inverse is None:
+        return _narrow(d_tokens, n_inputs), d_initial
+    d_rows = work.zeros(f"{name}.d_rows", n_rows, n_inputs)
+    k.scatter_add_rows(d_tokens, cache.inputs.inverse, d_rows)
+    return d_rows, d_initial
 
 
 def _narrow(padded, width):
     return padded if padded.shape[1] == width else np.ascontiguousarray(padded[:, :width])
-
-
-def gradient(k, cache, d, low, high, accumulate, out):
-    """Add one shard's share to columns ``low:high`` of a direction's gradients.
-
-    Parameters
-    ----------
-    cache : LSTMCache
-        After ``backward``.
-    d : int
-        0 for the forward direction, 1 for the reverse one.
-    low, high : int
-        Columns, ``low`` a multiple of the backend's panel width.
-    accumulate : bool
-    out : dict of float arrays ``w_x``, ``w_h``, ``b``
-    """
-    # Eqs. (25) to (27); over distinct rows eq. (48).
-    k.weight_gradient(cache.inputs.rows, cache.d_input[d], low, high, accumulate, out["w_x"])
-    k.weight_gradient(cache.h_before[d], cache.gates[d], low, high, accumulate, out["w_h"])
-    k.bias_gradient(cache.d_input[d], low, high, accumulate, out["b"])

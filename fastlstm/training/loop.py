@@ -11,6 +11,7 @@ import numpy as np
 from fastlstm import model as network
 from fastlstm.core.errors import NonFiniteLossWarning
 from fastlstm.core.records import UNK_ID
+from fastlstm.core.threads import ShardPool
 from fastlstm.data.batching import minibatches
 from fastlstm.losses import loss_for, predicted_class
 from fastlstm.optim.optimizers import clip_factor, make_optimizer
@@ -18,12 +19,15 @@ from fastlstm.optim.schedules import make_schedule
 from fastlstm.training.callbacks import Callback, InterruptGuard
 from fastlstm.training.history import EpochRecord
 from fastlstm.training.shards import (
+    SMALL_STEP,
     GradientEngine,
     LabelledSequences,
-    ShardPool,
 )
 
 _WHOLE = np.zeros(1, dtype=np.int32)
+
+# Rows of the embedding that one task updates.
+_ROWS_AT_ONCE = 1024
 
 # Steps between copies of weights that gave a finite loss.
 _KEEP_EVERY = 100
@@ -107,9 +111,11 @@ class Trainer:
     options : TrainingOptions
     pool : ShardPool
     callbacks : list of Callback
+    precision : {"float32", "bfloat16"}
+        Of the LSTM's matrix products; weights and their updates are float32.
     """
 
-    def __init__(self, k, config, state, options, pool, callbacks=()):
+    def __init__(self, k, config, state, options, pool, callbacks=(), precision="float32"):
         self.k, self.config, self.state, self.options = k, config, state, options
         self.pool: ShardPool = pool
         self.callbacks: list[Callback] = list(callbacks)
@@ -120,7 +126,7 @@ class Trainer:
         )
         if state.slots_of != options.optimizer:
             self._reset_slots()
-        self.packed = network.pack_model(k, config, parameters)
+        self.packed = network.pack_model(k, config, parameters, precision, training=True)
         self._good = None  # weights that gave a finite loss
 
     def run(self, train: LabelledSequences, valid: LabelledSequences | None) -> None:
@@ -170,7 +176,7 @@ class Trainer:
         batches = minibatches(lengths, self.options.batch_size, state.rng)
         for number, rows in enumerate(batches, start=1):
             result = self.engine(state.parameters, self.packed, train, rows, state.rng)
-            norm = self._squared_norm(result)
+            norm = result.squared_norm
             if not (np.isfinite(result.loss) and np.isfinite(norm)):
                 self._warn_non_finite(f"the loss was not finite in epoch {epoch}, batch {number}")
                 return None
@@ -211,21 +217,36 @@ class Trainer:
         ids[places] = UNK_ID
         return train._replace(sequences=train.sequences._replace(ids=ids))
 
-    def _squared_norm(self, result) -> float:
-        dense = self.k.squared_norm(result.dense.flat)
-        return float(dense + self.k.squared_norm(result.embedding.values.ravel()))
-
     def _update(self, result, rate, scale) -> None:
+        """One step of the optimiser, in parts that threads share out, and packed weights."""
         state = self.state
         state.step += 1
-        parameters = state.parameters
-        for table, rows, gradient, slots in (
-            (parameters.flat[None], _WHOLE, result.dense.flat[None], state.slots[0]),
-            (parameters.embedding, result.embedding.tokens, result.embedding.values,
-             state.slots[1]),
-        ):  # fmt: skip
-            self.optimizer.update(self.k, table, rows, gradient, slots, state.step, rate, scale)
-        network.pack_model(self.k, self.config, parameters, self.packed)
+        parameters, network_state = state.parameters, state.slots
+
+        def rows_of_the_embedding(part):
+            rows, values = result.embedding.tokens[part], result.embedding.values[part]
+            self.optimizer.update(
+                self.k, parameters.embedding, rows, values, network_state[1], state.step, rate,
+                scale,
+            )  # fmt: skip
+
+        def dense_part(name):
+            where = parameters.part(name)
+            self.optimizer.update(
+                self.k, parameters.flat[None, where], _WHOLE, result.dense.flat[None, where],
+                [slot[:, where] for slot in network_state[0]], state.step, rate, scale,
+            )  # fmt: skip
+            network.repack(self.k, self.packed, parameters, name)
+
+        count = len(result.embedding.tokens)
+        parts = [
+            *((dense_part, name) for name in self.engine.parts),
+            *((rows_of_the_embedding, slice(first, first + _ROWS_AT_ONCE))
+              for first in range(0, count, _ROWS_AT_ONCE)),
+        ]  # fmt: skip
+        run = self.pool.map if result.n_tokens >= SMALL_STEP else map
+        for _ in run(lambda part: part[0](part[1]), parts):
+            pass
 
     def _validate(self, record: EpochRecord, valid: LabelledSequences) -> None:
         started = time.perf_counter()
@@ -237,7 +258,8 @@ class Trainer:
 
     def _restore(self, parameters: network.Parameters) -> None:
         self.state.parameters = parameters
-        network.pack_model(self.k, self.config, parameters, self.packed)
+        for part in self.engine.parts:
+            network.repack(self.k, self.packed, parameters, part)
 
     def _is_finite(self, record: EpochRecord) -> bool:
         """Whether the weights, which the last step changed, and their validation are finite."""

@@ -14,22 +14,16 @@ from fastlstm.kernels.numba.elementwise import (
     sgd_update,
     squared_norm,
 )
-from fastlstm.kernels.numba.matmul import (
-    bias_gradient,
-    matmul,
-    pack,
-    packed_shape,
-    padded_width,
-    weight_gradient,
-)
-from fastlstm.kernels.numba.sweep import lstm_backward, lstm_forward, previous_states
+from fastlstm.kernels.numba.matmul import matmul, pack, weight_gradient
+from fastlstm.kernels.numba.memory import packed_dtype, packed_shape, padded_width, scratch_size
+from fastlstm.kernels.numba.sweep import block_rows, lstm_backward, lstm_forward
 
 NAME = "numba"
 
 __all__ = [
     "NAME",
     "adam_update",
-    "bias_gradient",
+    "block_rows",
     "distinct_tokens",
     "dropout",
     "gather_rows",
@@ -37,12 +31,13 @@ __all__ = [
     "lstm_forward",
     "matmul",
     "pack",
+    "packed_dtype",
     "packed_shape",
     "padded_width",
     "pool_backward",
     "pool_forward",
-    "previous_states",
     "scatter_add_rows",
+    "scratch_size",
     "sgd_update",
     "squared_norm",
     "weight_gradient",

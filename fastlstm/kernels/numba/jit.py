@@ -29,15 +29,17 @@ from numba.core.serialize import dumps
 
 import fastlstm
 from fastlstm.core.paths import user_cache_dir
+from fastlstm.kernels.numba.host import LEVEL
 
 # Never "nnan" or "ninf": a NaN must come out of a kernel as a NaN.
 FAST_MATH = {"contract", "nsz", "reassoc"}
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": FAST_MATH}
 _DIGEST_BYTES = 32
 
 
 def jit(function):
     """Compile ``function`` on first call; keep the result between processes."""
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=FAST_MATH)(function)
+    dispatcher = numba.njit(**OPTIONS)(function)
     dispatcher._cache = KernelCache(function)
     return dispatcher
 
@@ -87,7 +89,7 @@ class KernelCache(_Cache):
 
     def _path(self, signature, codegen) -> Path:
         function = f"{self._function.__module__}.{self._function.__qualname__}"
-        key = repr((function, str(signature), codegen.magic_tuple(), _sources_digest()))
+        key = repr((function, str(signature), codegen.magic_tuple(), LEVEL, _sources_digest()))
         name = hashlib.sha256(key.encode()).hexdigest()[:24]
         return kernel_cache_dir() / f"{self._function.__name__}-{name}.bin"
 

@@ -6,268 +6,271 @@ document. Both directions walk the same packing. Walking forward, every document
 starts at step 0; walking in reverse, a document joins at its last token. Either
 way the rows of a step that continue are the first ones, and the others start
 from the initial state.
+
+A sweep goes block by block: some steps whose tokens are one run of rows. What a
+block needs of a matrix product is computed while the block is in the cache: its
+input projection before its steps, its gradients of inputs and weights after them.
 """
 
 from __future__ import annotations
 
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
-
+from fastlstm.kernels.numba.cell import cell_backward, cell_forward
 from fastlstm.kernels.numba.jit import jit
-from fastlstm.kernels.numba.lanes import data_pointer, for_each_chunk
-from fastlstm.kernels.numba.matmul import matmul_rows
+from fastlstm.kernels.numba.products import add_gradient, left_operand, product_rows
+from fastlstm.kernels.numba.progress import publish, wait_for
+
+# Tokens of a block, unless a single step has more.
+BLOCK_TOKENS = 96
 
 
-def _pointers(context, builder, kinds, values):
-    """Pointers ``array + offset`` for alternating (array, offset) arguments."""
-    pairs = zip(kinds[::2], values[::2], values[1::2], strict=True)
-    return [
-        builder.gep(data_pointer(context, builder, kind, array), [offset])
-        for kind, array, offset in pairs
-    ]
+def block_rows(n_documents: int) -> int:
+    """Rows of a block at most, for ``n_documents`` packed documents."""
+    return max(BLOCK_TOKENS, n_documents)
 
 
-@intrinsic
-def _cell_forward(
-    typingctx, gates, gates_at, c_before, c_before_at, c, c_at, h, h_at, hidden
-):  # fmt: skip
-    """One document, one step: pre-activations become gates, then c and h.
+@jit
+def _block_end(n_live, first, direction):
+    """Step behind a block that begins at step ``first`` and walks in ``direction``."""
+    step, tokens = first, 0
+    while 0 <= step < len(n_live) and (step == first or tokens + n_live[step] <= BLOCK_TOKENS):
+        tokens += n_live[step]
+        step += direction
+    return step
 
-    docs/maths.md, eqs. (3) to (5). ``gates`` holds [i | f | g | o] and is changed in place.
-    """
 
-    def codegen(context, builder, signature, values):
-        n = values[8]
-        at_gates, at_before, at_c, at_h = _pointers(
-            context, builder, signature.args[:8], values[:8]
-        )
-
-        def body(lanes, j):
-            def gate(position):
-                offset = builder.mul(n, ir.Constant(n.type, position))
-                return builder.gep(at_gates, [builder.add(offset, j)])
-
-            i = lanes.sigmoid(lanes.load(gate(0)))  # eq. (3)
-            f = lanes.sigmoid(lanes.load(gate(1)))
-            g = lanes.tanh(lanes.load(gate(2)))
-            o = lanes.sigmoid(lanes.load(gate(3)))
-            before = lanes.load(builder.gep(at_before, [j]))
-            now = lanes.fma(f, before, lanes.mul(i, g))  # eq. (4)
-            for position, value in enumerate((i, f, g, o)):
-                lanes.store(value, gate(position))
-            lanes.store(now, builder.gep(at_c, [j]))
-            lanes.store(lanes.mul(o, lanes.tanh(now)), builder.gep(at_h, [j]))  # eq. (5)
-
-        for_each_chunk(builder, gates.dtype, n, body)
-        return context.get_dummy_value()
-
-    arguments = (
-        gates, types.int64, c_before, types.int64, c, types.int64, h, types.int64, types.int64,
+@jit
+def _project(inputs, index, weights, first, count, scratch, gates, gates_at):
+    """Input projection with its bias of ``count`` tokens from ``first`` on."""
+    row = gates.shape[1]
+    if len(index):
+        # Eq. (46): the rows of ``inputs`` are projected already, once a distinct token.
+        for p in range(count):
+            source, target = index[first + p], gates_at // row + p
+            for j in range(row):
+                gates[target, j] = inputs[source, j]
+        return
+    depth = inputs.shape[1]
+    a, a_at, a_row = left_operand(
+        inputs, first * depth, depth, count, depth, weights.w_x, scratch, 0
+    )
+    product_rows(
+        a, a_at, a_row, count, weights.w_x, 4 * weights.hidden, weights.b, 0, 0,
+        gates, gates_at, row,
     )  # fmt: skip
-    return types.void(*arguments), codegen
 
 
-@intrinsic
-def _cell_backward(
-    typingctx, gates, gates_at, c_before, c_before_at, c, c_at, d_out, d_out_at,
-    d_h, d_h_at, d_c, d_c_at, hidden,
-):  # fmt: skip
-    """One document, one step, backward: gates become gradients of pre-activations.
-
-    docs/maths.md, eqs. (15) to (22). ``d_c`` leaves as the gradient of the state before.
-    """
-
-    def codegen(context, builder, signature, values):
-        n = values[12]
-        at_gates, at_before, at_c, at_d_out, at_d_h, at_d_c = _pointers(
-            context, builder, signature.args[:12], values[:12]
-        )
-
-        def body(lanes, j):
-            def gate(position):
-                offset = builder.mul(n, ir.Constant(n.type, position))
-                return builder.gep(at_gates, [builder.add(offset, j)])
-
-            def times_slope_of_sigmoid(d, y):  # eq. (11)
-                return lanes.mul(d, lanes.mul(y, lanes.sub(one, y)))
-
-            def times_slope_of_tanh(d, y):  # eq. (12)
-                return lanes.mul(d, lanes.sub(one, lanes.mul(y, y)))
-
-            one = lanes.constant(1.0)
-            i, f, g, o = (lanes.load(gate(position)) for position in range(4))
-            squashed = lanes.tanh(lanes.load(builder.gep(at_c, [j])))
-            before = lanes.load(builder.gep(at_before, [j]))
-            into_h = lanes.add(  # eq. (15)
-                lanes.load(builder.gep(at_d_out, [j])), lanes.load(builder.gep(at_d_h, [j]))
-            )
-            d_o = lanes.mul(into_h, squashed)  # eq. (17)
-            into_c = lanes.add(  # eq. (16)
-                lanes.load(builder.gep(at_d_c, [j])),
-                times_slope_of_tanh(lanes.mul(into_h, o), squashed),
-            )
-            # eq. (21), of the gates' gradients by eqs. (18), (19) and (20)
-            lanes.store(times_slope_of_sigmoid(lanes.mul(into_c, g), i), gate(0))
-            lanes.store(times_slope_of_sigmoid(lanes.mul(into_c, before), f), gate(1))
-            lanes.store(times_slope_of_tanh(lanes.mul(into_c, i), g), gate(2))
-            lanes.store(times_slope_of_sigmoid(d_o, o), gate(3))
-            lanes.store(lanes.mul(into_c, f), builder.gep(at_d_c, [j]))  # eq. (22)
-
-        for_each_chunk(builder, gates.dtype, n, body)
-        return context.get_dummy_value()
-
-    arguments = (
-        gates, types.int64, c_before, types.int64, c, types.int64, d_out, types.int64,
-        d_h, types.int64, d_c, types.int64, types.int64,
+@jit
+def _recurrent(h, h_at, h_row, n, weights, scratch, gates, gates_at):
+    """Add the recurrent product of eq. (1) onto the projections of one step."""
+    hidden = weights.hidden
+    a, a_at, a_row = left_operand(h, h_at, h_row, n, hidden, weights.w_h, scratch, 0)
+    product_rows(
+        a, a_at, a_row, n, weights.w_h, 4 * hidden,
+        gates, gates_at, gates.shape[1], gates, gates_at, gates.shape[1],
     )  # fmt: skip
-    return types.void(*arguments), codegen
 
 
 @jit
 def lstm_forward(
-    gates, packed_w_h, h0, c0, has_initial, n_live, starts, reverse, column, h, c
+    inputs, index, weights, steps, initial, keep, scratch, ready, done, gates, h, c
 ):  # fmt: skip
-    """Run one LSTM direction over packed sequences.
+    """Run one LSTM direction over packed sequences (docs/maths.md, eqs. (1) to (6)).
 
     Parameters
     ----------
-    gates : float array, shape (n_tokens, padded_width(4 * hidden))
-        In: input projections with the bias, [i | f | g | o] of ``hidden`` each.
-        Out: the gates after their activations.
-    packed_w_h : float array
-        Recurrent weights (hidden, 4 * hidden) as ``pack`` left them.
-    h0, c0 : float arrays, shape (n_documents, hidden)
-        Initial states; zeros where there are none.
-    has_initial : bool
-        Whether ``h0`` may differ from 0, so that its product is needed.
-    n_live, starts : int64 arrays, shape (n_steps,)
-        Live rows of each step, and its first row.
-    reverse : bool
-        Walk from the last step to the first.
-    column : int
-        First column of ``h`` that this direction writes.
-    h : float array, shape (n_tokens, directions * hidden); columns overwritten
-    c : float array, shape (n_tokens, hidden); overwritten
+    inputs : float array, shape (n_tokens, n_inputs)
+        The layer's input; with ``index`` the projected distinct tokens, bias
+        included, shape (n_distinct, padded_width(4 * hidden)).
+    index : int32 array, shape (n_tokens,) or (0,)
+        Row of ``inputs`` that each token reads; empty where each has its own.
+    weights : PackedDirection
+    steps : Steps
+    initial : InitialState
+    keep : bool
+        Keep what the backward pass needs.
+    scratch : array, shape (scratch_size(...),)
+    ready : int64 array, shape (1,)
+        Rows of ``inputs`` that are valid; another thread may raise it meanwhile, and
+        the sweep waits for the rows that it needs. Only walking forward.
+    done : int64 array, shape (1,)
+        Becomes the number of rows of ``h`` that are valid, block after block.
+    gates : float array
+        With ``keep`` shape (n_tokens, padded_width(4 * hidden)): becomes the gates
+        after their activations, [i | f | g | o] of ``hidden`` each. Otherwise
+        working memory of ``block_rows`` such rows.
+    h : float array, shape (n_tokens, directions * hidden)
+        The columns from ``steps.column`` on are overwritten.
+    c : float array
+        With ``keep`` shape (n_tokens, hidden), overwritten. Otherwise
+        (n_documents, hidden): on entry the initial states, then the last ones.
     """
-    hidden = c.shape[1]
-    columns = 4 * hidden
-    gate_row, h_row = gates.shape[1], h.shape[1]
-    n_steps = len(n_live)
+    n_live, starts, reverse, column = steps
+    hidden, gate_row, h_row = weights.hidden, gates.shape[1], h.shape[1]
+    direction = -1 if reverse else 1
+    step = len(n_live) - 1 if reverse else 0
     before, n_before = 0, 0
-    for s in range(n_steps):
-        t = n_steps - 1 - s if reverse else s
-        start, n = starts[t], n_live[t]
-        going_on = min(n, n_before)
-        place = start * gate_row
-        # The recurrent product of eq. (1), from the states of eqs. (34) and (35).
-        if going_on > 0:
-            matmul_rows(
-                h, before * h_row + column, h_row, going_on, packed_w_h, columns,
-                gates, place, gate_row, gates, place,
-            )  # fmt: skip
-        if has_initial and n > going_on:
-            place += going_on * gate_row
-            matmul_rows(
-                h0, going_on * hidden, hidden, n - going_on, packed_w_h, columns,
-                gates, place, gate_row, gates, place,
-            )  # fmt: skip
-        for row in range(n):
-            token = start + row
-            if row < going_on:
-                _cell_forward(
-                    gates, token * gate_row, c, (before + row) * hidden,
-                    c, token * hidden, h, token * h_row + column, hidden,
+    while 0 <= step < len(n_live):
+        end = _block_end(n_live, step, direction)
+        first = starts[end + 1] if reverse else starts[step]
+        last = step if reverse else end - 1
+        count = starts[last] + n_live[last] - first
+        shift = 0 if keep else first
+        if not reverse:
+            wait_for(ready, first + count)
+        _project(inputs, index, weights, first, count, scratch, gates, (first - shift) * gate_row)
+        while step != end:
+            start, n = starts[step], n_live[step]
+            going_on = min(n, n_before)
+            place = (start - shift) * gate_row
+            # From the states of eqs. (34) and (35).
+            if going_on > 0:
+                _recurrent(
+                    h, before * h_row + column, h_row, going_on, weights, scratch, gates, place
+                )
+            if initial.given and n > going_on:
+                _recurrent(
+                    initial.h, going_on * hidden, hidden, n - going_on, weights, scratch,
+                    gates, place + going_on * gate_row,
                 )  # fmt: skip
-            else:
-                _cell_forward(
-                    gates, token * gate_row, c0, row * hidden,
-                    c, token * hidden, h, token * h_row + column, hidden,
-                )  # fmt: skip
-        before, n_before = start, n
+            for row in range(n):
+                at_gates = place + row * gate_row
+                at_h = (start + row) * h_row + column
+                at_c = ((start + row) if keep else row) * hidden
+                if not keep:
+                    cell_forward(gates, at_gates, c, at_c, c, at_c, h, at_h, hidden)
+                elif row < going_on:
+                    at_before = (before + row) * hidden
+                    cell_forward(gates, at_gates, c, at_before, c, at_c, h, at_h, hidden)
+                else:
+                    cell_forward(gates, at_gates, initial.c, row * hidden, c, at_c, h, at_h, hidden)
+            before, n_before = start, n
+            step += direction
+        publish(done, first + count)
+
+
+@jit
+def _previous(h, h0, n_live, starts, reverse, column, first, step, end, out):
+    """Hidden states that a block's tokens received, to the front of ``out``.
+
+    docs/maths.md, eqs. (34) and (35); the rows of H_prev in eq. (26).
+    """
+    hidden, n_steps = h0.shape[1], len(n_live)
+    for t in range(min(step, end + 1), max(step + 1, end)):
+        source = t + 1 if reverse else t - 1
+        inside = 0 <= source < n_steps
+        going_on = min(n_live[t], n_live[source]) if inside else 0
+        for row in range(n_live[t]):
+            target = starts[t] - first + row
+            for j in range(hidden):
+                if row < going_on:
+                    out[target, j] = h[starts[source] + row, column + j]
+                else:
+                    out[target, j] = h0[row, j]
+
+
+@jit
+def _step_backward(weights, steps, initial, t, gates, c, d_out, scratch, zeros, d_state):
+    """One step back: its gates become gradients, ``d_state`` moves to the step before."""
+    n_live, starts, reverse, column = steps
+    hidden, gate_row = weights.hidden, gates.shape[1]
+    start, n = starts[t], n_live[t]
+    # The step whose state this one received.
+    source = t + 1 if reverse else t - 1
+    inside = 0 <= source < len(n_live)
+    going_on = min(n, n_live[source]) if inside else 0
+    before = starts[source] if inside else 0
+    for row in range(n):
+        token = start + row
+        at = (
+            token * gate_row, token * hidden, token * d_out.shape[1] + column,
+            row * d_state.h.shape[1], row * hidden,
+        )  # fmt: skip
+        if row < going_on:
+            cell_backward(
+                gates, at[0], c, (before + row) * hidden, c, at[1], d_out, at[2],
+                d_state.h, at[3], d_state.c, at[4], hidden,
+            )  # fmt: skip
+        else:
+            cell_backward(
+                gates, at[0], initial.c, row * hidden, c, at[1], d_out, at[2],
+                d_state.h, at[3], d_state.c, at[4], hidden,
+            )  # fmt: skip
+    # eqs. (23) and (38)
+    a, a_at, a_row = left_operand(
+        gates, start * gate_row, gate_row, n, 4 * hidden, weights.w_h_t, scratch, 0
+    )
+    product_rows(
+        a, a_at, a_row, n, weights.w_h_t, hidden, zeros, 0, 0, d_state.h, 0, d_state.h.shape[1]
+    )
 
 
 @jit
 def lstm_backward(
-    gates, packed_w_h_t, c0, c, d_out, n_live, starts, reverse, column, zeros, d_h, d_c
+    inputs, index, weights, steps, initial, gates, h, c, d_out, accumulate, scratch, previous,
+    zeros, d_state, d_inputs, gradient,
 ):  # fmt: skip
-    """Run one LSTM direction backward through time.
+    """Run one LSTM direction backward through time (docs/maths.md, eqs. (15) to (27)).
 
     Parameters
     ----------
-    gates : float array, shape (n_tokens, padded_width(4 * hidden))
-        In: as ``lstm_forward`` left it. Out: gradients of the pre-activations.
-    packed_w_h_t : float array
-        Transposed recurrent weights (4 * hidden, hidden), packed.
-    c0 : float array, shape (n_documents, hidden)
-    c : float array, shape (n_tokens, hidden)
+    inputs, index, weights, steps, initial, gates, h, c
+        As ``lstm_forward`` had or left them with ``keep``; with ``index`` the
+        ``inputs`` are not read. ``gates`` becomes the gradients of the
+        pre-activations.
     d_out : float array, shape (n_tokens, directions * hidden)
         Gradient of the outputs ``h``; this direction reads its columns.
-    n_live, starts, reverse, column
-        As in ``lstm_forward``.
-    zeros : float array, shape (padded_width(hidden),)
-    d_h : float array, shape (n_documents, padded_width(hidden))
-        In: gradient of the final hidden states. Out: of the initial ones.
-    d_c : float array, shape (n_documents, hidden)
-        In: gradient of the final cell states. Out: of the initial ones.
+    accumulate : bool
+        Add to ``d_inputs`` instead of overwriting it; with ``index`` always added.
+    scratch : array, shape (scratch_size(...),)
+    previous : float array, shape (block_rows(n_documents), hidden)
+        Working memory.
+    zeros : float array, shape (padded_width(max(hidden, n_inputs)),), of 0
+    d_state : StateGradient
+        In: gradients of the final states. Out: of the initial ones.
+    d_inputs : float array
+        Without ``index`` shape (n_tokens, padded_width(n_inputs)): gradient of the
+        inputs. With it (n_distinct, padded_width(4 * hidden)): the gradients of the
+        pre-activations are added to the rows that ``index`` names, eq. (47).
+    gradient : DirectionGradient
+        Added to; with ``index`` only ``w_h`` and ``b``.
     """
-    hidden = c.shape[1]
-    gate_row, d_out_row, d_h_row = gates.shape[1], d_out.shape[1], d_h.shape[1]
-    n_steps = len(n_live)
-    for s in range(n_steps):
-        t = s if reverse else n_steps - 1 - s
-        start, n = starts[t], n_live[t]
-        # The step whose state this one received.
-        source = t + 1 if reverse else t - 1
-        inside = 0 <= source < n_steps
-        going_on = min(n, n_live[source]) if inside else 0
-        before = starts[source] if inside else 0
-        for row in range(n):
-            token = start + row
-            if row < going_on:
-                _cell_backward(
-                    gates, token * gate_row, c, (before + row) * hidden, c, token * hidden,
-                    d_out, token * d_out_row + column, d_h, row * d_h_row,
-                    d_c, row * hidden, hidden,
+    n_live, starts, reverse, column = steps
+    hidden, gate_row = weights.hidden, gates.shape[1]
+    n_inputs = 0 if len(index) else inputs.shape[1]
+    direction = 1 if reverse else -1
+    step = 0 if reverse else len(n_live) - 1
+    while 0 <= step < len(n_live):
+        end = _block_end(n_live, step, direction)
+        first = starts[step] if reverse else starts[end + 1]
+        last = end - 1 if reverse else step
+        count = starts[last] + n_live[last] - first
+        for t in range(step, end, direction):
+            _step_backward(weights, steps, initial, t, gates, c, d_out, scratch, zeros, d_state)
+        _previous(h, initial.h, n_live, starts, reverse, column, first, step, end, previous)
+        place = first * gate_row
+        if len(index):
+            for p in range(first, first + count):
+                for j in range(gate_row):
+                    d_inputs[index[p], j] += gates[p, j]
+        else:
+            a, a_at, a_row = left_operand(
+                gates, place, gate_row, count, 4 * hidden, weights.w_x_t, scratch, 0
+            )
+            into, into_row = first * d_inputs.shape[1], d_inputs.shape[1]
+            if accumulate:  # eq. (42)
+                product_rows(
+                    a, a_at, a_row, count, weights.w_x_t, n_inputs,
+                    d_inputs, into, into_row, d_inputs, into, into_row,
                 )  # fmt: skip
-            else:
-                _cell_backward(
-                    gates, token * gate_row, c0, row * hidden, c, token * hidden,
-                    d_out, token * d_out_row + column, d_h, row * d_h_row,
-                    d_c, row * hidden, hidden,
+            else:  # eq. (24)
+                product_rows(
+                    a, a_at, a_row, count, weights.w_x_t, n_inputs, zeros, 0, 0,
+                    d_inputs, into, into_row,
                 )  # fmt: skip
-        # eqs. (23) and (38)
-        matmul_rows(
-            gates, start * gate_row, gate_row, n, packed_w_h_t, hidden,
-            zeros, 0, 0, d_h, 0,
+        add_gradient(  # eqs. (25) to (27)
+            inputs, first * inputs.shape[1], inputs.shape[1], n_inputs,
+            previous, 0, hidden, hidden,
+            gates, place, gate_row, count, 4 * hidden, scratch, 0,
+            gradient.w_x, gradient.w_h, gradient.b,
         )  # fmt: skip
-
-
-@jit
-def previous_states(h, h0, n_live, starts, reverse, column, out):
-    """The hidden state that each token's step received, for the weight gradient.
-
-    docs/maths.md, eqs. (34) and (35); the rows of H_prev in eq. (26).
-
-    Parameters
-    ----------
-    h : float array, shape (n_tokens, directions * hidden)
-    h0 : float array, shape (n_documents, hidden)
-    n_live, starts, reverse, column
-        As in ``lstm_forward``.
-    out : float array, shape (n_tokens, hidden); overwritten
-    """
-    hidden = out.shape[1]
-    n_steps = len(n_live)
-    before, n_before = 0, 0
-    for s in range(n_steps):
-        t = n_steps - 1 - s if reverse else s
-        start, n = starts[t], n_live[t]
-        going_on = min(n, n_before)
-        for row in range(n):
-            for j in range(hidden):
-                if row < going_on:
-                    out[start + row, j] = h[before + row, column + j]
-                else:
-                    out[start + row, j] = h0[row, j]
-        before, n_before = start, n
+        step = end

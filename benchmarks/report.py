@@ -1,0 +1,296 @@
+"""Tables and plots from the results files.
+
+    python benchmarks/report.py [--readme README.md] [--images docs/images]
+
+Rewrites what stands between ``<!-- NAME -->`` and ``<!-- end -->`` in README.md for
+each table below whose results are there, and draws the plots (needs matplotlib).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from cases import CASES
+from machine import FOLDER, RESULTS
+
+ROOT = FOLDER.parent
+GROUPS = ("PyTorch", "Keras", "ONNX Runtime", "NumPy", "TF-IDF + LR")
+_NAMES = {
+    "fastlstm": "fastlstm", "torch_one_thread": "PyTorch, 1 thread",
+    "torch_two_threads": "PyTorch, 2 threads", "onnx": "ONNX Runtime",
+    "keras_predict": "Keras, predict", "keras_call": "Keras, call",
+}  # fmt: skip
+_COLD_NAMES = {**_NAMES, "torch_one_thread": "PyTorch", "keras_call": "Keras"}
+_COLOURS = {"PyTorch": "#d95f02", "Keras": "#7570b3", "ONNX Runtime": "#66a61e",
+            "fastlstm": "#1b9e77"}  # fmt: skip
+
+
+def read(folder: Path, name: str) -> dict | None:
+    """A results file; None if there is none."""
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def markdown(header, rows) -> str:
+    """A table; ``header`` and each row are sequences of str."""
+    lines = ["| " + " | ".join(line) + " |" for line in (header, *rows)]
+    lines.insert(1, "|---" * len(header) + "|")
+    return "\n".join(lines)
+
+
+# -- the tables: folder of results -> Markdown, or None without results ---------------
+
+
+def review_sets_table(folder: Path) -> str | None:
+    """Accuracy on the public review sets."""
+    results = read(folder, "review_sets")
+    if results is None:
+        return None
+    header = ("set", "to train on", "to test on", "TF-IDF + LR", "LSTM", "LSTM macro-F1",
+              "training, s")  # fmt: skip
+    rows = [
+        (
+            name, f"{row['n_train']:,}", f"{row['n_test']:,}",
+            f"{row['tfidf_test_accuracy']:.1%}", f"{row['test_accuracy']:.1%}",
+            f"{row['test_macro_f1']:.1%}", f"{row['lstm_seconds']:.0f}",
+        )
+        for name, row in results["sets"].items()
+    ]  # fmt: skip
+    return markdown(header, rows)
+
+
+def speed_table(folder: Path) -> str | None:
+    """Cost of a token in each case and precision, and the peers' beside it."""
+    found = {name: read(folder, name) for name in CASES}
+    found = {n: r for n, r in found.items() if r is not None and "us_per_token" in r}
+    if not found:
+        return None
+    groups = [g for g in GROUPS if any(g in r["best"] for r in found.values())]
+    rows = []
+    for name, result in found.items():
+        for precision, own in (("float32", "fastlstm"), ("bfloat16", "fastlstm_bf16")):
+            ratios = group_ratios(result, precision)
+            if own not in result["us_per_token"]:
+                continue
+            cells = [f"{ratios[g]:.2f} x" if g in ratios else "" for g in groups]
+            label = name.replace("_", " ") + (", bfloat16" if precision == "bfloat16" else "")
+            rows.append((label, f"{result['us_per_token'][own]:.2f}", *cells))
+    return markdown(("case", "fastlstm, us a token", *groups), rows)
+
+
+def group_ratios(result: dict, precision: str) -> dict[str, float]:
+    """Time of each group's best way beside fastlstm's in the same precision."""
+    key = "times_fastlstm" if precision == "float32" else "times_fastlstm_bf16"
+    ratios = result.get(key, {})
+    best = {group: ways.get(precision) for group, ways in result["best"].items()}
+    return {g: ratios[name] for g, name in best.items() if name in ratios and g != "fastlstm"}
+
+
+def ways_table(folder: Path) -> str | None:
+    """Every library and way of every case."""
+    rows = []
+    for name in CASES:
+        result = read(folder, name)
+        if result is None or "us_per_token" not in result:
+            continue
+        for library, cost in result["us_per_token"].items():
+            share = result.get("share_of_peak", {}).get(library)
+            rows.append((
+                name.replace("_", " "), library, f"{cost:.2f}",
+                f"{result['times_fastlstm'][library]:.2f} x",
+                "" if share is None else f"{share:.1%}",
+                f"{result['peak_mib'][library]:.0f}",
+            ))  # fmt: skip
+    header = ("case", "library", "us a token", "beside fastlstm", "share of peak",
+              "peak memory, MiB")  # fmt: skip
+    return markdown(header, rows) if rows else None
+
+
+def latency_table(folder: Path) -> str | None:
+    """Median and 99th percentile of a call on one text."""
+    result = read(folder, "one_document")
+    if result is None:
+        return None
+    lengths = list(result["summary"]["fastlstm"])
+    rows = [
+        (
+            _NAMES.get(name, name),
+            *(f"{v[n]['p50_us'] / 1e3:.2f} / {v[n]['p99_us'] / 1e3:.2f}" for n in lengths),
+        )
+        for name, v in result["summary"].items()
+    ]
+    return markdown(("ms a call, p50 / p99", *(f"{n} tokens" for n in lengths)), rows)
+
+
+def cold_start_table(folder: Path) -> str | None:
+    """From the start of a process to the first probability."""
+    result = read(folder, "cold_start")
+    if result is None:
+        return None
+    rows = [
+        (
+            _COLD_NAMES.get(name, name), f"{v['seconds']:.2f}", f"{v['import_seconds']:.2f}",
+            f"{v['peak_mib']:.0f}",
+            "" if v["installed_mib"] is None else f"{v['installed_mib']:.0f}",
+        )
+        for name, v in result["summary"].items()
+    ]  # fmt: skip
+    header = ("", "first probability, s", "of it import, s", "peak memory, MiB",
+              "installed, MiB")  # fmt: skip
+    return markdown(header, rows)
+
+
+def growth_table(folder: Path) -> str | None:
+    """fastlstm's cost of a token along each axis."""
+    result = read(folder, "growth")
+    if result is None:
+        return None
+    rows = []
+    for kind, axes in result["summary"].items():
+        for axis, found in axes.items():
+            curve = found["us_per_token"]
+            costs = ", ".join(f"{int(value):,}: {cost:.2f}" for value, cost in curve.items())
+            rows.append((f"{kind}, {axis}", costs, f"{found['max_over_min']:.2f}"))
+    return markdown(("", "us a token", "largest / smallest"), rows)
+
+
+TABLES: dict[str, Callable[[Path], str | None]] = {
+    "review sets": review_sets_table,
+    "speed": speed_table,
+    "all ways": ways_table,
+    "latency": latency_table,
+    "cold start": cold_start_table,
+    "growth": growth_table,
+}
+
+
+def fill(text: str, folder: Path) -> str:
+    """The text with the tables of the results in ``folder`` between their marks."""
+    for name, make in TABLES.items():
+        marked = re.compile(f"<!-- {re.escape(name)} -->.*?<!-- end -->", re.DOTALL)
+        table = make(folder) if marked.search(text) else None
+        if table is not None:
+            new = f"<!-- {name} -->\n{table}\n<!-- end -->"
+            text = marked.sub(lambda _, new=new: new, text)
+    return text
+
+
+# -- the plots -------------------------------------------------------------------------
+
+
+def _axes(title, label, size):
+    """A figure of the style of all plots, and its axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(size, layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_ylabel(label)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _save(figure, path: Path):
+    import matplotlib
+
+    matplotlib.rcParams["svg.hashsalt"] = "fastlstm"  # the same file from the same numbers
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def ratio_bars(folder: Path):
+    """Bars of each peer's time beside fastlstm's, by case and precision; a figure or None."""
+    bars = []
+    for name in CASES:
+        result = read(folder, name)
+        if result is None or "us_per_token" not in result or name == "whole_job":
+            continue
+        for precision, end in (("float32", ""), ("bfloat16", "\nbfloat16")):
+            ratios = group_ratios(result, precision)
+            ratios = {g: r for g, r in ratios.items() if g in _COLOURS}
+            if ratios:
+                bars.append((name.replace("_", "\n") + end, ratios))
+    if not bars:
+        return None
+    figure, axes = _axes("Time beside fastlstm (1 = as fast, higher = slower)",
+                         "times fastlstm", (1.6 + 1.2 * len(bars), 3.6))  # fmt: skip
+    groups = [g for g in GROUPS if any(g in ratios for _, ratios in bars)]
+    for number, group in enumerate(groups):
+        width = 0.8 / len(groups)
+        shift = (number - (len(groups) - 1) / 2) * width
+        places = [i + shift for i, (_, ratios) in enumerate(bars) if group in ratios]
+        heights = [ratios[group] for _, ratios in bars if group in ratios]
+        drawn = axes.bar(places, heights, width, label=group, color=_COLOURS[group])
+        axes.bar_label(drawn, fmt="%.1f", fontsize=8)
+    axes.axhline(1, color=_COLOURS["fastlstm"], linewidth=2, label="fastlstm")
+    axes.set_xticks(range(len(bars)), [label for label, _ in bars], fontsize=8)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def growth_curves(folder: Path):
+    """Cost of a token along the axes of "growth"; a figure or None."""
+    from matplotlib.figure import Figure
+
+    result = read(folder, "growth")
+    if result is None:
+        return None
+    axis_names = [a for a in ("documents", "steps", "hidden", "batch")
+                  if a in result["summary"]["training"]]  # fmt: skip
+    figure = Figure((3 * len(axis_names), 3), layout="constrained")
+    for axes, axis in zip(figure.subplots(1, len(axis_names), squeeze=False)[0], axis_names,
+                          strict=True):  # fmt: skip
+        for library, group in (("fastlstm", "fastlstm"), ("torch_padded", "PyTorch")):
+            for kind, style in (("training", "-"), ("inference", "--")):
+                chosen = [
+                    p
+                    for p in result["points"]
+                    if (p["axis"], p["library"], p["kind"]) == (axis, library, kind)
+                ]
+                if not chosen:
+                    continue
+                axes.plot([p["value"] for p in chosen], [p["us_per_token"] for p in chosen],
+                          style, marker="o", markersize=3, color=_COLOURS[group],
+                          label=f"{group}, {kind}")  # fmt: skip
+        axes.set_xscale("log", base=10 if axis == "documents" else 2)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(axis)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.3)
+    first = figure.axes[0]
+    first.set_ylabel("us a token")
+    handles, labels = figure.axes[-1].get_legend_handles_labels()
+    first.legend(handles, labels, frameon=False, fontsize=7)
+    return figure
+
+
+PLOTS = {"speed.svg": ratio_bars, "growth.svg": growth_curves}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--readme", default=str(ROOT / "README.md"))
+    parser.add_argument("--results", default=str(RESULTS), help="folder of the results files")
+    parser.add_argument("--images", default=str(ROOT / "docs" / "images"))
+    arguments = parser.parse_args()
+    readme, folder = Path(arguments.readme), Path(arguments.results)
+    readme.write_text(fill(readme.read_text(encoding="utf-8"), folder), encoding="utf-8")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        print("no plots: matplotlib is not installed")
+        return
+    for name, draw in PLOTS.items():
+        figure = draw(folder)
+        if figure is not None:
+            _save(figure, Path(arguments.images) / name)
+
+
+if __name__ == "__main__":
+    main()

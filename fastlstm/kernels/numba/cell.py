@@ -1,0 +1,108 @@
+"""One step of one document through the cell, forward and backward.
+
+docs/maths.md, sections 2 and 4. The loops run over the hidden units in vectors;
+a step leaves nothing in memory but its results.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from fastlstm.kernels.numba.lanes import for_each_chunk
+from fastlstm.kernels.numba.tiles import element_pointers
+
+
+@intrinsic
+def cell_forward(
+    typingctx, gates, gates_at, c_before, c_before_at, c, c_at, h, h_at, hidden
+):  # fmt: skip
+    """One document, one step: pre-activations become gates, then c and h.
+
+    docs/maths.md, eqs. (3) to (5). ``gates`` holds [i | f | g | o] and is changed in place.
+    """
+
+    def codegen(context, builder, signature, values):
+        at_gates, at_before, at_c, at_h, n = element_pointers(
+            context, builder, signature.args, values
+        )
+
+        def body(lanes, j):
+            def gate(position):
+                offset = builder.mul(n, ir.Constant(n.type, position))
+                return builder.gep(at_gates, [builder.add(offset, j)])
+
+            i = lanes.sigmoid(lanes.load(gate(0)))  # eq. (3)
+            f = lanes.sigmoid(lanes.load(gate(1)))
+            g = lanes.tanh(lanes.load(gate(2)))
+            o = lanes.sigmoid(lanes.load(gate(3)))
+            before = lanes.load(builder.gep(at_before, [j]))
+            now = lanes.fma(f, before, lanes.mul(i, g))  # eq. (4)
+            for position, value in enumerate((i, f, g, o)):
+                lanes.store(value, gate(position))
+            lanes.store(now, builder.gep(at_c, [j]))
+            lanes.store(lanes.mul(o, lanes.tanh(now)), builder.gep(at_h, [j]))  # eq. (5)
+
+        for_each_chunk(builder, gates.dtype, n, body)
+        return context.get_dummy_value()
+
+    arguments = (
+        gates, types.int64, c_before, types.int64, c, types.int64, h, types.int64, types.int64,
+    )  # fmt: skip
+    return types.void(*arguments), codegen
+
+
+@intrinsic
+def cell_backward(
+    typingctx, gates, gates_at, c_before, c_before_at, c, c_at, d_out, d_out_at,
+    d_h, d_h_at, d_c, d_c_at, hidden,
+):  # fmt: skip
+    """One document, one step, backward: gates become gradients of pre-activations.
+
+    docs/maths.md, eqs. (15) to (22). ``d_c`` leaves as the gradient of the state before.
+    """
+
+    def codegen(context, builder, signature, values):
+        at_gates, at_before, at_c, at_d_out, at_d_h, at_d_c, n = element_pointers(
+            context, builder, signature.args, values
+        )
+
+        def body(lanes, j):
+            def gate(position):
+                offset = builder.mul(n, ir.Constant(n.type, position))
+                return builder.gep(at_gates, [builder.add(offset, j)])
+
+            def times_slope_of_sigmoid(d, y):  # eq. (11)
+                return lanes.mul(d, lanes.mul(y, lanes.sub(one, y)))
+
+            def times_slope_of_tanh(d, y):  # eq. (12)
+                return lanes.mul(d, lanes.sub(one, lanes.mul(y, y)))
+
+            one = lanes.constant(1.0)
+            i, f, g, o = (lanes.load(gate(position)) for position in range(4))
+            squashed = lanes.tanh(lanes.load(builder.gep(at_c, [j])))
+            before = lanes.load(builder.gep(at_before, [j]))
+            into_h = lanes.add(  # eq. (15)
+                lanes.load(builder.gep(at_d_out, [j])), lanes.load(builder.gep(at_d_h, [j]))
+            )
+            d_o = lanes.mul(into_h, squashed)  # eq. (17)
+            into_c = lanes.add(  # eq. (16)
+                lanes.load(builder.gep(at_d_c, [j])),
+                times_slope_of_tanh(lanes.mul(into_h, o), squashed),
+            )
+            # eq. (21), of the gates' gradients by eqs. (18), (19) and (20)
+            lanes.store(times_slope_of_sigmoid(lanes.mul(into_c, g), i), gate(0))
+            lanes.store(times_slope_of_sigmoid(lanes.mul(into_c, before), f), gate(1))
+            lanes.store(times_slope_of_tanh(lanes.mul(into_c, i), g), gate(2))
+            lanes.store(times_slope_of_sigmoid(d_o, o), gate(3))
+            lanes.store(lanes.mul(into_c, f), builder.gep(at_d_c, [j]))  # eq. (22)
+
+        for_each_chunk(builder, gates.dtype, n, body)
+        return context.get_dummy_value()
+
+    arguments = (
+        gates, types.int64, c_before, types.int64, c, types.int64, d_out, types.int64,
+        d_h, types.int64, d_c, types.int64, types.int64,
+    )  # fmt: skip
+    return types.void(*arguments), codegen

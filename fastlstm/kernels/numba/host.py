@@ -1,0 +1,54 @@
+"""What this machine's processor can do, and how much of it to use."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+
+import llvmlite.binding as llvm
+
+# Instruction levels, each with all that is below it.
+LEVELS = ("baseline", "avx2", "avx512", "amx")
+
+# Linux hands the tile registers out on demand: arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA).
+_ARCH_PRCTL, _REQUEST, _TILE_DATA = 158, 0x1023, 18
+
+
+def host_features() -> dict[str, bool]:
+    """Instruction sets of this CPU by LLVM's names, such as "avx2"."""
+    return llvm.get_host_cpu_features()
+
+
+def _may_use_tiles() -> bool:
+    """Ask the system for the matrix tiles; False where there are none."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return False
+    try:
+        return ctypes.CDLL(None).syscall(_ARCH_PRCTL, _REQUEST, _TILE_DATA) == 0
+    except (OSError, AttributeError):
+        return False
+
+
+def _level() -> str:
+    """The highest level of this CPU, or the lower one that FASTLSTM_CPU names."""
+    features = host_features()
+    wanted = os.environ.get("FASTLSTM_CPU", LEVELS[-1])
+    if wanted not in LEVELS:
+        raise ValueError(f"FASTLSTM_CPU={wanted!r} is not known; use one of {', '.join(LEVELS)}.")
+    found = "baseline"
+    if features.get("avx2") and features.get("fma"):
+        found = "avx2"
+        if features.get("avx512f") and features.get("avx512bw"):
+            found = "avx512"
+            tiles = features.get("amx-tile") and features.get("amx-bf16")
+            if tiles and wanted == "amx" and _may_use_tiles():
+                found = "amx"
+    return min(found, wanted, key=LEVELS.index)
+
+
+LEVEL = _level()
+HAS_TILES = LEVEL == "amx"
+HAS_DOT_PRODUCTS = LEVEL in ("avx512", "amx") and bool(host_features().get("avx512bf16"))
+VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64, "amx": 64}[LEVEL]

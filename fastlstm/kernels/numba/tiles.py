@@ -1,0 +1,255 @@
+"""The accumulator tile that every matrix product in float32 and float64 is made of.
+
+A tile is a block of at most ``TILE_ROWS`` rows and ``TILE_VECTORS`` vectors of the
+result, held in registers while the products of one stretch of the summed index are
+added. Each shape of tile is a function of its own in LLVM's code, so that the
+registers of the surrounding kernel do not crowd it.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from fastlstm.kernels.numba.lanes import (
+    TILE_ROWS,
+    TILE_VECTORS,
+    VECTOR_BYTES,
+    Lanes,
+    data_pointer,
+    prefetch,
+)
+
+INDEX = ir.IntType(64)
+
+# Terms of the sum in one turn of the loop, and how many turns ahead of its use the
+# right-hand panel is asked for.
+_UNROLL = 4
+_AHEAD = 16
+
+
+def index(value: int):
+    """A 64-bit integer constant."""
+    return ir.Constant(INDEX, value)
+
+
+def element_pointers(context, builder, kinds, values):
+    """LLVM values of an intrinsic's arguments: arrays as pointers, numbers as 64 bits.
+
+    An array is followed by the place of the element that the pointer should show.
+    """
+    results, waiting = [], None
+    for kind, value in zip(kinds, values, strict=True):
+        if isinstance(kind, types.Array):
+            waiting = data_pointer(context, builder, kind, value)
+            continue
+        if kind != types.int64:
+            value = context.cast(builder, value, kind, types.int64)
+        if waiting is not None:
+            value, waiting = builder.gep(waiting, [value]), None
+        results.append(value)
+    return results
+
+
+class Tile:
+    """Emits the function of one tile shape: out = init + sum over k of a[k] b[k].
+
+    Subclasses emit the terms of the sum, and say what the operands are made of.
+    """
+
+    def __init__(self, module, dtype, rows, vectors):
+        self.module, self.rows, self.vectors = module, rows, vectors
+        self.dtype = dtype
+        self.element = ir.DoubleType() if dtype == types.float64 else ir.FloatType()
+        self.operand = self.element
+        self.name = f"fastlstm.{type(self).__name__}.{dtype}.{rows}x{vectors}"
+
+    def terms(self, k, step, sums):
+        """The sums with ``step`` terms more, from term ``k`` on."""
+        raise NotImplementedError
+
+    def function(self):
+        pointer, operand = self.element.as_pointer(), self.operand.as_pointer()
+        kinds = [INDEX, operand, INDEX, operand, pointer, INDEX, pointer, INDEX]
+        function = cgutils.get_or_insert_function(
+            self.module, ir.FunctionType(ir.VoidType(), kinds), self.name
+        )
+        if not function.blocks:
+            function.linkage = "linkonce_odr"
+            function.attributes.add("noinline")
+            self._emit(function)
+        return function
+
+    def _emit(self, function):
+        self.k, self.a, self.a_stride, self.b = function.args[:4]
+        init, init_row, out, out_row = function.args[4:]
+        self.function_ = function
+        self.builder = builder = ir.IRBuilder(function.append_basic_block("entry"))
+        count = VECTOR_BYTES // (8 if self.dtype == types.float64 else 4)
+        self.lanes = lanes = Lanes(builder, self.dtype, count)
+        self.cells = [(i, j) for i in range(self.rows) for j in range(self.vectors)]
+
+        def place(base, row, i, j):
+            return builder.gep(base, [builder.add(builder.mul(row, index(i)), index(j * count))])
+
+        totals = [lanes.load(place(init, init_row, i, j)) for i, j in self.cells]
+        bulk = builder.and_(self.k, index(-_UNROLL))
+        totals = self._loop("bulk", index(0), bulk, _UNROLL, totals)
+        totals = self._loop("rest", bulk, self.k, 1, totals)
+        for (i, j), total in zip(self.cells, totals, strict=True):
+            lanes.store(total, place(out, out_row, i, j))
+        builder.ret_void()
+
+    def _loop(self, name, first, end, step, totals):
+        """Add the terms ``first .. end`` in turns of ``step``; returns the new totals."""
+        builder = self.builder
+        before = builder.block
+        body = self.function_.append_basic_block(name)
+        done = self.function_.append_basic_block(f"{name}.done")
+        builder.cbranch(builder.icmp_signed("<", first, end), body, done)
+        builder.position_at_end(body)
+        k = builder.phi(INDEX)
+        k.add_incoming(first, before)
+        sums = []
+        for total in totals:
+            sums.append(builder.phi(self.lanes.type))
+            sums[-1].add_incoming(total, before)
+        entering = list(sums)
+        sums = self.terms(k, step, sums)
+        following = builder.add(k, index(step))
+        k.add_incoming(following, body)
+        for phi, then in zip(entering, sums, strict=True):
+            phi.add_incoming(then, body)
+        builder.cbranch(builder.icmp_signed("<", following, end), body, done)
+        builder.position_at_end(done)
+        results = []
+        for total, then in zip(totals, sums, strict=True):
+            results.append(builder.phi(self.lanes.type))
+            results[-1].add_incoming(total, before)
+            results[-1].add_incoming(then, body)
+        return results
+
+
+class _FloatTile(Tile):
+    """A tile of floats; ``b`` is a panel, and ``_left`` finds the numbers of ``a``."""
+
+    def terms(self, k, step, sums):
+        builder, lanes = self.builder, self.lanes
+        width = lanes.count * TILE_VECTORS
+        b_row = builder.gep(self.b, [builder.mul(k, index(width))])
+        left = self.left(k, step)
+        for term in range(step):
+            b = []
+            for j in range(self.vectors):
+                place = builder.gep(b_row, [index(term * width + j * lanes.count)])
+                b.append(lanes.load(place))
+                prefetch(builder, builder.gep(place, [index(_AHEAD * width)]))
+            for i in range(self.rows):
+                a = lanes.broadcast(builder.load(left(term, i)))
+                for j in range(self.vectors):
+                    cell = i * self.vectors + j
+                    sums[cell] = lanes.fma(a, b[j], sums[cell])
+        return sums
+
+
+class RowTile(_FloatTile):
+    """``a`` by rows: the terms of a row are neighbours."""
+
+    def left(self, k, step):
+        builder = self.builder
+        rows = [
+            builder.gep(self.a, [builder.add(builder.mul(self.a_stride, index(i)), k)])
+            for i in range(self.rows)
+        ]
+        return lambda term, i: builder.gep(rows[i], [index(term)])
+
+
+class ColumnTile(_FloatTile):
+    """``a`` by columns: the rows of a term are neighbours."""
+
+    def left(self, k, step):
+        builder = self.builder
+        terms = [builder.gep(self.a, [builder.mul(k, self.a_stride)])]
+        for _ in range(1, step):
+            terms.append(builder.gep(terms[-1], [self.a_stride]))
+        return lambda term, i: builder.gep(terms[term], [index(i)])
+
+
+def call_tile(context, builder, signature, values, kind):
+    """Emit a switch over all shapes of a kind of tile; each case is a call."""
+    dtype = signature.args[-3].dtype
+    arguments = element_pointers(context, builder, signature.args, values)
+    rows, vectors, *rest = arguments
+    code = builder.add(builder.mul(rows, index(TILE_VECTORS + 1)), vectors)
+    end = builder.append_basic_block("tile.end")
+    switch = builder.switch(code, end)
+    for n_rows in range(1, TILE_ROWS + 1):
+        for n_vectors in range(1, TILE_VECTORS + 1):
+            block = builder.append_basic_block("tile")
+            switch.add_case(index(n_rows * (TILE_VECTORS + 1) + n_vectors), block)
+            builder.position_at_end(block)
+            builder.call(kind(builder.module, dtype, n_rows, n_vectors).function(), rest)
+            builder.branch(end)
+    builder.position_at_end(end)
+    return context.get_dummy_value()
+
+
+@intrinsic
+def row_tile(
+    typingctx, rows, vectors, k, a, a_at, a_row, b, b_at, init, init_at, init_row,
+    out, out_at, out_row,
+):  # fmt: skip
+    """out[i, j] = init[i, j] + sum over k of a[i, k] b[k, j] for one tile.
+
+    ``rows`` <= TILE_ROWS and ``vectors`` <= TILE_VECTORS choose the tile's shape.
+    Places (``..._at``) and strides (``..._row``) count elements.
+    """
+
+    def codegen(context, builder, signature, values):
+        return call_tile(context, builder, signature, values, RowTile)
+
+    return types.void(rows, vectors, k, a, a_at, a_row, b, b_at, init, init_at, init_row,
+                      out, out_at, out_row), codegen  # fmt: skip
+
+
+@intrinsic
+def column_tile(
+    typingctx, rows, vectors, k, a, a_at, a_stride, b, b_at, init, init_at, init_row,
+    out, out_at, out_row,
+):  # fmt: skip
+    """out[i, j] = init[i, j] + sum over k of a[k, i] b[k, j]: as ``row_tile`` for a.T."""
+
+    def codegen(context, builder, signature, values):
+        return call_tile(context, builder, signature, values, ColumnTile)
+
+    return types.void(rows, vectors, k, a, a_at, a_stride, b, b_at, init, init_at, init_row,
+                      out, out_at, out_row), codegen  # fmt: skip
+
+
+@intrinsic
+def pack_panel(typingctx, d, d_at, d_row, count, out, out_at, sums, sums_at):
+    """Copy ``count`` rows of one panel's width to ``out``, and add their sum to ``sums``."""
+
+    def codegen(context, builder, signature, values):
+        at_d, row, n, at_out, at_sums = element_pointers(context, builder, signature.args, values)
+        itemsize = 8 if d.dtype == types.float64 else 4
+        lanes = Lanes(builder, d.dtype, VECTOR_BYTES // itemsize)
+        places = [index(j * lanes.count) for j in range(TILE_VECTORS)]
+        totals = [cgutils.alloca_once(builder, lanes.type) for _ in places]
+        for total, place in zip(totals, places, strict=True):
+            builder.store(lanes.load(builder.gep(at_sums, [place])), total)
+        with cgutils.for_range(builder, n, intp=INDEX) as loop:
+            source = builder.gep(at_d, [builder.mul(loop.index, row)])
+            target = builder.gep(
+                at_out, [builder.mul(loop.index, index(TILE_VECTORS * lanes.count))]
+            )
+            for total, place in zip(totals, places, strict=True):
+                value = lanes.load(builder.gep(source, [place]))
+                lanes.store(value, builder.gep(target, [place]))
+                builder.store(lanes.add(builder.load(total), value), total)
+        for total, place in zip(totals, places, strict=True):
+            lanes.store(builder.load(total), builder.gep(at_sums, [place]))
+        return context.get_dummy_value()
+
+    return types.void(d, d_at, d_row, count, out, out_at, sums, sums_at), codegen

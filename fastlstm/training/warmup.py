@@ -1,0 +1,58 @@
+"""Compile everything that training and prediction will call."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from fastlstm import model as network
+from fastlstm.core.random import make_streams
+from fastlstm.core.records import TokenSequences
+from fastlstm.core.threads import ShardPool
+from fastlstm.kernels.registry import load_backend
+from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
+from fastlstm.training.shards import LabelledSequences
+
+_DOCUMENTS, _TOKENS, _VOCABULARY = 4, 3, 8
+
+
+def warmup(*, backend: str = "auto", precision: str = "float32") -> float:
+    """Compile the kernels now, instead of in the first ``fit`` or ``predict``.
+
+    Compiled code is kept in the cache folder (``$FASTLSTM_CACHE``), so that an
+    image or container that ran this once starts at once afterwards.
+
+    Parameters
+    ----------
+    backend : {"auto", "numba", "cython", "reference"}, default="auto"
+    precision : {"float32", "bfloat16"}, default="float32"
+
+    Returns
+    -------
+    seconds : float
+        What it took: some seconds to compile, well under one to load from the cache.
+
+    Raises
+    ------
+    BackendError
+        If the backend or the precision is not available on this machine.
+    """
+    started = time.perf_counter()
+    k = load_backend(backend)
+    config = network.ModelConfig(
+        _VOCABULARY, embedding_dim=2, hidden_size=2, num_layers=2, pooling="mean_max",
+        dropout=0.5, embedding_dropout=0.5,
+    )  # fmt: skip
+    ids = np.arange(_DOCUMENTS * _TOKENS, dtype=np.int32) % (_VOCABULARY - 1) + 1
+    offsets = np.arange(_DOCUMENTS + 1, dtype=np.int64) * _TOKENS
+    data = LabelledSequences(
+        TokenSequences(ids, offsets), np.arange(_DOCUMENTS) % 2, np.ones(_DOCUMENTS)
+    )
+    for optimizer in ("adam", "sgd"):
+        streams = make_streams(0)
+        state = TrainingState(network.init_parameters(config, streams), streams.training)
+        options = TrainingOptions(optimizer=optimizer, batch_size=_DOCUMENTS, max_epochs=1)
+        with ShardPool(1) as pool:
+            Trainer(k, config, state, options, pool, precision=precision).run(data, data)
+    return time.perf_counter() - started
