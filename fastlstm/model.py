@@ -17,7 +17,7 @@ import numpy as np
 from fastlstm.core.random import Streams
 from fastlstm.core.records import TokenBatch, TokenSequences
 from fastlstm.core.threads import COMPANION, ShardPool
-from fastlstm.core.workspace import Workspace, aligned_zeros
+from fastlstm.core.workspace import Workspace, aligned_empty, aligned_zeros
 from fastlstm.data.batching import inference_chunks, pack
 from fastlstm.kernels.contract import POOLING
 from fastlstm.layers import dense, dropout, embedding, lstm, pooling
@@ -31,8 +31,8 @@ CHUNK_DOCUMENTS = 48
 _CHUNK_TOKENS = 8192
 
 # Tokens of a document, times the square of the hidden size, from which a second thread
-# brings more than the tens of microseconds that it takes to wake it.
-_SIDE_BY_SIDE = 700_000
+# brings more than the tenths of a millisecond that it takes to wake it.
+_SIDE_BY_SIDE = 3_000_000
 
 # Memory, in bytes, up to which a model keeps the projection of its whole vocabulary.
 PROJECTED_BUDGET = 64 << 20
@@ -430,11 +430,13 @@ def _one_after_the_other(sweeps):
 
 def project_vocabulary(k, config: ModelConfig, table, packed: PackedModel):
     """The first layer's input projection of every token, one array a direction."""
-    projected = []
-    for direction in packed.layers[0]:
-        work = Workspace(table.dtype)
-        projected.append(lstm.project(k, work, "projected", table, direction))
-    return projected
+    work = Workspace(table.dtype)
+    return [
+        lstm.project_into(
+            k, work, table, direction, aligned_empty((len(table), len(direction.b)), table.dtype)
+        )
+        for direction in packed.layers[0]
+    ]
 
 
 def predict_logits(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fastlstm.core.errors import BackendError
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import pack
@@ -29,9 +31,74 @@ def _over(backends):
     return pytest.mark.parametrize("k", backends, ids=[k.NAME for k in backends])
 
 
+COMPILED = [k for k in loaded_backends() if k.NAME != "reference"]
 each_backend = _over(loaded_backends())
-each_compiled_backend = _over([k for k in loaded_backends() if k.NAME != "reference"])
+each_compiled_backend = _over(COMPILED)
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+
+# Forms of products: name -> element types of the float arrays and of packed weights.
+FORMS = {
+    "f32": (np.float32, np.float32),
+    "f64": (np.float64, np.float64),
+    "three_pieces": (np.float32, np.int16),
+    "bfloat16": (np.float32, np.uint16),
+}
+
+
+def has_bfloat16(k):
+    """Whether the backend has products of bfloat16 on this CPU."""
+    try:
+        return k.packed_dtype(np.float32, "bfloat16", training=True) == np.uint16
+    except BackendError:
+        return False
+
+
+def without_bfloat16(monkeypatch):
+    """Make this CPU one that has no products of bfloat16 until the test is over."""
+    from fastlstm.kernels.numba import memory
+
+    for name in ("HAS_TILES", "HAS_DOT_PRODUCTS"):
+        monkeypatch.setattr(memory, name, False)
+
+
+def has_form(k, packed_as):
+    """Whether the backend has products with packed weights of that type on this CPU."""
+    if packed_as == np.uint16:
+        return has_bfloat16(k)
+    if packed_as == np.int16:
+        return k.packed_dtype(np.float32, "float32", training=True) == np.int16
+    return True
+
+
+def _form(k, name):
+    lacks = not has_form(k, FORMS[name][1])
+    mark = pytest.mark.skipif(lacks, reason=f"no {name} products on this CPU")
+    return pytest.param(k, *FORMS[name], marks=mark, id=f"{name}-{k.NAME}")
+
+
+def over_forms(*names):
+    """These forms of products of every compiled backend, as (k, dtype, packed_as)."""
+    return pytest.mark.parametrize(
+        ("k", "dtype", "packed_as"), [_form(k, name) for k in COMPILED for name in names]
+    )
+
+
+each_form = over_forms(*FORMS)
+# Compiled backends in each precision that a user can choose.
+each_precision = pytest.mark.parametrize(
+    ("k", "precision"),
+    [
+        pytest.param(
+            k, precision, id=f"{precision}-{k.NAME}",
+            marks=pytest.mark.skipif(
+                precision == "bfloat16" and not has_bfloat16(k),
+                reason="no bfloat16 products on this CPU",
+            ),
+        )
+        for k in COMPILED
+        for precision in ("float32", "bfloat16")
+    ],
+)  # fmt: skip
 
 
 def golden(name):
@@ -60,13 +127,49 @@ def token_places(batch):
     return np.concatenate([by_row[row] for row in sorted(by_row)])
 
 
+def poison(dtype):
+    """NaN, also as the bfloat16 that 16-bit integers stand for; else a huge integer."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return np.nan
+    return 0x7FC0 if dtype.itemsize == 2 else 2**30
+
+
 class PoisonedWorkspace(Workspace):
     """Hands out arrays full of NaN (or huge integers): nothing may rely on old content."""
 
     def array(self, name, *shape, dtype=None):
         out = super().array(name, *shape, dtype=dtype)
-        out.fill(np.nan if out.dtype.kind == "f" else 2**30)
+        out.fill(poison(out.dtype))
         return out
+
+
+_GUARD = 64
+
+
+def guarded(shape, dtype):
+    """Poisoned memory between two guards, which ``assert_guards_hold`` looks at."""
+    shape = (shape,) if isinstance(shape, int) else shape
+    whole = np.full(math.prod(shape) + 2 * _GUARD, poison(dtype), dtype)
+    return whole[_GUARD:-_GUARD].reshape(shape)
+
+
+def assert_guards_hold(*arrays):
+    """Nothing was written before or behind these arrays from ``guarded``."""
+    for array in arrays:
+        whole = array.base
+        untouched = np.full(_GUARD, poison(whole.dtype), whole.dtype).tobytes()
+        assert whole[:_GUARD].tobytes() == untouched, "written before an array"
+        assert whole[-_GUARD:].tobytes() == untouched, "written behind an array"
+
+
+def packed_matrix(k, w, packed_as, transpose=False):
+    """``w``, or its transpose, in the backend's layout of that element type."""
+    rows, columns = w.shape[::-1] if transpose else w.shape
+    packed = guarded(k.packed_shape(rows, columns, packed_as), packed_as)
+    k.pack(np.ascontiguousarray(w), transpose, packed)
+    assert_guards_hold(packed)
+    return packed
 
 
 def central_difference(loss, array, step=STEP):

@@ -21,6 +21,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 import fastlstm
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor, SequenceVectorizer
 from fastlstm.core.errors import BackendError, TruncationWarning
+from tests.helpers import without_bfloat16
 
 TEXTS = ["good film", "bad film", "fine 好看", "dull 难看"] * 3
 LABELS = ["good", "bad", "good", "bad"] * 3
@@ -300,8 +301,6 @@ ARGUMENTS = [
      "the tokenizer returned NoneType; it must return a list"),
     ("tokenizer_numbers", lambda: text(tokenizer=lambda t: [1]).fit(TEXTS, LABELS), TypeError,
      "a list that holds int; every token must be str"),
-    ("bfloat16", lambda: text(precision="bfloat16").fit(TEXTS, LABELS), BackendError,
-     "precision='bfloat16' is not available in this version.*Use precision='float32'"),
     # not fitted
     ("predict_first", lambda: text().predict(TEXTS), NotFittedError, "not fitted yet. Call 'fit'"),
     ("proba_first", lambda: text().predict_proba(TEXTS), NotFittedError, "not fitted yet"),
@@ -323,6 +322,15 @@ ARGUMENTS = [
 def test_arguments(call, kind, message):
     with raises_exactly(kind, message):
         call()
+
+
+def test_bfloat16_on_a_cpu_without_it(monkeypatch):
+    without_bfloat16(monkeypatch)
+    model = text(precision="bfloat16", backend="numba")
+    with raises_exactly(BackendError, "precision='bfloat16' needs a CPU.*precision='float32'"):
+        model.fit(TEXTS, LABELS)
+    with pytest.raises(NotFittedError):
+        model.predict(TEXTS)
 
 
 PREDICTED_IDS = [

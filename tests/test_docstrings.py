@@ -106,7 +106,7 @@ def test_all_of_the_package_is_looked_at():
     assert len(modules()) > 35
     for name in ("fastlstm.kernels.numba.matmul.matmul", "fastlstm.model.forward",
                  "fastlstm.estimator.tokens.LSTMClassifier", "fastlstm.optim.optimizers.adam",
-                 "fastlstm.training.shards.ShardPool"):  # fmt: skip
+                 "fastlstm.core.threads.ShardPool"):  # fmt: skip
         assert name in THINGS
     for name in ("fit", "partial_fit", "predict", "predict_proba", "decision_function", "save"):
         assert f"fastlstm.estimator.base.BaseLSTM.{name}" in METHODS

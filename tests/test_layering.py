@@ -47,12 +47,12 @@ FOREIGN = {"pandas", "polars", "torch"}
 # Modules that start threads or processes -> where they may be imported, and what of them.
 CONCURRENCY = {
     "threading": {
-        "training/shards.py": None,
+        "core/threads.py": None,
         "training/callbacks.py": {"current_thread", "main_thread"},
         "data/tables.py": {"Lock", "RLock"},
     },
-    "concurrent": {"training/shards.py": None},
-    "multiprocessing": {"training/shards.py": {"current_process"}},
+    "concurrent": {"core/threads.py": None},
+    "multiprocessing": {"core/threads.py": {"current_process"}},
     "_thread": {},
     "asyncio": {},
 }
@@ -284,7 +284,7 @@ def test_foreign_import_is_found(tmp_path, file, source, count):
 
 
 THREADS = [
-    ("training/shards.py", "from concurrent.futures import ThreadPoolExecutor", 0),
+    ("core/threads.py", "from concurrent.futures import ThreadPoolExecutor", 0),
     ("model.py", "def f():\n    from concurrent.futures import ThreadPoolExecutor", 1),
     ("model.py", "import threading", 1),
     ("training/callbacks.py", "import threading\nthreading.current_thread()", 0),

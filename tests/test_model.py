@@ -1,6 +1,9 @@
 """The whole network: every weight by central differences, its records, its predictions."""
 
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,18 +11,21 @@ import pytest
 from fastlstm import model as network
 from fastlstm.core.random import make_streams
 from fastlstm.core.records import TokenSequences
-from fastlstm.core.workspace import Workspace
+from fastlstm.core.threads import COMPANION, ShardPool
+from fastlstm.core.workspace import ALIGNMENT, Workspace
 from fastlstm.data import batching
 from fastlstm.kernels import reference
+from fastlstm.layers import lstm
 from fastlstm.losses import probabilities
 from fastlstm.model import ModelConfig, Parameters
-from fastlstm.training.shards import GradientEngine, LabelledSequences, ShardPool
+from fastlstm.training.shards import GradientEngine, LabelledSequences
 from tests.helpers import (
     PoisonedWorkspace,
     assert_close,
     check_gradients,
     each_backend,
     each_compiled_backend,
+    each_precision,
     token_sequences,
 )
 
@@ -83,7 +89,7 @@ class Problem:
 
     def loss(self):
         """Weighted losses over their normaliser, by forward passes alone and with fixed masks."""
-        packed = network.pack_model(self.k, self.config, self.parameters)
+        packed = network.pack_model(self.k, self.config, self.parameters, training=True)
         keys = [None] * len(self.shards)
         if self.config.dropout:
             shape = (len(self.shards), network.n_dropout_keys(self.config))
@@ -101,7 +107,7 @@ class Problem:
         return {"embedding": self.parameters.embedding, "dense": self.parameters.flat}
 
     def gradients(self):
-        packed = network.pack_model(self.k, self.config, self.parameters)
+        packed = network.pack_model(self.k, self.config, self.parameters, training=True)
         with ShardPool(1) as pool:
             engine = GradientEngine(self.k, self.config, pool, np.float64)
             rng = np.random.default_rng(self.SEED)
@@ -120,8 +126,10 @@ def document_losses(logits, y):
 
 
 @each_backend
+@pytest.mark.parametrize("terms", [-1, 10**6], ids=["projected_once", "row_for_each_token"])
 @pytest.mark.parametrize("config", CONFIGS, ids=describe)
-def test_gradients(k, config, monkeypatch):
+def test_gradients(k, config, terms, monkeypatch):
+    monkeypatch.setattr(lstm, "_TERMS_TRAINING", terms)
     problem = Problem(k, config, monkeypatch)
     gradients = problem.gradients()
     unseen = [0, config.vocabulary_size - 1]
@@ -129,47 +137,102 @@ def test_gradients(k, config, monkeypatch):
     check_gradients(problem.loss, problem.arrays(), gradients)
 
 
-@each_backend
-def test_old_content_of_memory_does_not_matter(k):
+def backward(k, work, config, packed, state, d_logits, gradients=None, dtype=np.float32):
+    """Gradients of one shard: the embedding's, and the dense ones without their padding."""
+    gradients = gradients or network.DenseGradients(k, config, dtype)
+    of_embedding = network.backward(k, work, config, packed, state, d_logits, gradients)
+    out = Parameters.zeros(config, dtype)
+    for part in network.parts(config):
+        gradients.add_to(out, part, accumulate=False)
+    return of_embedding, out
+
+
+@each_precision
+def test_old_content_of_memory_does_not_matter(k, precision):
     config = CONFIGS[3]
     parameters = draw_parameters(config, dtype=np.float32)
-    packed = network.pack_model(k, config, parameters)
+    packed = network.pack_model(k, config, parameters, precision, training=True)
     batch = batching.pack(token_sequences([4, 1, 3], 6), np.arange(3))
     d_logits = np.ones((3, 1), np.float32)
     results = []
     for work in (Workspace(np.float32), PoisonedWorkspace(np.float32)):
         logits, state = network.forward(k, work, config, parameters.embedding, packed, batch)
-        shard = network.backward(k, work, config, packed, state, d_logits)
-        out = Parameters.zeros(config, np.float32)
-        for task in network.gradient_tasks(config):
-            network.weight_gradient(k, config, [shard], task, out)
-        results.append([logits.copy(), shard.embedding.values.copy(), out.flat])
+        logits = logits.copy()
+        of_embedding, dense = backward(k, work, config, packed, state, d_logits)
+        inferred = network.infer(k, work, config, parameters.embedding, packed, batch)
+        results.append([logits, of_embedding.values.copy(), dense.flat, inferred.copy()])
     for fresh, poisoned in zip(*results, strict=True):
         assert np.isfinite(fresh).all()
         assert np.array_equal(fresh, poisoned)
 
 
-def test_gradient_tasks_cover_every_column_once():
-    config = ModelConfig(9, hidden_size=70, num_layers=2)
-    tasks = network.gradient_tasks(config)
-    assert tasks.count((-1, 0, 0, 0)) == 1
-    for layer in range(2):
-        for d in range(2):
-            columns = [c for a, b, low, high in tasks if (a, b) == (layer, d)
-                       for c in range(low, high)]  # fmt: skip
-            assert columns == list(range(280))
+# Widths whose rows are padded, by a panel or by one vector more (1024 bytes and 2048).
+WIDE = ModelConfig(9, embedding_dim=3, hidden_size=70, num_layers=2, pooling="mean_max")
+
+
+def test_parts_cover_every_dense_weight_once():
+    assert network.parts(WIDE) == [
+        "lstm.0.forward", "lstm.0.reverse", "lstm.1.forward", "lstm.1.reverse", "dense",
+    ]  # fmt: skip
+    parameters = Parameters.zeros(WIDE, np.float32, np.zeros((9, 3), np.float32))
+    for number, part in enumerate(network.parts(WIDE), start=1):
+        parameters.flat[parameters.part(part)] += number
+        for weight in parameters.group(part).values():
+            assert (weight == number).all()
+    assert parameters.flat.all()
 
 
 @each_backend
-def test_packing_again_follows_the_weights(k):
+@pytest.mark.parametrize("config", [CONFIGS[1], WIDE], ids=describe)
+def test_shards_add_to_dense_gradients(k, config):
+    """From 0 after ``clear``, and into parameters with or without what they hold."""
+    parameters, work = draw_parameters(config), Workspace(np.float64)
+    packed = network.pack_model(k, config, parameters, training=True)
+    d_logits = np.random.default_rng(1).standard_normal((3, config.n_outputs))
+    gradients = network.DenseGradients(k, config, np.float64)
+    found = []
+    for shards in (1, 3):
+        gradients.clear()
+        for _ in range(shards):
+            batch = batching.pack(token_sequences([4, 1, 3], 6), np.arange(3))
+            _, state = network.forward(k, work, config, parameters.embedding, packed, batch)
+            _, dense = backward(k, work, config, packed, state, d_logits, gradients, np.float64)
+        found.append(dense.flat)
+    assert all(w.any() for w in dense.named.values())
+    assert_close(found[1], 3 * found[0], 1e-13)
+    out = Parameters.zeros(config, np.float64)
+    out.flat[:] = 10
+    for part in network.parts(config):
+        gradients.add_to(out, part, accumulate=True)
+    assert_close(out.flat, 10 + found[1], 1e-14)
+    for part in network.parts(config):
+        gradients.add_to(out, part, accumulate=False)
+    assert np.array_equal(out.flat, found[1])
+    gradients.clear()
+    for part in network.parts(config):
+        assert not any(array.any() for array in gradients.part(part).values())
+
+
+@each_precision
+@pytest.mark.parametrize("training", [False, True], ids=["predicting", "training"])
+def test_packing_again_follows_the_weights(k, precision, training):
+    """Part by part: each changes its own weights and no others."""
     config = CONFIGS[3]
-    packed = network.pack_model(k, config, draw_parameters(config, seed=1))
-    parameters = draw_parameters(config, seed=2)
-    again = network.pack_model(k, config, parameters, packed)
-    fresh = network.pack_model(k, config, parameters)
+    dtype = np.float32
     sequences = token_sequences([3, 2], 6)
-    logits = [network.predict_logits(k, config, parameters, p, sequences) for p in (again, fresh)]
-    assert np.array_equal(*logits)
+    new = draw_parameters(config, seed=2, dtype=dtype)
+    mixed = draw_parameters(config, seed=1, dtype=dtype)
+    mixed.embedding[:] = new.embedding
+    packed = network.pack_model(k, config, mixed, precision, training)
+    logits = []
+    for part in network.parts(config):
+        mixed.flat[mixed.part(part)] = new.flat[new.part(part)]
+        network.repack(k, packed, mixed, part)
+        fresh = network.pack_model(k, config, mixed, precision, training)
+        both = [network.predict_logits(k, config, mixed, p, sequences) for p in (packed, fresh)]
+        assert np.array_equal(*both), part
+        logits.append(both[0].tobytes())
+    assert len(set(logits)) == len(network.parts(config))
 
 
 # Parameters
@@ -241,8 +304,8 @@ def test_from_read_only_arrays_is_writable():
 PREDICT = ModelConfig(50, embedding_dim=5, hidden_size=9, num_layers=2, pooling="mean_max")
 
 
-def predict(k, parameters, sequences, run=map, config=PREDICT):
-    packed = network.pack_model(k, config, parameters)
+def predict(k, parameters, sequences, run=map, config=PREDICT, precision="float32"):
+    packed = network.pack_model(k, config, parameters, precision)
     return network.predict_logits(k, config, parameters, packed, sequences, run)
 
 
@@ -252,18 +315,18 @@ def many_documents():
     return token_sequences(lengths, 50, seed=4)
 
 
-@each_compiled_backend
+@each_precision
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
-def test_prediction_does_not_depend_on_the_neighbours(k, pooling):
+def test_prediction_does_not_depend_on_the_neighbours(k, precision, pooling):
     config = ModelConfig(50, 5, 9, num_layers=2, pooling=pooling)
     parameters = draw_parameters(config, dtype=np.float32)
     sequences = many_documents()
-    logits = predict(k, parameters, sequences, config=config)
+    logits = predict(k, parameters, sequences, config=config, precision=precision)
     order = np.random.default_rng(5).permutation(sequences.n_documents)
-    shuffled = predict(k, parameters, sequences.take(order), config=config)
+    shuffled = predict(k, parameters, sequences.take(order), config=config, precision=precision)
     assert np.array_equal(shuffled, logits[order], equal_nan=True)
     for row in range(0, sequences.n_documents, 7):
-        alone = predict(k, parameters, sequences.take([row]), config=config)
+        alone = predict(k, parameters, sequences.take([row]), config=config, precision=precision)
         assert np.array_equal(alone[0], logits[row], equal_nan=True)
 
 
@@ -309,11 +372,196 @@ def test_no_documents_and_only_empty_ones(k):
     assert np.isnan(predict(k, parameters, token_sequences([0, 0, 0]))).all()
 
 
-@each_compiled_backend
+@each_precision
 @pytest.mark.parametrize("n_threads", [2, 5])
-def test_predictions_on_threads_are_the_same(k, n_threads):
+def test_predictions_on_threads_are_the_same(k, precision, n_threads):
     parameters = draw_parameters(PREDICT, dtype=np.float32)
     sequences = many_documents()
     with ShardPool(n_threads) as pool:
-        spread = predict(k, parameters, sequences, pool.map)
-    assert np.array_equal(spread, predict(k, parameters, sequences), equal_nan=True)
+        spread = predict(k, parameters, sequences, pool.map, precision=precision)
+    alone = predict(k, parameters, sequences, precision=precision)
+    assert np.array_equal(spread, alone, equal_nan=True)
+
+
+@each_precision
+@pytest.mark.parametrize("training", [False, True], ids=["predicting", "training"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
+def test_inference_gives_the_bits_of_the_forward_pass(k, precision, training, pooling):
+    """Whichever way repeated tokens take, and with the vocabulary projected before."""
+    config = ModelConfig(50, 5, 9, num_layers=2, pooling=pooling, n_outputs=3)
+    parameters, work = draw_parameters(config, dtype=np.float32), Workspace(np.float32)
+    packed = network.pack_model(k, config, parameters, precision, training)
+    projected = network.project_vocabulary(k, config, parameters.embedding, packed)
+    assert [p.shape[0] for p in projected] == [50, 50]
+    sequences = many_documents()
+    for rows in ([0], range(7), np.flatnonzero(sequences.lengths)):
+        rows = [row for row in rows if sequences.lengths[row]]
+        batch = batching.pack(sequences, rows)
+        arguments = k, work, config, parameters.embedding, packed, batch
+        expected = network.forward(*arguments)[0].copy()
+        assert np.isfinite(expected).all()
+        assert np.array_equal(network.infer(*arguments).copy(), expected)
+        assert np.array_equal(network.infer(*arguments, projected), expected)
+
+
+@each_compiled_backend
+def test_packing_for_training_predicts_the_same_but_for_rounding(k):
+    parameters = draw_parameters(PREDICT, dtype=np.float32)
+    sequences = many_documents()
+    logits = [
+        network.predict_logits(
+            k, PREDICT, parameters, network.pack_model(k, PREDICT, parameters, training=training),
+            sequences,
+        )
+        for training in (False, True)
+    ]  # fmt: skip
+    assert_close(*logits, 1e-5)
+
+
+# One document on two threads
+
+
+def one_document(length=211):
+    return token_sequences([length], 50, seed=6)
+
+
+@each_precision
+@pytest.mark.parametrize("training", [False, True], ids=["predicting", "training"])
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "both"])
+@pytest.mark.parametrize("num_layers", [1, 2, 3, 4])
+def test_sweeps_side_by_side_give_the_same_bits(k, precision, training, bidirectional, num_layers):
+    config = ModelConfig(50, 5, 9, num_layers=num_layers, bidirectional=bidirectional)
+    parameters = draw_parameters(config, dtype=np.float32)
+    packed = network.pack_model(k, config, parameters, precision, training)
+    projected = network.project_vocabulary(k, config, parameters.embedding, packed)
+    for sequences in (one_document(), one_document(1), many_documents().take([3, 5, 8])):
+        batch = batching.pack(sequences, np.flatnonzero(sequences.lengths))
+        for given in (None, projected):
+            expected, *results = (
+                network.infer(
+                    k, work, config, parameters.embedding, packed, batch, given, beside
+                ).copy()
+                for work, beside in (
+                    (Workspace(np.float32), None),
+                    (Workspace(np.float32), COMPANION.beside),
+                    (PoisonedWorkspace(np.float32), COMPANION.beside),
+                    (PoisonedWorkspace(np.float32), lambda mine, other: False),
+                )
+            )  # fmt: skip
+            assert np.isfinite(expected).all()
+            assert all(np.array_equal(result, expected) for result in results)
+
+
+@each_compiled_backend
+def test_network_runs_one_long_document_side_by_side(k, monkeypatch):
+    """And no short one, no second one and none on one thread; with the same bits."""
+    calls = []
+    beside = COMPANION.beside
+
+    def spy(mine, other):
+        calls.append(1)
+        return beside(mine, other)
+
+    monkeypatch.setattr(COMPANION, "beside", spy)
+    parameters = draw_parameters(PREDICT, dtype=np.float32)
+    model, prior = network.Network(k, PREDICT, parameters), np.array([0.5, 0.5])
+    least = -(-network._SIDE_BY_SIDE // 81)
+    for lengths, n_threads, expected in [
+        ([least - 1], 2, 0), ([least], 1, 0), ([least, 3], 2, 0), ([least], 2, 2), ([least], 8, 2),
+    ]:  # fmt: skip
+        calls.clear()
+        sequences = token_sequences(lengths, 50)
+        logits = model.logits(sequences, prior, n_threads)
+        assert len(calls) == expected  # once for each layer in two directions
+        assert np.array_equal(logits, predict(k, parameters, sequences))
+
+
+# Predicts a document from within one half of the companion's work: it is busy then,
+# as it is when two threads predict at once.
+BUSY = """
+import sys
+import numpy as np
+from fastlstm.core.threads import COMPANION
+from fastlstm.kernels.registry import load_backend
+from fastlstm import model as network
+from tests.test_model import draw_parameters, one_document, predict
+layers, bidirectional = int(sys.argv[1]), sys.argv[2] == "both"
+k = load_backend(sys.argv[3])
+network._SIDE_BY_SIDE = 0
+config = network.ModelConfig(50, 5, 9, num_layers=layers, bidirectional=bidirectional)
+parameters = draw_parameters(config, dtype=np.float32)
+model = network.Network(k, config, parameters)
+expected = predict(k, parameters, one_document(), config=config)
+found = []
+def ask():
+    found.append(model.logits(one_document(), np.array([0.5, 0.5]), 2))
+ask()
+COMPANION.beside(ask, lambda: None)
+assert len(found) == 2 and all(np.array_equal(f, expected) for f in found)
+"""
+
+
+@each_compiled_backend
+@pytest.mark.parametrize("bidirectional", ["forward", "both"])
+@pytest.mark.parametrize("num_layers", [2, 3])
+def test_busy_companion_does_not_keep_a_document_waiting(k, num_layers, bidirectional):
+    """In a process of its own, since a kernel that waits cannot be interrupted."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUSY, str(num_layers), bidirectional, k.NAME],
+        cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+# The projection of the whole vocabulary
+
+
+def projected_bytes(k, config):
+    """What the projection of the whole vocabulary takes, in float32."""
+    width = k.padded_width(4 * config.hidden_size, np.float32)
+    return config.vocabulary_size * config.n_directions * width * 4
+
+
+@each_precision
+def test_vocabulary_is_projected_once_as_many_tokens_were_read(k, precision):
+    """From the next call on, and with the same bits as before."""
+    parameters = draw_parameters(PREDICT, dtype=np.float32)
+    model = network.Network(k, PREDICT, parameters, precision)
+    prior = np.array([0.5, 0.5])
+    some, one = token_sequences([20, 10, 19], 50), token_sequences([1], 50)
+    before = model.logits(some, prior)
+    assert model._projected is None
+    model.logits(one, prior)  # as many tokens as the vocabulary has rows: 50
+    assert model._projected is None
+    after = model.logits(some, prior)
+    kept = model._projected
+    assert len(kept) == 2 and all(len(array) == 50 for array in kept)
+    assert np.array_equal(after, before)
+    many = [model.logits(many_documents(), prior, n_threads) for n_threads in (1, 3)]
+    assert all(new is old for new, old in zip(model._projected, kept, strict=True))
+    fresh = network.Network(k, PREDICT, parameters, precision).logits(many_documents(), prior)
+    assert np.array_equal(many[0], fresh)
+    assert np.array_equal(many[1], fresh)
+
+
+@each_compiled_backend
+def test_vocabulary_is_not_projected_one_token_too_early(k):
+    model = network.Network(k, PREDICT, draw_parameters(PREDICT, dtype=np.float32))
+    for length, kept in ((49, False), (1, False), (1, True)):
+        model.logits(token_sequences([length], 50), np.array([0.5, 0.5]))
+        assert (model._projected is not None) == kept
+
+
+@each_compiled_backend
+def test_projected_vocabulary_stays_within_its_budget(k, monkeypatch):
+    parameters = draw_parameters(PREDICT, dtype=np.float32)
+    needed, prior = projected_bytes(k, PREDICT), np.array([0.5, 0.5])
+    logits = []
+    for budget, kept in ((needed - 1, False), (needed, True)):
+        monkeypatch.setattr(network, "PROJECTED_BUDGET", budget)
+        model = network.Network(k, PREDICT, parameters)
+        logits += [model.logits(many_documents(), prior) for _ in range(3)]
+        assert (model._projected is not None) == kept
+    # Memory that the arrays are cut from counts as well.
+    assert sum(array.base.nbytes for array in model._projected) <= needed + 2 * ALIGNMENT
+    assert all(np.array_equal(other, logits[0]) for other in logits)

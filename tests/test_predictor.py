@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,9 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import fastlstm
+import fastlstm.model
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor
 from fastlstm.core.errors import ModelFormatError
+from fastlstm.core.threads import COMPANION
 from fastlstm.data.datasets import load_reviews
 from fastlstm.kernels.registry import available_backends
 
@@ -83,26 +87,75 @@ def test_probabilities_as_near_as_can_be(saved):
     assert Predictor(path).predict(["a"]) == fastlstm.load(path).predict(["a"]) == [1]
 
 
-@pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_threads_change_nothing(saved, n_threads):
+@pytest.mark.parametrize("n_jobs", [None, 1, 2, 3])
+def test_threads_change_nothing(saved, n_jobs):
     model, path = saved
-    with ThreadPoolExecutor(n_threads) as pool:
-        predictor = Predictor(path, run=pool.map)
-        np.testing.assert_array_equal(predictor.predict_proba(OTHERS), model.predict_proba(OTHERS))
+    predictor = Predictor(path, n_jobs=n_jobs)
+    np.testing.assert_array_equal(predictor.predict_proba(OTHERS), model.predict_proba(OTHERS))
 
 
-def test_run_gets_all_the_work(saved):
-    model, path = saved
-    sizes = []
+@pytest.fixture(scope="module", params=["directions", "layers"])
+def deep(request, tmp_path_factory):
+    """A model whose sweeps can run side by side, and a long document."""
+    settings = {"bidirectional": request.param == "directions", "num_layers": 3}
+    model = small(**settings).fit(TEXTS, LABELS["two"])
+    path = tmp_path_factory.mktemp("deep") / "model"
+    model.save(path)
+    return path, " ".join(TEXTS * 5)
 
-    def run(function, items):
-        items = list(items)
-        sizes.append(sum(map(len, items)))
-        return map(function, items)
 
-    Predictor(path, run=run).predict_proba(OTHERS)
-    empty = model.encoder_.transform(OTHERS).lengths == 0
-    assert sizes == [len(OTHERS) - empty.sum()]
+@pytest.fixture
+def companion(monkeypatch):
+    """Documents of any length run on two threads; the list of those that did."""
+    monkeypatch.setattr(fastlstm.model, "_SIDE_BY_SIDE", 0)
+    calls = []
+    plain = COMPANION.beside
+
+    def beside(mine, other):
+        calls.append(threading.get_ident())
+        return plain(mine, other)
+
+    monkeypatch.setattr(COMPANION, "beside", beside)
+    return calls
+
+
+def test_two_threads_for_one_document_change_nothing(deep, companion):
+    path, text = deep
+    expected = Predictor(path, n_jobs=1).predict_proba([text])
+    assert not companion
+    predictor = Predictor(path, n_jobs=2)
+    for _ in range(50):
+        np.testing.assert_array_equal(predictor.predict_proba([text]), expected)
+    assert companion
+
+
+def test_two_threads_serve_many_callers(deep, companion):
+    path, text = deep
+    predictor = Predictor(path, n_jobs=2)
+    expected = predictor.predict_proba([text])
+    with ThreadPoolExecutor(4) as pool:
+        for part in pool.map(predictor.predict_proba, [[text]] * 40):
+            np.testing.assert_array_equal(part, expected)
+    assert len(set(companion)) > 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_two_threads_after_a_fork(deep, companion):
+    path, text = deep
+    predictor = Predictor(path, n_jobs=2)
+    expected = predictor.predict_proba([text])
+    child = os.fork()
+    if child == 0:
+        same = np.array_equal(predictor.predict_proba([text]), expected)
+        os._exit(0 if same else 1)
+    deadline = time.monotonic() + 60
+    while (done := os.waitpid(child, os.WNOHANG))[0] == 0:
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            pytest.fail("the child hangs")
+        time.sleep(0.01)
+    assert os.waitstatus_to_exitcode(done[1]) == 0
 
 
 def test_many_threads_share_one_predictor(saved):

@@ -125,7 +125,11 @@ def projects_distinct(inputs: LayerInput, n_tokens: int, terms: int) -> bool:
 
 def project(k, work, name, rows, packed):
     """Rows times the input weights, with the bias, shape (n_rows, padded_width(4 * hidden))."""
-    out = work.array(name, len(rows), len(packed.b))
+    return project_into(k, work, rows, packed, work.array(name, len(rows), len(packed.b)))
+
+
+def project_into(k, work, rows, packed, out):
+    """As ``project``, to memory that the caller keeps."""
     memory = scratch(k, work, packed)
     k.matmul(rows, packed.n_inputs, packed.w_x, 4 * packed.hidden, packed.b, memory, out)
     return out
@@ -318,7 +322,7 @@ def backward(k, work, name, cache, d_out, batch, directions, gradients, d_final=
                 cache.inputs.rows, d_inputs, 4 * hidden, memory, gradients[d].w_x, unused
             )
             if d == 1:
-                d_tokens += into  # eq. (42)
+                d_tokens[:, :n_inputs] += into[:, :n_inputs]  # eq. (42)
     d_initial = InitialState(d_h[:, :, :hidden], d_c)
     if distinct or cache.inputs.inverse is None:
         return _narrow(d_tokens, n_inputs), d_initial

@@ -12,6 +12,7 @@ import fastlstm
 from fastlstm.data.tables import read_table
 from fastlstm.estimator.validation import hold_out
 from fastlstm.training.loop import Trainer
+from tests.helpers import without_bfloat16
 
 from .conftest import english_rows, failure, invoke, only_json, tiny_settings, write_csv
 
@@ -223,7 +224,7 @@ def test_ctrl_c_keeps_the_model(reviews, monkeypatch):
         (["--set", "hidden_size=0"], 1, "'hidden_size'"),
         (["--set", "hidden_size=big"], 1, "'hidden_size'"),
         (["--set", "tokenizer=words"], 1, "'tokenizer'"),
-        (["--set", "precision=bfloat16"], 1, "bfloat16"),
+        (["--set", "precision=half"], 1, "'precision'"),
         (["--set", "backend=cuda"], 1, "'backend'"),
         (["--set", "class_weight={'meh': 2}"], 1, "'meh'"),
         (["--set", "embedding_dim=1000000000000"], 1, "memory"),
@@ -238,6 +239,13 @@ def test_ctrl_c_keeps_the_model(reviews, monkeypatch):
 )
 def test_bad_options(reviews, tmp_path, options, code, message):
     assert message in failure(invoke("train", reviews, "--json", *options), code)
+    assert not list(tmp_path.glob("*.fastlstm"))
+
+
+def test_precision_that_the_cpu_lacks(reviews, tmp_path, monkeypatch):
+    without_bfloat16(monkeypatch)
+    message = failure(invoke("train", reviews, "--json", "--set", "precision=bfloat16"))
+    assert "precision='bfloat16' needs a CPU" in message
     assert not list(tmp_path.glob("*.fastlstm"))
 
 

@@ -11,9 +11,12 @@ from sklearn.metrics import log_loss
 
 import fastlstm
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier
+from fastlstm.core.errors import BackendError
 from fastlstm.data.datasets import load_reviews
 from fastlstm.kernels.contract import POOLING
+from fastlstm.kernels.registry import load_backend
 from fastlstm.optim.schedules import SCHEDULES
+from tests.helpers import has_bfloat16, without_bfloat16
 
 REVIEWS = load_reviews("en", "train")
 TEXTS, LABELS = REVIEWS.texts[:90], REVIEWS.labels[:90]
@@ -324,18 +327,21 @@ FAILURES = {
     "no_validation_labels": ((TEXTS, LABELS), {"X_val": OTHERS}),
     "validation_label": ((TEXTS, LABELS), {"X_val": ["film"], "y_val": ["mixed"]}),
     "precision": ((TEXTS, LABELS), {"precision": "bfloat16"}),
+    "memory": ((TEXTS, LABELS), {"embedding_dim": 10**12}),
 }
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_fit_that_fails_changes_nothing(name):
+def test_a_fit_that_fails_changes_nothing(name, monkeypatch):
     """A vocabulary larger than the embedding would be read beyond its end."""
     model = small().fit(["good film", "bad film"], ["good", "bad"])
     words, expected = dict(model.vocabulary_), model.predict_proba(OTHERS)
     arguments, settings = FAILURES[name]
     given = {key: settings[key] for key in settings if key in ("X_val", "y_val")}
     model.set_params(**{key: settings[key] for key in settings if key not in given})
-    with pytest.raises((ValueError, RuntimeError)):
+    if name == "precision":
+        without_bfloat16(monkeypatch)
+    with pytest.raises((ValueError, RuntimeError, MemoryError)):
         model.fit(*arguments, **given)
     assert model.vocabulary_ == words
     assert model.classes_.tolist() == ["bad", "good"]
@@ -447,6 +453,53 @@ def test_every_shape_learns(pooling, bidirectional, num_layers):
     model = tokens(**shape, **NO_DROPOUT, max_epochs=40, learning_rate=0.03).fit(X, y)
     assert falls(model)
     assert model.score(X, y) > 0.9
+
+
+# The reference rounds to bfloat16 on every CPU.
+BFLOAT16 = [
+    pytest.param(
+        backend,
+        marks=pytest.mark.skipif(
+            not has_bfloat16(load_backend(backend)), reason="no bfloat16 products on this CPU"
+        ),
+    )
+    for backend in ("auto", "reference")
+]
+
+
+@pytest.mark.parametrize("backend", BFLOAT16)
+def test_bfloat16_learns_and_is_saved(backend, tmp_path):
+    X, y = token_data()
+    settings = {"backend": backend, "max_epochs": 25, "learning_rate": 0.03}
+    model = tokens(**settings, precision="bfloat16").fit(X, y)
+    assert falls(model)
+    assert model.score(X, y) > 0.9
+    assert differ(model, tokens(**settings).fit(X, y)), "the precision changed nothing"
+    assert_same_weights(model, tokens(**settings, precision="bfloat16").fit(X, y))
+    expected = model.predict_proba(X)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), expected)
+    model.save(tmp_path / "model")
+    loaded = fastlstm.load(tmp_path / "model")
+    assert loaded.precision == "bfloat16"
+    np.testing.assert_array_equal(loaded.predict_proba(X), expected)
+    # Weights are float32: they go on from where they were.
+    model.partial_fit(X, y)
+    assert_same_weights(loaded.partial_fit(X, y), model)
+    assert model.parameters_.flat.dtype == np.float32
+
+
+@pytest.mark.parametrize("backend", BFLOAT16[:1])
+def test_bfloat16_model_predicts_on_a_cpu_without_it(backend, tmp_path, monkeypatch):
+    """With float32 products, so nearly the same; but it is not trained there."""
+    X, y = token_data()
+    model = tokens(backend=backend, precision="bfloat16", max_epochs=25).fit(X, y)
+    model.save(tmp_path / "model")
+    without_bfloat16(monkeypatch)
+    for other in (fastlstm.load(tmp_path / "model"), pickle.loads(pickle.dumps(model))):
+        probabilities = other.predict_proba(X)
+        assert abs(probabilities - model.predict_proba(X)).max() < 0.05
+        with pytest.raises(BackendError, match="precision='bfloat16' needs a CPU"):
+            other.fit(X, y)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -91,8 +91,8 @@ def test_a_partial_fit_that_fails_changes_no_bit(monkeypatch):
     before, probabilities = pickle.dumps(clf), clf.predict_proba(X)
     plain = Trainer.__init__
 
-    def with_interrupt(self, k, config, state, options, pool, callbacks=()):
-        plain(self, k, config, state, options, pool, [Interrupting()])
+    def with_interrupt(self, k, config, state, options, pool, callbacks, precision):
+        plain(self, k, config, state, options, pool, [Interrupting()], precision)
 
     monkeypatch.setattr(Trainer, "__init__", with_interrupt)
     with pytest.raises(KeyboardInterrupt):

@@ -1,8 +1,9 @@
 """Each compiled kernel but the LSTM's against its naive twin, on awkward shapes.
 
-The reference always computes in float64, from the numbers the kernel got. Errors
-are relative to the largest expected value: 1e-12 in float64; in float32 1e-6 for
-single operations and 4e-6 for sums of up to 200 products.
+The reference always computes in float64, from the numbers the kernel got; where they
+are rounded to bfloat16 first, it rounds them likewise. Errors are relative to the
+largest expected value: 1e-12 in float64; in float32 1e-6 for single operations and
+4e-6 for sums of up to 200 products, whatever the form of the products.
 """
 
 import math
@@ -12,16 +13,29 @@ import pytest
 
 from fastlstm.kernels import reference
 from fastlstm.kernels.contract import POOLING
-from tests.helpers import assert_close, each_compiled_backend, each_dtype, packed_batch
+from tests.helpers import (
+    assert_close,
+    assert_guards_hold,
+    each_compiled_backend,
+    each_dtype,
+    each_form,
+    guarded,
+    over_forms,
+    packed_batch,
+    packed_matrix,
+)
 
 ONE_OPERATION = {np.float32: 1e-6, np.float64: 1e-12}
 SUMS = {np.float32: 4e-6, np.float64: 1e-12}
 
-# (rows, summed, columns): none, one, and around the tile (6 rows), the vectors (2 to
-# 16 elements) and the panels (2 or 4 vectors) of all backends.
+# (rows, summed, columns): none, one, and around the tiles (6 or 16 rows), the vectors
+# (2 to 16 elements), the panels (2 or 4 vectors), blocks of 32 terms and the 96 rows that
+# are staged at a time, of all backends.
 SHAPES = [
     (0, 3, 5), (1, 0, 5), (1, 1, 1), (2, 3, 4), (5, 17, 15), (6, 4, 16), (7, 2, 17),
     (8, 16, 33), (9, 5, 63), (12, 1, 64), (13, 100, 65), (14, 3, 127), (20, 200, 129),
+    (15, 31, 48), (16, 32, 64), (17, 33, 31), (31, 64, 32), (32, 65, 80), (33, 96, 81),
+    (48, 5, 113), (95, 7, 3), (96, 40, 20), (97, 63, 65), (193, 2, 34),
 ]  # fmt: skip
 
 
@@ -29,86 +43,226 @@ def numbers(seed, *shape, dtype=np.float64):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
-def product(k, a, w, bias, transpose=False):
+def product(k, a, w, bias, packed_as, transpose=False):
     """``bias + a @ w`` by the kernels, through the backend's own layout of ``w``."""
-    columns = len(bias)
-    packed = np.full(k.packed_shape(*w.shape, w.dtype), np.nan, w.dtype)
-    k.pack(np.ascontiguousarray(w.T) if transpose else w, transpose, packed)
-    width = k.padded_width(columns, w.dtype)
-    padded_bias = np.zeros(width, w.dtype)
+    columns, depth = len(bias), len(w)
+    packed = packed_matrix(k, w.T if transpose else w, packed_as, transpose)
+    width = k.padded_width(columns, a.dtype)
+    padded_bias = np.full(width, np.nan, a.dtype)
     padded_bias[:columns] = bias
-    out = np.full((len(a), width), np.nan, w.dtype)
-    k.matmul(a, packed, columns, padded_bias, out)
+    # The left-hand matrix may be wider than what is taken from it.
+    wide = np.full((len(a), depth + 3), np.nan, a.dtype)
+    wide[:, :depth] = a
+    scratch = guarded(k.scratch_size(depth, -(-columns // 4), 1, packed_as), packed_as)
+    out = guarded((len(a), width), a.dtype)
+    k.matmul(wide, depth, packed, columns, padded_bias, scratch, out)
+    assert_guards_hold(scratch, out)
     return out[:, :columns]
 
 
-@each_compiled_backend
-@each_dtype
+def in_double(*arrays):
+    return [array.astype(np.float64) for array in arrays]
+
+
+def exact_form(packed_as):
+    """Packed weights of the reference in float64, or what stands for bfloat16."""
+    return np.uint16 if packed_as == np.uint16 else np.float64
+
+
+@each_form
 @pytest.mark.parametrize("transpose", [False, True], ids=["plain", "transposed"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_pack_and_matmul(k, dtype, transpose, shape):
+def test_pack_and_matmul(k, dtype, packed_as, transpose, shape):
     m, depth, n = shape
     a, w = numbers(1, m, depth, dtype=dtype), numbers(2, depth, n, dtype=dtype)
     bias = numbers(3, n, dtype=dtype)
-    result = product(k, a, w, bias, transpose)
+    result = product(k, a, w, bias, packed_as, transpose)
     assert result.dtype == dtype
-    exact = product(reference, *(x.astype(np.float64) for x in (a, w, bias)), transpose)
+    exact = product(reference, *in_double(a, w, bias), exact_form(packed_as), transpose)
     assert_close(result, exact, SUMS[dtype])
 
 
-@each_compiled_backend
-@each_dtype
-def test_row_of_matmul_does_not_depend_on_the_number_of_rows(k, dtype):
-    a, w = numbers(4, 25, 37, dtype=dtype), numbers(5, 37, 70, dtype=dtype)
+@each_form
+def test_row_of_matmul_does_not_depend_on_the_number_of_rows(k, dtype, packed_as):
+    """Around the tiles of 6 and 16 rows, and the 96 rows that are staged at a time."""
+    a, w = numbers(4, 110, 37, dtype=dtype), numbers(5, 37, 70, dtype=dtype)
     bias = numbers(6, 70, dtype=dtype)
-    whole = product(k, a, w, bias)
-    for m in range(1, 25):
-        assert np.array_equal(product(k, a[:m], w, bias), whole[:m])
-        assert np.array_equal(product(k, a[m:], w, bias), whole[m:])
+    whole = product(k, a, w, bias, packed_as)
+    for m in [*range(1, 36), 47, 48, 49, 63, 64, 65, 80, 95, 96, 97, 109]:
+        assert np.array_equal(product(k, a[:m], w, bias, packed_as), whole[:m]), m
+        assert np.array_equal(product(k, a[m:], w, bias, packed_as), whole[m:]), m
 
 
-@each_compiled_backend
-@each_dtype
-@pytest.mark.parametrize("accumulate", [False, True], ids=["overwrite", "accumulate"])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_weight_and_bias_gradient(k, dtype, accumulate, shape):
+@each_form
+def test_one_for_the_left_matrix_gives_the_weights_back(k, dtype, packed_as):
+    """Packing keeps every bit that its form has room for: all, or those of a bfloat16."""
+    w = numbers(38, 45, 70, dtype=dtype) * 10 ** numbers(39, 45, 70, dtype=dtype)
+    expected = w
+    if packed_as == np.uint16:
+        expected = reference.from_bfloat16(reference.to_bfloat16(w))
+    for transpose in (False, True):
+        result = product(k, np.eye(45, dtype=dtype), w, np.zeros(70, dtype), packed_as, transpose)
+        if packed_as == np.int16:  # the pieces sum to the number within 2**-27 of it
+            np.testing.assert_allclose(result, expected, rtol=2.0**-24)
+        else:
+            assert np.array_equal(result, expected)
+
+
+@over_forms("bfloat16")
+def test_bfloat16_rounds_ties_to_even(k, dtype, packed_as):
+    """Of both operands: halves between two bfloat16 numbers, and their neighbours."""
+    bits = np.arange(0x3F800000, 0x3F880000, 0x4000, dtype=np.uint32)
+    bits = np.concatenate([bits, bits + 1, bits - 1, bits | 0x80000000])
+    x = bits.view(np.float32)[:, None]
+    rounded = reference.from_bfloat16(reference.to_bfloat16(x))
+    assert np.sum(rounded == x) == len(x) // 8  # that many need no rounding
+    half_up = ((bits + 0x8000) & 0xFFFF0000).view(np.float32)[:, None]
+    assert np.sum(rounded != half_up) == len(x) // 16
+    one, nothing = np.ones((1, 1), np.float32), np.zeros(1, np.float32)
+    assert np.array_equal(product(k, x, one, nothing, packed_as), rounded)
+    nothing = np.zeros(len(x), np.float32)
+    weights = np.ascontiguousarray(x.T)
+    assert np.array_equal(product(k, one, weights, nothing, packed_as), rounded.T)
+
+
+@over_forms("three_pieces")
+def test_three_pieces_are_as_accurate_as_float32(k, dtype, packed_as):
+    """Errors of 200-term sums against float64, in the root mean square and at most."""
+    squares, largest = np.zeros(2), np.zeros(2)
+    seeds = range(40)
+    for seed in seeds:
+        a, w = numbers(2 * seed, 30, 200, dtype=dtype), numbers(2 * seed + 1, 200, 50, dtype=dtype)
+        bias = numbers(seed + 1000, 50, dtype=dtype)
+        exact = product(reference, *in_double(a, w, bias), np.float64)
+        for form, kind in enumerate((np.float32, packed_as)):
+            error = np.abs(product(k, a, w, bias, kind) - exact)
+            squares[form] += np.mean(error**2)
+            largest[form] = max(largest[form], error.max())
+    plain, pieces = np.sqrt(squares / len(seeds))
+    assert 1e-7 < plain < 1e-5
+    assert pieces <= 1.5 * plain
+    assert largest[1] <= 1.5 * largest[0]
+
+
+# Quiet, negative, signalling, and with every bit set.
+NANS = {"quiet": 0x7FC00000, "negative": 0xFFC00000, "signalling": 0x7F800001, "full": 0x7FFFFFFF,
+        "negative_full": 0xFFFFFFFF}  # fmt: skip
+
+
+def a_nan(bits, dtype):
+    """A NaN with these bits in float32, or the like of it in float64."""
+    if dtype == np.float32:
+        return np.array([bits], np.uint32).view(np.float32)
+    sign, fraction = bits >> 31, bits & 0x7FFFFF
+    wide = sign << 63 | 0x7FF << 52 | fraction << 29 | (fraction & 1)
+    return np.array([wide], np.uint64).view(np.float64)
+
+
+@each_form
+@pytest.mark.parametrize("bits", NANS.values(), ids=NANS)
+def test_nan_in_a_row_stays_in_that_row(k, dtype, packed_as, bits):
+    a, w = numbers(40, 40, 37, dtype=dtype), numbers(41, 37, 70, dtype=dtype)
+    bias = numbers(42, 70, dtype=dtype)
+    clean = product(k, a, w, bias, packed_as)
+    assert np.isfinite(clean).all()
+    broken = [0, 17, 31, 39]
+    for row, column in zip(broken, (0, 5, 31, 36), strict=True):
+        a[row, column] = a_nan(bits, dtype)[0]
+    assert np.isnan(a[broken]).any(axis=1).all()
+    result = product(k, a, w, bias, packed_as)
+    assert np.isnan(result[broken]).all()
+    assert np.array_equal(np.delete(result, broken, axis=0), np.delete(clean, broken, axis=0))
+
+
+@each_form
+@pytest.mark.parametrize("transpose", [False, True], ids=["plain", "transposed"])
+@pytest.mark.parametrize("bits", NANS.values(), ids=NANS)
+def test_nan_in_a_weight_stays_in_its_column(k, dtype, packed_as, bits, transpose):
+    a, w = numbers(43, 20, 37, dtype=dtype), numbers(44, 37, 70, dtype=dtype)
+    bias = numbers(45, 70, dtype=dtype)
+    clean = product(k, a, w, bias, packed_as, transpose)
+    broken = [0, 18, 33, 69]
+    for column, row in zip(broken, (0, 5, 31, 36), strict=True):
+        w[row, column] = a_nan(bits, dtype)[0]
+    result = product(k, a, w, bias, packed_as, transpose)
+    assert np.isnan(result[:, broken]).all()
+    assert np.array_equal(np.delete(result, broken, axis=1), np.delete(clean, broken, axis=1))
+
+
+@each_form
+@pytest.mark.parametrize("sign", [1, -1], ids=["plus", "minus"])
+def test_infinity_does_not_become_finite(k, dtype, packed_as, sign):
+    a, w = numbers(46, 40, 37, dtype=dtype), numbers(47, 37, 70, dtype=dtype)
+    bias = numbers(48, 70, dtype=dtype)
+    clean = product(k, a, w, bias, packed_as)
+    assert w.all()
+    for place in [(0, 0), (17, 31), (39, 36)]:
+        a[place] = sign * np.inf
+    broken = [0, 17, 39]
+    result = product(k, a, w, bias, packed_as)
+    assert not np.isfinite(result[broken]).any()
+    assert np.array_equal(np.delete(result, broken, axis=0), np.delete(clean, broken, axis=0))
+    # In a weight, and in the bias, as well.
+    w[3, 50] = sign * np.inf
+    bias[7] = sign * np.inf
+    result = product(k, a, w, bias, packed_as)
+    assert not np.isfinite(result[:, [7, 50]]).any()
+    assert np.isfinite(np.delete(np.delete(result, broken, axis=0), [7, 50], axis=1)).all()
+
+
+# (summed rows, rows of the result, columns) beside SHAPES: more tokens than are summed
+# at a time, and counts around them.
+LONG_SUMS = [(95, 5, 20), (96, 17, 64), (97, 33, 65), (200, 3, 12), (301, 40, 132)]
+
+
+def gradients(k, a, d, columns, packed_as, start, bias_start):
+    """Both starting values with the gradients added, without their padding."""
+    m, width = a.shape[1], d.shape[1]
+    result, bias = guarded((m, width), a.dtype), guarded(width, a.dtype)
+    result[:, :columns], bias[:columns] = start, bias_start
+    size = k.scratch_size(m, -(-columns // 4), 1, packed_as)
+    scratch = guarded(size, packed_as)
+    k.weight_gradient(a, d, columns, scratch, result, bias)
+    assert_guards_hold(result, bias, scratch)
+    return result[:, :columns], bias[:columns]
+
+
+@each_form
+@pytest.mark.parametrize("shape", [*SHAPES, *((m, n, c) for n, m, c in LONG_SUMS)], ids=str)
+def test_weight_and_bias_gradient(k, dtype, packed_as, shape):
     m, n, columns = shape
     a = numbers(7, n, m, dtype=dtype)
     # Rows of d are as wide as matmul leaves them, with no meaning beyond ``columns``.
-    d = numbers(8, n, k.padded_width(columns, dtype), dtype=dtype)
+    d = np.full((n, k.padded_width(columns, dtype)), np.nan, dtype)
+    d[:, :columns] = numbers(8, n, columns)
     start, bias_start = numbers(9, m, columns, dtype=dtype), numbers(10, columns, dtype=dtype)
-    result, bias = start.copy(), bias_start.copy()
-    k.weight_gradient(a, d, 0, columns, accumulate, result)
-    k.bias_gradient(d, 0, columns, accumulate, bias)
-    exact, exact_bias = start.astype(np.float64), bias_start.astype(np.float64)
-    reference.weight_gradient(
-        a.astype(np.float64), d.astype(np.float64), 0, columns, accumulate, exact
-    )
-    reference.bias_gradient(d.astype(np.float64), 0, columns, accumulate, exact_bias)
-    assert_close(result, exact, SUMS[dtype], "weight")
-    assert_close(bias, exact_bias, SUMS[dtype], "bias")
+    result = gradients(k, a, d, columns, packed_as, start, bias_start)
+    exact = gradients(
+        reference, *in_double(a, d[:, :columns]), columns, exact_form(packed_as),
+        *in_double(start, bias_start),
+    )  # fmt: skip
+    # Sums of up to 301 terms, where those of up to 200 may be off by 4e-6.
+    tolerance = SUMS[dtype] * max(1.0, n / 200)
+    assert_close(result[0], exact[0], tolerance, "weight")
+    # Bias sums are plain additions of the numbers as they are, in every form.
+    assert_close(result[1], exact[1], tolerance, "bias")
 
 
-@each_compiled_backend
-@each_dtype
-def test_weight_gradient_by_columns_equals_the_whole(k, dtype):
-    panel = k.padded_width(1, dtype)
-    columns = 2 * panel + panel // 2
-    # More tokens than the kernel sums at a time.
-    a, d = numbers(11, 301, 7, dtype=dtype), numbers(12, 301, 3 * panel, dtype=dtype)
-    whole = np.full((7, columns), np.nan, dtype)
-    k.weight_gradient(a, d, 0, columns, False, whole)
-    parts = np.full((7, columns), np.nan, dtype)
-    for low in range(0, columns, panel):
-        before = parts.copy()
-        high = min(low + panel, columns)
-        k.weight_gradient(a, d, low, high, False, parts)
-        untouched = np.r_[0:low, high:columns]
-        assert np.array_equal(parts[:, untouched], before[:, untouched], equal_nan=True)
-    assert np.array_equal(parts, whole)
-    exact = np.empty((7, columns))
-    reference.weight_gradient(a.astype(np.float64), d.astype(np.float64), 0, columns, False, exact)
-    assert_close(whole, exact, SUMS[dtype])
+@each_form
+def test_nan_in_a_gradient_stays_in_its_row_and_column(k, dtype, packed_as):
+    n, m, columns = 130, 19, 70
+    a, d = numbers(11, n, m, dtype=dtype), numbers(12, n, k.padded_width(columns, dtype))
+    d = d.astype(dtype)
+    nothing = np.zeros((m, columns), dtype), np.zeros(columns, dtype)
+    clean, clean_bias = gradients(k, a, d, columns, packed_as, *nothing)
+    a[100, 4], d[3, 66] = np.nan, np.nan
+    result, bias = gradients(k, a, d, columns, packed_as, *nothing)
+    expected = np.zeros((m, columns), bool)
+    expected[4], expected[:, 66] = True, True
+    assert np.array_equal(np.isnan(result), expected)
+    assert np.array_equal(result[~expected], clean[~expected])
+    assert np.flatnonzero(np.isnan(bias)).tolist() == [66]
+    assert np.array_equal(np.delete(bias, 66), np.delete(clean_bias, 66))
 
 
 @each_compiled_backend
@@ -281,9 +435,10 @@ def test_optimiser_steps(k, dtype, decay, width, rows):
 
 def frozen(*arrays):
     """Read-only copies, as joblib hands them to its workers."""
-    copies = [array.copy() for array in arrays]
+    copies = [array.copy() if isinstance(array, np.ndarray) else array for array in arrays]
     for copy in copies:
-        copy.flags.writeable = False
+        if isinstance(copy, np.ndarray):
+            copy.flags.writeable = False
     return copies
 
 
@@ -293,7 +448,9 @@ def test_inputs_may_be_read_only(k):
     f32 = np.float32
     batch = packed_batch([3, 2, 1])
     n, width = batch.n_tokens, k.padded_width(20, f32)
-    packed = np.empty(k.packed_shape(5, 20, f32), f32)
+    kind = k.packed_dtype(f32, "float32", training=True)
+    packed = packed_matrix(k, numbers(29, 5, 20, dtype=f32), kind)
+    scratch = np.zeros(k.scratch_size(5, 5, 3, kind), kind)
     a, w, d = numbers(30, n, 5, dtype=f32), numbers(31, 5, 20, dtype=f32), numbers(32, n, width)
     d, bias = d.astype(f32), numbers(33, width, dtype=f32)
     index = np.array([1, 0, 1, 2, 2, 0], np.int32)
@@ -301,10 +458,10 @@ def test_inputs_may_be_read_only(k):
     steps = (batch.n_live, batch.starts, batch.lengths)
     row = np.zeros(1, np.int32)
     calls = [  # (kernel, inputs that may be read-only, other arguments, results)
-        ("pack", [w], [False], [packed]),
-        ("matmul", [a, packed], [20, bias], [np.zeros((n, width), f32)]),
-        ("weight_gradient", [a, d], [0, 20, False], [np.zeros((5, 20), f32)]),
-        ("bias_gradient", [d], [0, 20, False], [np.zeros(20, f32)]),
+        ("pack", [w], [False], [np.zeros_like(packed)]),
+        ("matmul", [a, 5, packed], [20, bias, scratch], [np.zeros((n, width), f32)]),
+        ("weight_gradient", [a, d], [20, scratch],
+         [np.zeros((5, width), f32), np.zeros(width, f32)]),
         ("gather_rows", [a, index], [], [np.zeros((6, 5), f32)]),
         ("scatter_add_rows", [a, index], [], [np.zeros((3, 5), f32)]),
         ("pool_forward", [a, *steps], [3, 5], [np.zeros((3, 10), f32), winner]),

@@ -23,7 +23,7 @@ from fastlstm.kernels.registry import available_backends
 if available_backends()["numba"] != "ok":
     pytest.skip("the Numba backend does not load here", allow_module_level=True)
 
-from fastlstm.kernels.numba import elementwise, jit
+from fastlstm.kernels.numba import elementwise, host, jit
 
 # Computes 1 + 4 + 9 with a kernel, and says whether the cache had it.
 USE_KERNEL = """
@@ -125,6 +125,15 @@ def test_changed_sources_miss(cache, monkeypatch):
     assert use()
     assert len(entries(cache)) == 2
     monkeypatch.undo()
+
+
+def test_levels_do_not_share_entries(cache, monkeypatch):
+    """Code for wider vectors would write beyond arrays that are padded for narrower ones."""
+    for number, level in enumerate(host.LEVELS, start=1):
+        monkeypatch.setattr(jit, "LEVEL", level)
+        assert not use()
+        assert use()
+        assert len(entries(cache)) == number
 
 
 def test_digest_depends_on_every_source_of_the_backend(tmp_path, monkeypatch):

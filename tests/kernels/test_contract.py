@@ -4,11 +4,12 @@ import inspect
 import sys
 import types
 
+import numpy as np
 import pytest
 
 from fastlstm.core.errors import BackendError
 from fastlstm.kernels import contract, reference, registry
-from tests.helpers import each_backend, each_compiled_backend
+from tests.helpers import FORMS, each_backend, each_compiled_backend, has_form
 
 
 def parameters(kernel):
@@ -36,7 +37,26 @@ def test_contract_lists_every_kernel_once():
         if isinstance(value, types.FunctionType) and not name.startswith("_")
     }
     assert len(set(contract.KERNELS)) == len(contract.KERNELS)
-    assert public - {"sigmoid"} == set(contract.KERNELS)
+    assert public - {"sigmoid", "to_bfloat16", "from_bfloat16"} == set(contract.KERNELS)
+
+
+@each_backend
+def test_types_of_packed_weights(k):
+    """Chosen by the precision; each of them has shapes and sizes for itself."""
+    for training in (False, True):
+        assert k.packed_dtype(np.float64, "float32", training) == np.float64
+        assert k.packed_dtype(np.float32, "float32", training) in (np.float32, np.int16)
+    for dtype, packed_as in FORMS.values():
+        if has_form(k, packed_as):
+            shape = k.packed_shape(5, 7, packed_as)
+            assert np.prod(shape) >= 5 * 7
+            assert k.scratch_size(3, 2, 4, packed_as) >= 1
+            assert k.padded_width(7, dtype) >= 7
+    assert k.block_rows(1) >= 1
+    # Three pieces of a number take three times the room of one.
+    if has_form(k, np.int16):
+        one, three = (k.packed_shape(40, 70, kind) for kind in (np.uint16, np.int16))
+        assert np.prod(three) == 3 * np.prod(one)
 
 
 @each_backend

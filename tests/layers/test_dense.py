@@ -12,14 +12,17 @@ def draw(seed, *shape):
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-def run(k, work, x, weights, d_logits):
-    """Logits, and the gradients of x and weights."""
+def run(k, work, x, weights, d_logits, start=0.0):
+    """Logits, and the gradients of x and weights; those of the latter on top of ``start``."""
     packed = dense.pack(k, weights)
     logits = dense.forward(k, work, x, packed).copy()
-    d_x, d_out = dense.backward(k, work, d_logits, packed, x.shape[1])
-    gradients = {name: np.full_like(w, np.nan) for name, w in weights.items()}
-    dense.gradient(k, x, d_out, False, gradients)
-    return logits, {"x": d_x, **gradients}, d_out
+    gradient = dense.zero_gradient(k, *weights["w"].shape, x.dtype)
+    assert not gradient.w.any() and not gradient.b.any()
+    for array in gradient:
+        array += start
+    d_x = dense.backward(k, work, x, d_logits, packed, gradient)
+    n_outputs = len(weights["b"])
+    return logits, {"x": d_x, "w": gradient.w[:, :n_outputs], "b": gradient.b[:n_outputs]}
 
 
 @each_backend
@@ -32,19 +35,20 @@ def test_gradients(k, n_outputs):
     def loss():
         return np.sum(d_logits * dense.forward(k, work, x, dense.pack(k, weights)))
 
-    logits, gradients, _ = run(k, work, x, weights, d_logits)
+    logits, gradients = run(k, work, x, weights, d_logits)
     assert_close(logits, x @ weights["w"] + weights["b"], 1e-14)
     check_gradients(loss, {"x": x, **weights}, gradients)
 
 
 @each_backend
-def test_gradient_accumulates(k):
+def test_gradient_is_added(k):
     x, weights = draw(1, 6, 10), {"w": draw(2, 10, 3), "b": draw(3, 3)}
-    _, gradients, d_out = run(k, Workspace(np.float64), x, weights, draw(4, 6, 3))
-    out = {name: np.full_like(w, 10.0) for name, w in weights.items()}
-    dense.gradient(k, x, d_out, True, out)
-    for name, value in out.items():
-        assert_close(value, 10 + gradients[name], 1e-14, name)
+    d_logits, work = draw(4, 6, 3), Workspace(np.float64)
+    _, gradients = run(k, work, x, weights, d_logits)
+    _, on_top = run(k, work, x, weights, d_logits, start=10.0)
+    assert np.array_equal(on_top["x"], gradients["x"])
+    for name in ("w", "b"):
+        assert_close(on_top[name], 10 + gradients[name], 1e-14, name)
 
 
 @each_backend

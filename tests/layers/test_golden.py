@@ -11,14 +11,17 @@ import pytest
 
 from fastlstm import model as network
 from fastlstm.core.records import TokenSequences
+from fastlstm.core.threads import ShardPool
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import pack
 from fastlstm.layers import lstm
 from fastlstm.losses import loss_for
-from fastlstm.training.shards import GradientEngine, LabelledSequences, ShardPool
+from fastlstm.training.shards import GradientEngine, LabelledSequences
 from tests.helpers import assert_close, each_backend, golden, packed_batch, token_places
 
 TOLERANCE = 1e-5
+# Products may take another way in training than in prediction.
+each_packing = pytest.mark.parametrize("training", [True, False], ids=["training", "predicting"])
 
 
 def torch_suffix(layer, d):
@@ -45,7 +48,7 @@ def check_weight_gradients(result, arrays, layer, d, prefix="grad."):
 class Stack:
     """A file's layers run by our code; arrays by document go in and out."""
 
-    def __init__(self, k, arrays, layers, directions):
+    def __init__(self, k, arrays, layers, directions, training):
         self.k, self.arrays, self.layers, self.directions = k, arrays, layers, directions
         self.work = Workspace(np.float32)
         self.batch = packed_batch(arrays["lengths"].tolist())
@@ -53,7 +56,9 @@ class Stack:
         self.weights = [
             [our_weights(arrays, layer, d) for d in range(directions)] for layer in range(layers)
         ]
-        self.packed = [[lstm.pack(k, w) for w in of_layer] for of_layer in self.weights]
+        self.packed = [
+            [lstm.pack(k, w, training=training) for w in of_layer] for of_layer in self.weights
+        ]
 
     def to_packed(self, by_document):
         rows = np.empty_like(by_document)
@@ -97,9 +102,10 @@ class Stack:
 @each_backend
 @pytest.mark.parametrize("directions", [1, 2])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_lstm(k, layers, directions):
+@each_packing
+def test_lstm(k, training, layers, directions):
     arrays = golden(f"lstm_{layers}_layers_{directions}_directions")
-    stack = Stack(k, arrays, layers, directions)
+    stack = Stack(k, arrays, layers, directions, training)
     caches = stack.forward()
     assert_close(caches[-1].out[stack.places], arrays["y"], TOLERANCE, "y")
     finals = [stack.final_states(cache) for cache in caches]
@@ -108,18 +114,21 @@ def test_lstm(k, layers, directions):
 
     d_out = stack.to_packed(arrays["d_y"])
     for layer in reversed(range(layers)):
+        gradients = [
+            lstm.zero_gradient(k, len(w["w_x"]), len(w["w_h"]), np.float32)
+            for w in stack.weights[layer]
+        ]
         d_out, d_initial = lstm.backward(
             k, stack.work, f"layer{layer}", caches[layer], d_out, stack.batch,
-            stack.packed[layer], stack.states("d_h_n", "d_c_n", layer),
+            stack.packed[layer], gradients, stack.states("d_h_n", "d_c_n", layer),
         )  # fmt: skip
         own = slice(layer * directions, (layer + 1) * directions)
         assert_close(stack.by_document(d_initial.h), arrays["d_h0"][own], TOLERANCE, "d_h0")
         assert_close(stack.by_document(d_initial.c), arrays["d_c0"][own], TOLERANCE, "d_c0")
         for d in range(directions):
-            weights = stack.weights[layer][d]
-            out = {name: np.full_like(w, np.nan) for name, w in weights.items()}
-            lstm.gradient(k, caches[layer], d, 0, out["b"].size, False, out)
-            check_weight_gradients(out, arrays, layer, d)
+            n_gates = stack.weights[layer][d]["b"].size
+            result = {name: g[..., :n_gates] for name, g in gradients[d]._asdict().items()}
+            check_weight_gradients(result, arrays, layer, d)
     assert_close(d_out[stack.places], arrays["d_x"], TOLERANCE, "d_x")
 
 
@@ -155,9 +164,10 @@ def load_model(pooling, n_classes):
 @each_backend
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("pooling", ["last", "mean", "max"])
-def test_model(k, pooling, n_classes):
+@each_packing
+def test_model(k, training, pooling, n_classes):
     config, parameters, data, arrays = load_model(pooling, n_classes)
-    packed = network.pack_model(k, config, parameters)
+    packed = network.pack_model(k, config, parameters, training=training)
     logits = network.predict_logits(k, config, parameters, packed, data.sequences)
     assert_close(logits, arrays["logits"], TOLERANCE, "logits")
 

@@ -10,6 +10,7 @@ from tests.helpers import (
     assert_close,
     check_gradients,
     each_backend,
+    each_precision,
     packed_batch,
 )
 
@@ -23,13 +24,16 @@ class Layer:
     The loss is a weighted sum of all outputs and of all final states.
     """
 
-    def __init__(self, k, directions, repeated, dtype=np.float64, work=None, lengths=LENGTHS):
+    def __init__(
+        self, k, directions, repeated, dtype=np.float64, work=None, lengths=LENGTHS,
+        precision="float32",
+    ):  # fmt: skip
         rng = np.random.default_rng(7)
 
         def draw(*shape):
             return rng.standard_normal(shape).astype(dtype)
 
-        self.k = k
+        self.k, self.precision = k, precision
         self.work = Workspace(dtype) if work is None else work
         self.batch = packed_batch(lengths)
         n, tokens = self.batch.n_documents, self.batch.n_tokens
@@ -49,7 +53,10 @@ class Layer:
         self.d_final = lstm.InitialState(draw(directions, n, HIDDEN), draw(directions, n, HIDDEN))
 
     def forward(self):
-        self.packed = [lstm.pack(self.k, weights) for weights in self.weights]
+        self.packed = [
+            lstm.pack(self.k, weights, precision=self.precision, training=True)
+            for weights in self.weights
+        ]
         inputs = lstm.LayerInput(self.rows, self.inverse)
         return lstm.forward(
             self.k, self.work, "layer", inputs, self.batch, self.packed, self.initial
@@ -78,31 +85,62 @@ class Layer:
         }
         return {**named, "rows": self.rows, "h0": self.initial.h, "c0": self.initial.c}
 
-    def gradients(self):
-        """The same names as ``arrays``, by the backward pass."""
+    def infer(self, projected=None):
+        """The outputs from states of 0, as prediction computes them."""
+        inputs = lstm.LayerInput(self.rows, self.inverse)
+        return lstm.infer(
+            self.k, self.work, "layer", inputs, self.batch, self.packed, projected
+        ).copy()
+
+    def gradients(self, start=0.0):
+        """The same names as ``arrays``, by the backward pass; the weights' on top of ``start``."""
         cache = self.forward()
+        added = [lstm.zero_gradient(self.k, INPUTS, HIDDEN, self.work.dtype) for _ in self.weights]
+        for array in (array for gradient in added for array in gradient):
+            assert not array.any()
+            array += start
         d_rows, d_initial = lstm.backward(
-            self.k, self.work, "layer", cache, self.d_out, self.batch, self.packed, self.d_final
-        )
-        named = {}
-        for d, weights in enumerate(self.weights):
-            out = {name: np.full_like(w, np.nan) for name, w in weights.items()}
-            lstm.gradient(self.k, cache, d, 0, 4 * HIDDEN, False, out)
-            named.update({f"{name} {lstm.DIRECTIONS[d]}": g for name, g in out.items()})
+            self.k, self.work, "layer", cache, self.d_out, self.batch, self.packed, added,
+            self.d_final,
+        )  # fmt: skip
+        named = {
+            f"{name} {lstm.DIRECTIONS[d]}": array[..., : 4 * HIDDEN]
+            for d, gradient in enumerate(added)
+            for name, array in gradient._asdict().items()
+        }
         named.update(rows=d_rows, h0=d_initial.h, c0=d_initial.c)
         return {name: array.copy() for name, array in named.items()}
 
 
+# How the first layer treats repeated rows: projected once, or gathered for each token.
+TERMS = {"projected_once": -1, "row_for_each_token": 10**6}
+
+
+@pytest.fixture(params=TERMS)
+def way(request, monkeypatch):
+    """One way of treating repeated rows, forced."""
+    monkeypatch.setattr(lstm, "_TERMS_TRAINING", TERMS[request.param])
+    monkeypatch.setattr(lstm, "_TERMS_INFERENCE", TERMS[request.param])
+    return request.param
+
+
 @each_backend
 @pytest.mark.parametrize("directions", [1, 2])
-@pytest.mark.parametrize("repeated", [False, True], ids=["rows", "repeated_rows"])
-def test_gradients(k, directions, repeated):
-    layer = Layer(k, directions, repeated)
+def test_gradients_of_a_row_for_each_token(k, directions):
+    layer = Layer(k, directions, repeated=False)
     check_gradients(layer.loss, layer.arrays(), layer.gradients())
 
 
 @each_backend
-def test_repeated_rows_equal_a_row_for_each_token(k):
+@pytest.mark.parametrize("directions", [1, 2])
+def test_gradients_of_repeated_rows(k, directions, way):
+    layer = Layer(k, directions, repeated=True)
+    assert (layer.forward().rows is None) == (way == "projected_once")
+    check_gradients(layer.loss, layer.arrays(), layer.gradients())
+
+
+@each_backend
+def test_repeated_rows_equal_a_row_for_each_token(k, way):
     """docs/maths.md, eqs. (50) and (51)."""
     once = Layer(k, 2, repeated=True)
     each = Layer(k, 2, repeated=True)
@@ -114,6 +152,49 @@ def test_repeated_rows_equal_a_row_for_each_token(k):
     assert_close(by_row["rows"], summed, 1e-13)
     for name in by_row.keys() - {"rows"}:
         assert_close(by_row[name], by_token[name], 1e-13, name)
+
+
+@each_precision
+def test_both_ways_give_the_same_outputs(k, precision, monkeypatch):
+    """Bit for bit: the same sums in the same order."""
+    outs = []
+    for terms in TERMS.values():
+        monkeypatch.setattr(lstm, "_TERMS_TRAINING", terms)
+        layer = Layer(k, 2, repeated=True, dtype=np.float32, precision=precision)
+        outs.append(layer.forward().out.copy())
+    assert np.array_equal(*outs)
+
+
+def test_distinct_rows_are_projected_where_that_saves_enough():
+    def decide(n_rows, n_inputs, n_tokens, repeated=True):
+        rows, inverse = np.zeros((n_rows, n_inputs)), np.zeros(n_tokens, np.int32)
+        inputs = lstm.LayerInput(rows, inverse if repeated else None)
+        return lstm.projects_distinct(inputs, n_tokens, terms=20)
+
+    assert not decide(50, 40, 100)  # saves 50 x 40 terms, which 100 gathers are worth
+    assert decide(49, 40, 100)
+    assert not decide(100, 1000, 100)
+    assert not decide(1, 20, 100)
+    assert decide(1, 21, 100)
+    assert not decide(1, 1000, 100, repeated=False)
+
+
+@each_precision
+@pytest.mark.parametrize("repeated", [False, True], ids=["rows", "repeated_rows"])
+@pytest.mark.parametrize("lengths", [LENGTHS, [2, 1] * 60, [40, 3]], ids=["few", "many", "long"])
+def test_inference_gives_the_bits_of_training(k, precision, repeated, lengths, way):
+    for directions in (1, 2):
+        layer = Layer(k, directions, repeated, np.float32, lengths=lengths, precision=precision)
+        layer.initial = None
+        expected = layer.forward().out.copy()
+        assert np.isfinite(expected).all() and expected.any()
+        assert np.array_equal(layer.infer(), expected)
+        if repeated:
+            projected = [
+                lstm.project(k, Workspace(np.float32), "all", layer.rows, packed)
+                for packed in layer.packed
+            ]
+            assert np.array_equal(layer.infer(projected), expected)
 
 
 @each_backend
@@ -132,33 +213,47 @@ def test_without_states_starts_from_zero(k):
 
 
 @each_backend
-def test_gradient_accumulates(k):
-    layer = Layer(k, 1, repeated=True)
-    expected = layer.gradients()
-    cache = layer.forward()
-    lstm.backward(
-        k, layer.work, "layer", cache, layer.d_out, layer.batch, layer.packed, layer.d_final
-    )
-    out = {name: np.full_like(w, 10.0) for name, w in layer.weights[0].items()}
-    lstm.gradient(k, cache, 0, 0, 4 * HIDDEN, True, out)
-    for name, value in out.items():
-        assert_close(value, 10 + expected[f"{name} forward"], 1e-14, name)
+def test_gradients_are_added(k, way):
+    layer = Layer(k, 2, repeated=True)
+    expected, on_top = layer.gradients(), layer.gradients(start=10.0)
+    for name, value in on_top.items():
+        start = 0.0 if name in ("rows", "h0", "c0") else 10.0
+        assert_close(value, start + expected[name], 1e-14, name)
 
 
 @each_backend
-def test_old_content_of_memory_does_not_matter(k):
+def test_cache_of_inference_is_small(k):
+    """No array of a layer but its outputs and inputs grows with the tokens."""
+    sizes = []
+    for length in (5, 500):
+        work = Workspace(np.float32)
+        layer = Layer(k, 2, repeated=False, dtype=np.float32, work=work, lengths=[length] * 3)
+        layer.packed = [lstm.pack(k, weights) for weights in layer.weights]
+        layer.infer()
+        sizes.append({name: array.size for name, array in work._buffers.items()})
+    assert {name for name in sizes[0] if sizes[0][name] != sizes[1][name]} == {"layer.out"}
+
+
+@each_precision
+def test_old_content_of_memory_does_not_matter(k, precision, way):
     """From NaN, and from a larger batch before this one."""
-    fresh = Layer(k, 2, repeated=True, dtype=np.float32)
+    fresh = Layer(k, 2, True, np.float32, precision=precision)
     out, expected = fresh.forward().out.copy(), fresh.gradients()
     poisoned = PoisonedWorkspace(np.float32)
     used = Workspace(np.float32)
-    Layer(k, 2, True, np.float32, used, [9, 8, 8, 7, 2, 2, 1]).gradients()
+    Layer(k, 2, True, np.float32, used, [9, 8, 8, 7, 2, 2, 1], precision).gradients()
     for work in (poisoned, used):
-        layer = Layer(k, 2, True, np.float32, work)
+        layer = Layer(k, 2, True, np.float32, work, precision=precision)
         assert np.array_equal(layer.forward().out, out)
         result = layer.gradients()
         for name in expected:
             assert np.array_equal(result[name], expected[name]), name
+    fresh.initial = None
+    fresh.forward()
+    out = fresh.infer()
+    for work in (poisoned, used):
+        fresh.work = work
+        assert np.array_equal(fresh.infer(), out)
 
 
 @each_backend

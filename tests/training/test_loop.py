@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import copy
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from fastlstm.core.errors import NonFiniteLossWarning
 from fastlstm.core.records import TokenSequences
-from fastlstm.model import ModelConfig, pack_model
+from fastlstm.core.threads import ShardPool
+from fastlstm.data.batching import split_shards
+from fastlstm.model import ModelConfig, parts, repack
 from fastlstm.optim.optimizers import Optimizer, make_optimizer
 from fastlstm.optim.schedules import make_schedule
 from fastlstm.training import loop
 from fastlstm.training.loop import Trainer, TrainingOptions, evaluate
-from fastlstm.training.shards import ShardPool
-from tests.helpers import each_backend, token_sequences
+from fastlstm.training.shards import LANES
+from tests.helpers import each_backend, each_precision, token_sequences
 from tests.training.toy import (
     CONFIG,
     CONSTANT,
@@ -33,6 +36,16 @@ from tests.training.toy import (
 )
 
 # -- learning -----------------------------------------------------------------------
+
+
+@each_precision
+def test_each_precision_learns(k, precision):
+    data, unseen = marked_documents(120), marked_documents(60, seed=1)
+    state = train(data, k=k, precision=precision, learning_rate=0.05, max_epochs=10)
+    losses = [record["loss"] for record in state.history]
+    assert losses[-1] < 0.2 * losses[0]
+    assert score(state, unseen, k=k, precision=precision)[1] > 0.95
+    assert state.parameters.flat.dtype == np.float32
 
 
 @each_backend
@@ -90,14 +103,20 @@ def test_every_document_is_seen_once_an_epoch(batch_size):
     assert state.step == 3 * steps
 
 
-def test_weights_do_not_depend_on_the_number_of_threads():
+@each_precision
+@pytest.mark.parametrize(
+    ("batch_size", "n_shards"), [(32, 2), (170, 12)], ids=["few_shards", "more_than_lanes"]
+)
+def test_weights_do_not_depend_on_the_number_of_threads(k, precision, batch_size, n_shards):
     config = ModelConfig(12, 6, 5, num_layers=2, dropout=0.2, embedding_dropout=0.1)
-    data = marked_documents(150, longest=60)
-    assert data.sequences.lengths.sum() > 3 * 512  # so that minibatches have several shards
+    data = marked_documents(340, longest=60)
+    lengths = data.sequences.lengths
+    assert len(split_shards(lengths, np.arange(batch_size))) == n_shards
+    assert (n_shards > LANES) == (batch_size == 170)
     states = [
-        train(data, marked_documents(70, 1), config=config, n_threads=n, max_epochs=3,
-              n_iter_no_change=3)
-        for n in (1, 2, 4, 8)
+        train(data, marked_documents(70, 1), config=config, n_threads=n, max_epochs=2, k=k,
+              n_iter_no_change=2, precision=precision, batch_size=batch_size)
+        for n in (1, 2, 3, 4, 8)
     ]  # fmt: skip
     for state in states[1:]:
         assert same_weights(state, states[0])
@@ -125,16 +144,28 @@ def test_going_on_equals_never_having_stopped():
 # -- the optimiser is told the right things ------------------------------------------
 
 
+class Update(NamedTuple):
+    """One call of the optimiser: which weights, and what it was told."""
+
+    of_embedding: bool
+    step: int
+    rate: float
+    scale: float
+    gradient: np.ndarray
+
+
 @pytest.fixture
 def updates(monkeypatch):
-    """Arguments of every optimiser update, and the norm of both gradients of a step."""
+    """Every update of the optimiser, of a part of the weights each."""
     seen = []
 
     def spying(*args, **kwargs):
         real = make_optimizer(*args, **kwargs)
 
         def update(k, table, rows, gradient, state, step, rate, scale):
-            seen.append((step, rate, scale, gradient[: len(rows)].astype(np.float64)))
+            of_embedding = len(table) > 1  # dense weights are one row
+            given = gradient[: len(rows)].astype(np.float64)
+            seen.append(Update(of_embedding, step, rate, scale, given))
             real.update(k, table, rows, gradient, state, step, rate, scale)
 
         return Optimizer(real.init, update)
@@ -143,38 +174,65 @@ def updates(monkeypatch):
     return seen
 
 
+def by_step(updates):
+    """The updates of each step, which touch every dense weight once and all rows of a kind."""
+    steps = sorted({update.step for update in updates})
+    assert steps == list(range(1, len(steps) + 1))
+    found = [[update for update in updates if update.step == step] for step in steps]
+    for of_step in found:
+        dense = sum(update.gradient.size for update in of_step if not update.of_embedding)
+        assert dense == fresh_state().parameters.flat.size
+        assert any(update.of_embedding for update in of_step)
+        assert len({(update.rate, update.scale) for update in of_step}) == 1
+    return found
+
+
 def test_schedule_reaches_the_optimiser(updates):
     data = marked_documents(30)  # 5 steps an epoch
     state = train(data, batch_size=6, max_epochs=4, warmup=0.25, schedule="linear",
                   learning_rate=0.01)  # fmt: skip
-    assert [step for step, *_ in updates] == [step for step in range(1, 21) for _ in range(2)]
     factor = make_schedule("linear", 20, 0.25)
     expected = [0.01 * factor(step) for step in range(1, 21)]
     assert expected[0] < expected[4] > expected[-1]
-    for part in (updates[0::2], updates[1::2]):  # dense weights, embedding
-        assert [rate for _, rate, *_ in part] == expected
+    assert [of_step[0].rate for of_step in by_step(updates)] == expected
     assert [record["learning_rate"] for record in state.history] == expected[4::5]
 
 
 def test_schedule_begins_anew_when_training_goes_on(updates):
     data = marked_documents(12)
     state = train(data, batch_size=4, max_epochs=2, warmup=0.5)
-    first = [rate for _, rate, *_ in updates]
     train(data, state=state, batch_size=4, max_epochs=2, warmup=0.5)
-    assert [rate for _, rate, *_ in updates[len(first) :]] == first
-    assert updates[-1][0] == 12
+    rates = [of_step[0].rate for of_step in by_step(updates)]
+    assert len(rates) == 12
+    assert rates[6:] == rates[:6]
+    assert len(set(rates[:6])) > 3
 
 
 @pytest.mark.parametrize("max_norm", [None, 1e-3, 1e3])
 def test_clipping_reaches_the_optimiser(updates, max_norm):
     train(marked_documents(20), batch_size=5, max_epochs=2, max_grad_norm=max_norm)
-    for (*_, scale, dense), (*_, embedding_scale, embedding) in zip(
-        updates[0::2], updates[1::2], strict=True
-    ):
-        norm = np.sqrt(np.sum(dense**2) + np.sum(embedding**2))
+    found = by_step(updates)
+    assert len(found) == 8
+    for of_step in found:
+        norm = np.sqrt(sum(np.sum(update.gradient**2) for update in of_step))
         expected = 1.0 if max_norm is None else min(1.0, max_norm / norm)
-        assert scale == embedding_scale == pytest.approx(expected, rel=1e-9)
-        assert (scale < 1) == (max_norm == 1e-3)
+        assert of_step[0].scale == pytest.approx(expected, rel=1e-9)
+        assert (of_step[0].scale < 1) == (max_norm == 1e-3)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 1000])
+def test_rows_of_the_embedding_are_updated_once_each(updates, at_once, monkeypatch):
+    """However many rows a part has: the same weights."""
+    data, options = marked_documents(40), {"learning_rate": 0.01, "max_epochs": 2}
+    expected = train(data, batch_size=10, **options)
+    updates.clear()
+    monkeypatch.setattr(loop, "_ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr(loop, "SMALL_STEP", 1)  # also on threads
+    state = train(data, batch_size=10, n_threads=3, **options)
+    assert same_weights(state, expected)
+    sizes = [len(u.gradient) for u in updates if u.of_embedding]
+    assert max(sizes) <= at_once
+    assert (len(sizes) > 8) == (at_once < 1000)
 
 
 def test_clipped_step_has_the_length_asked_for():
@@ -351,6 +409,13 @@ def test_packed_weights_follow_the_restored_ones(monkeypatch):
 
 # -- losses that are not finite --------------------------------------------------------
 
+
+def spoil_packed(trainer):
+    """The trainer's packed weights follow its parameters."""
+    for part in parts(CONFIG):
+        repack(K, trainer.packed, trainer.state.parameters, part)
+
+
 # Whether NumPy, too, has something to say depends on where the numbers overflow.
 EXPLODING = {"learning_rate": 1e30, "max_grad_norm": None, **CONSTANT}
 
@@ -400,7 +465,7 @@ def test_warning_names_epoch_and_batch(array, value):
     def spoil(epoch, step):
         if (epoch, step) == (2, 3):
             state.parameters.arrays()[array][:] = value
-            pack_model(K, CONFIG, state.parameters, trainer.packed)
+            spoil_packed(trainer)
 
     data = marked_documents(30)
     recorder = Recorder(spoil)
@@ -425,7 +490,7 @@ def test_best_validated_weights_are_kept_rather_than_the_last(monkeypatch):
     def spoil(epoch, step):
         if epoch == 3:
             state.parameters.flat[:] = np.nan
-            pack_model(K, CONFIG, state.parameters, trainer.packed)
+            spoil_packed(trainer)
 
     recorder.act = spoil
     with ShardPool(1) as pool:

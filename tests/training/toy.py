@@ -6,11 +6,12 @@ import numpy as np
 
 from fastlstm.core.random import make_streams
 from fastlstm.core.records import TokenSequences
+from fastlstm.core.threads import ShardPool
 from fastlstm.kernels.registry import load_backend
 from fastlstm.model import ModelConfig, init_parameters, pack_model
 from fastlstm.training.callbacks import Callback
 from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState, evaluate
-from fastlstm.training.shards import LabelledSequences, ShardPool
+from fastlstm.training.shards import LabelledSequences
 from tests.helpers import token_sequences
 
 K = load_backend("auto")
@@ -45,18 +46,18 @@ def fresh_state(config=CONFIG, seed=0):
 
 
 def train(data, valid=None, *, config=CONFIG, state=None, n_threads=1, callbacks=(), k=K,
-          **options):  # fmt: skip
+          precision="float32", **options):  # fmt: skip
     """A state after training with ``options``."""
     state = fresh_state(config) if state is None else state
     with ShardPool(n_threads) as pool:
-        trainer = Trainer(k, config, state, TrainingOptions(**options), pool, callbacks)
+        trainer = Trainer(k, config, state, TrainingOptions(**options), pool, callbacks, precision)
         trainer.run(data, valid)
     return state
 
 
-def score(state, data, config=CONFIG, k=K):
-    """(loss, accuracy) of a state's weights, packed afresh."""
-    packed = pack_model(k, config, state.parameters)
+def score(state, data, config=CONFIG, k=K, precision="float32"):
+    """(loss, accuracy) of a state's weights, packed afresh as for training."""
+    packed = pack_model(k, config, state.parameters, precision, training=True)
     with ShardPool(1) as pool:
         return evaluate(k, config, state.parameters, packed, data, pool)
 

@@ -46,11 +46,12 @@ from fastlstm.kernels.numba.pieces import (
 from fastlstm.kernels.numba.products import add_gradient, left_operand, pack_matrix, product_rows
 from fastlstm.kernels.numba.tiles import INDEX, Tile, call_tile, element_pointers, index
 
-# Products of pieces (left, right), the smallest first.
-_PAIRS = {1: ((0, 0),), 3: ((2, 0), (0, 2), (1, 1), (1, 0), (0, 1), (0, 0))}
+# Chunks of terms that are summed in one go: so much of the left matrix stays in the
+# L1 cache while the columns pass.
+_CHUNKS = 4
 
-# Tile registers: four of sums, one or two of the left and the others of the right matrix.
-_LEFT, _RIGHT = 4, (5, 6, 7)
+# Tile registers: the first four hold sums, the others operands.
+_OPERANDS = 4
 
 _BYTES = I8.as_pointer()
 
@@ -64,12 +65,12 @@ def _tile_call(builder, name, *arguments):
 
 
 @intrinsic
-def configure_tiles(typingctx, rows):
+def configure_tiles(typingctx, rows, b):
     """Give the tiles of sums and of the left matrix that many rows, at most 16.
 
-    The tiles are never released: after ``tilerelease`` products took 33 instead of 25
-    cycles, and kept doing so after the next configuration.
+    The element type of ``b`` tells which are which, where the rows are fewer than 16.
     """
+    right = range(_OPERANDS + PIECES[b.dtype], 8)
 
     def codegen(context, builder, signature, values):
         n_rows = builder.trunc(values[0], I8)
@@ -80,21 +81,20 @@ def configure_tiles(typingctx, rows):
         for tile in range(8):
             columns = builder.gep(at, [index(16 + 2 * tile)])
             builder.store(ir.Constant(I8, 64), columns)
-            count = ir.Constant(I8, ROWS) if tile in _RIGHT else n_rows
+            count = ir.Constant(I8, ROWS) if tile in right else n_rows
             builder.store(count, builder.gep(at, [index(48 + tile)]))
         _tile_call(builder, "ldtilecfg", at)
         return context.get_dummy_value()
 
-    return types.void(types.int64), codegen
+    return types.void(types.int64, b), codegen
 
 
 def _strip_function(module, pieces, blocks, vectors):
     """Function of one strip: ``blocks`` times 16 rows by ``vectors`` times 16 columns.
 
-    A strip of 16 rows reads each tile of the right matrix once, past the L1 cache,
-    which keeps its sums there: 24 instead of 36 cycles a tile product. A strip of 32
-    rows uses each tile twice, and the next strip finds it in the cache
-    (``pytest benchmarks/test_engine.py -k matmul``).
+    Each tile of the right matrix is read once, past the L1 cache, which keeps what
+    is read again: the sums, and for 32 rows the left matrix. Of products of pieces
+    the smallest are added first.
     """
     arguments = [INDEX, _BYTES, INDEX, INDEX, _BYTES, INDEX, _BYTES, INDEX, _BYTES, INDEX]
     name = f"fastlstm.strip.{pieces}.{blocks}x{vectors}"
@@ -107,8 +107,6 @@ def _strip_function(module, pieces, blocks, vectors):
     function.attributes.add("noinline")
     chunks, a, a_row, a_piece, b, b_piece, init, init_row, out, out_row = function.args
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    load_right = "tileloaddt164" if blocks == 1 else "tileloadd64"
-    right_tiles = _RIGHT[blocks - 1 :]
     cells = [(i, j) for i in range(blocks) for j in range(vectors)]
 
     def of_block(base, row, i, offset=0):
@@ -120,25 +118,54 @@ def _strip_function(module, pieces, blocks, vectors):
     with cgutils.for_range(builder, chunks, intp=INDEX) as loop:
         a_chunk = builder.gep(a, [builder.mul(loop.index, index(2 * TERMS))])
         b_chunk = builder.gep(b, [builder.mul(loop.index, index(2 * BLOCK * PANEL))])
-        loaded, turn = None, 0
-        for left, right in _PAIRS[pieces]:
-            if left != loaded:
-                piece = builder.gep(a_chunk, [builder.mul(a_piece, index(left))])
-                for i in range(blocks):
-                    _tile_call(builder, "tileloadd64", _LEFT + i, of_block(piece, a_row, i), a_row)
-                loaded = left
-            right_chunk = builder.gep(b_chunk, [builder.mul(b_piece, index(right))])
-            for j in range(vectors):
-                tile = right_tiles[turn % len(right_tiles)]
-                turn += 1
-                place = builder.gep(right_chunk, [index(2 * BLOCK * j)])
-                _tile_call(builder, load_right, tile, place, index(64))
-                for i in range(blocks):
-                    _tile_call(builder, "tdpbf16ps", i * vectors + j, _LEFT + i, tile)
+
+        def load_left(tile, piece, i):
+            place = builder.gep(a_chunk, [builder.mul(a_piece, index(piece))])
+            _tile_call(builder, "tileloadd64", tile, of_block(place, a_row, i), a_row)
+
+        def load_right(tile, piece, j):
+            place = builder.mul(b_piece, index(piece))
+            place = builder.gep(b_chunk, [builder.add(place, index(2 * BLOCK * j))])
+            _tile_call(builder, "tileloaddt164", tile, place, index(64))
+
+        def multiply(i, j, left, right):
+            _tile_call(builder, "tdpbf16ps", i * vectors + j, left, right)
+
+        (_one_block if blocks == 1 else _two_blocks)(
+            pieces, vectors, load_left, load_right, multiply
+        )
     for tile, (i, j) in enumerate(cells):
         _tile_call(builder, "tilestored64", tile, of_block(out, out_row, i, 64 * j), out_row)
     builder.ret_void()
     return function
+
+
+def _one_block(pieces, vectors, load_left, load_right, multiply):
+    """Tiles of the left matrix stay; those of the right one pass through the others."""
+    spare = range(_OPERANDS + pieces, 8)
+    for piece in range(pieces):
+        load_left(_OPERANDS + piece, piece, 0)
+    turn = 0
+    for right in reversed(range(pieces)):
+        for j in range(vectors):
+            tile = spare[turn % len(spare)]
+            turn += 1
+            load_right(tile, right, j)
+            for left in reversed(range(pieces - right)):
+                multiply(0, j, _OPERANDS + left, tile)
+
+
+def _two_blocks(pieces, vectors, load_left, load_right, multiply):
+    """Two tiles of the left matrix and two of the right one at a time."""
+    for right in reversed(range(pieces)):
+        for j in range(vectors):
+            load_right(_OPERANDS + 2 + j, right, j)
+        for left in reversed(range(pieces - right)):
+            for i in range(2):
+                load_left(_OPERANDS + i, left, i)
+            for j in range(vectors):
+                for i in range(2):
+                    multiply(i, j, _OPERANDS + i, _OPERANDS + 2 + j)
 
 
 # Shapes of a strip (blocks of 16 rows, blocks of 16 columns) and their codes.
@@ -269,13 +296,14 @@ def _pack_pieces(w, transpose, out):
 
 
 @overload(left_operand, jit_options=OPTIONS)
-def _left_operand_pieces(x, x_at, x_row, n_rows, depth, packed, scratch, scratch_at):
+def _left_operand_pieces(x, x_at, x_row, n_rows, depth, packed, scratch, scratch_row):
     if not _is_pieces(packed):
         return None
 
-    def staged(x, x_at, x_row, n_rows, depth, packed, scratch, scratch_at):
-        split_rows(x, x_at, x_row, n_rows, depth, scratch, scratch_at)
-        return scratch, scratch_at, packed.shape[0] * packed.shape[2] * TERMS
+    def staged(x, x_at, x_row, n_rows, depth, packed, scratch, scratch_row):
+        row = packed.shape[0] * packed.shape[2] * TERMS
+        split_rows(x, x_at, x_row, n_rows, depth, scratch, scratch_row * row)
+        return scratch, scratch_row * row, row
 
     return staged
 
@@ -339,19 +367,32 @@ def _strips(
             blocks = 2 if left >= 2 * ROWS else 1
             rows = min(blocks * ROWS, left)
             last = first + left // rows * rows
-            configure_tiles(min(ROWS, rows))
+            configure_tiles(min(ROWS, rows), b)
             step = PANEL // blocks
-            for vector in range(0, (columns + COLUMNS - 1) // COLUMNS, step):
-                column = vector * COLUMNS
-                vectors = min(step, (columns - column + COLUMNS - 1) // COLUMNS)
-                place = vector // PANEL * panel_length + vector % PANEL * BLOCK
-                for row in range(first, last, rows):
-                    tile_strip(
-                        blocks, vectors, chunks, a, a_at + row * a_row, a_row, chunks * TERMS,
-                        b, b_at + place, panels * panel_length,
-                        init, init_at + row * init_row + column, init_row,
-                        out, out_at + row * out_row + column, out_row,
-                    )  # fmt: skip
+            for row in range(first, last, rows):
+                for chunk in range(0, max(1, chunks), _CHUNKS):
+                    # The first stretch of terms starts from ``init``, the others go on.
+                    some = min(_CHUNKS, chunks - chunk)
+                    at_a = a_at + row * a_row + chunk * TERMS
+                    at_b = b_at + chunk * PANEL * BLOCK
+                    for vector in range(0, (columns + COLUMNS - 1) // COLUMNS, step):
+                        column = vector * COLUMNS
+                        vectors = min(step, (columns - column + COLUMNS - 1) // COLUMNS)
+                        place = vector // PANEL * panel_length + vector % PANEL * BLOCK
+                        at_out = out_at + row * out_row + column
+                        if chunk == 0:
+                            tile_strip(
+                                blocks, vectors, some, a, at_a, a_row, chunks * TERMS,
+                                b, at_b + place, panels * panel_length,
+                                init, init_at + row * init_row + column, init_row,
+                                out, at_out, out_row,
+                            )  # fmt: skip
+                        else:
+                            tile_strip(
+                                blocks, vectors, some, a, at_a, a_row, chunks * TERMS,
+                                b, at_b + place, panels * panel_length,
+                                out, at_out, out_row, out, at_out, out_row,
+                            )  # fmt: skip
             first = last
 
     return by_tiles if HAS_TILES else by_dot_products

@@ -47,10 +47,10 @@ def _pack_float(w, transpose, out):
 
 
 @overload(left_operand, jit_options=OPTIONS)
-def _left_operand_float(x, x_at, x_row, n_rows, depth, packed, scratch, scratch_at):
+def _left_operand_float(x, x_at, x_row, n_rows, depth, packed, scratch, scratch_row):
     if isinstance(packed.dtype, types.Float):
 
-        def as_it_is(x, x_at, x_row, n_rows, depth, packed, scratch, scratch_at):
+        def as_it_is(x, x_at, x_row, n_rows, depth, packed, scratch, scratch_row):
             return x, x_at, x_row
 
         return as_it_is

@@ -7,7 +7,7 @@ from fastlstm.kernels.numba.jit import jit
 from fastlstm.kernels.numba.products import add_gradient, left_operand, pack_matrix, product_rows
 
 # Rows of one product or gradient at a time: what ``left_operand`` has room for.
-ROWS_AT_ONCE = 96
+ROWS_AT_ONCE = 128
 
 
 @jit

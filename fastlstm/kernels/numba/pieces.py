@@ -48,31 +48,30 @@ class _Pieces:
         self.builder, self.pieces = builder, pieces
 
     def split(self, x):
-        if self.pieces == 1:
-            return [self._nearest_even(x)]
+        """Of three pieces the first two may be off by a tie: the next one makes up for it."""
+        builder = self.builder
         found = []
-        for _ in range(self.pieces):
-            bits = self.builder.bitcast(x, WORDS)
-            rounded = self.builder.add(bits, repeated(0x8000))
-            piece = self.builder.and_(rounded, repeated(-0x10000))
+        for number in range(self.pieces):
+            bits = builder.bitcast(x, WORDS)
+            half = repeated(0x8000)
+            if self.pieces == 1:  # to nearest even
+                odd = builder.and_(builder.lshr(bits, repeated(16)), repeated(1))
+                half = builder.add(odd, repeated(0x7FFF))
+            rounded = builder.add(bits, half)
+            if number == 0:
+                # Rounding could carry a NaN into infinity or zero.
+                is_nan = builder.fcmp_unordered("uno", x, x)
+                rounded = builder.select(is_nan, repeated(0x7FC00000), rounded)
+            piece = builder.and_(rounded, repeated(-0x10000))
             found.append(piece)
-            x = self.builder.fsub(x, self.builder.bitcast(piece, FLOATS))
+            x = builder.fsub(x, builder.bitcast(piece, FLOATS))
         return found
 
-    def _nearest_even(self, x):
-        builder = self.builder
-        bits = builder.bitcast(x, WORDS)
-        odd = builder.and_(builder.lshr(bits, repeated(16)), repeated(1))
-        rounded = builder.add(bits, builder.add(odd, repeated(0x7FFF)))
-        # Rounding could carry a NaN into infinity.
-        is_nan = builder.fcmp_unordered("uno", x, x)
-        return builder.and_(
-            builder.select(is_nan, repeated(0x7FC00000), rounded), repeated(-0x10000)
-        )
-
-    def halves(self, piece):
-        """The upper halves of words, as 16 neighbours."""
-        return self.builder.trunc(self.builder.lshr(piece, repeated(16)), HALVES)
+    def halves(self, low, high):
+        """The upper halves of two vectors of words, as 32 neighbours."""
+        builder, kind = self.builder, ir.VectorType(I16, 32)
+        mask = ir.Constant(ir.VectorType(I32, 32), list(range(1, 64, 2)))
+        return builder.shuffle_vector(builder.bitcast(low, kind), builder.bitcast(high, kind), mask)
 
     def paired(self, first, second):
         """Words that hold ``first`` in the lower half and ``second`` in the upper."""
@@ -105,6 +104,14 @@ def _load_floats(builder, pointer, count):
     return builder.call(function, [at, ir.Constant(I32, 4), mask, zeros])
 
 
+def _load_terms(builder, row, first, offset, n_terms):
+    """16 terms of a row from ``first + offset`` on; those from ``n_terms`` on are 0."""
+    term = builder.add(first, index(offset))
+    left = builder.sub(n_terms, term)
+    left = builder.select(builder.icmp_signed("<", left, index(0)), index(0), left)
+    return _load_floats(builder, builder.gep(row, [term]), left)
+
+
 # -- staging the operands -----------------------------------------------------------
 
 
@@ -118,21 +125,21 @@ def split_rows(typingctx, x, x_at, x_row, n_rows, depth, out, out_at):
         padded = builder.mul(
             builder.udiv(builder.add(k, index(TERMS - 1)), index(TERMS)), index(TERMS)
         )
-        vectors = builder.udiv(padded, index(16))
         splitter = _Pieces(builder, pieces)
         with cgutils.for_range(builder, n, intp=INDEX) as rows:
             from_row = builder.gep(source, [builder.mul(rows.index, row)])
             to_row = builder.gep(
                 target, [builder.mul(rows.index, builder.mul(padded, index(pieces)))]
             )
-            with cgutils.for_range(builder, vectors, intp=INDEX) as loop:
-                first = builder.mul(loop.index, index(16))
-                left = builder.sub(k, first)
-                left = builder.select(builder.icmp_signed("<", left, index(0)), index(0), left)
-                x = _load_floats(builder, builder.gep(from_row, [first]), left)
-                for number, piece in enumerate(splitter.split(x)):
+            with cgutils.for_range(builder, builder.udiv(padded, index(TERMS)), intp=INDEX) as loop:
+                first = builder.mul(loop.index, index(TERMS))
+                split = [
+                    splitter.split(_load_terms(builder, from_row, first, offset, k))
+                    for offset in (0, 16)
+                ]
+                for number, (low, high) in enumerate(zip(*split, strict=True)):
                     place = builder.add(first, builder.mul(padded, index(number)))
-                    _store(builder, splitter.halves(piece), builder.gep(to_row, [place]))
+                    _store(builder, splitter.halves(low, high), builder.gep(to_row, [place]))
         return context.get_dummy_value()
 
     return types.void(x, x_at, x_row, n_rows, depth, out, out_at), codegen
@@ -279,19 +286,14 @@ def pair_columns(typingctx, w, w_row, terms, columns, out, piece_length):
                 for r in range(16):
                     here = builder.add(first_row, index(r))
                     inside = builder.icmp_signed("<", here, width)
-                    split = []
-                    for offset in (0, 16):
-                        term = builder.add(first, index(offset))
-                        left = builder.sub(n_terms, term)
-                        some = builder.icmp_signed(">", left, index(0))
-                        count = builder.select(builder.and_(inside, some), left, index(0))
-                        place = builder.gep(source, [builder.add(builder.mul(here, row), term)])
-                        split.append(splitter.split(_load_floats(builder, place, count)))
+                    at_row = builder.gep(source, [builder.mul(here, row)])
+                    limit = builder.select(inside, n_terms, index(0))
+                    split = [
+                        splitter.split(_load_terms(builder, at_row, first, offset, limit))
+                        for offset in (0, 16)
+                    ]
                     for number, (low, high) in enumerate(zip(*split, strict=True)):
-                        mask = ir.Constant(ir.VectorType(I32, 32), list(range(32)))
-                        both = builder.shuffle_vector(
-                            splitter.halves(low), splitter.halves(high), mask
-                        )
+                        both = splitter.halves(low, high)
                         words[number].append(builder.bitcast(both, WORDS))
                 block = builder.mul(
                     builder.add(base, builder.mul(chunk.index, index(PANEL))), index(BLOCK)

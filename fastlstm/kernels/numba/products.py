@@ -12,8 +12,12 @@ def pack_matrix(w, transpose, out):
     raise NotImplementedError("for compiled callers")
 
 
-def left_operand(x, x_at, x_row, n_rows, depth, packed, scratch, scratch_at):
-    """Rows of ``x`` as ``product_rows`` reads them: (array, place, row length)."""
+def left_operand(x, x_at, x_row, n_rows, depth, packed, scratch, scratch_row):
+    """Rows of ``x`` as ``product_rows`` reads them: (array, place, row length).
+
+    Where they have to be converted, ``n_rows`` of them go to ``scratch``, from its row
+    ``scratch_row`` on.
+    """
     raise NotImplementedError("for compiled callers")
 
 

@@ -20,7 +20,7 @@ from fastlstm.kernels.numba.products import add_gradient, left_operand, product_
 from fastlstm.kernels.numba.progress import publish, wait_for
 
 # Tokens of a block, unless a single step has more.
-BLOCK_TOKENS = 96
+BLOCK_TOKENS = 128
 
 
 def block_rows(n_documents: int) -> int:
@@ -169,8 +169,14 @@ def _previous(h, h0, n_live, starts, reverse, column, first, step, end, out):
 
 
 @jit
-def _step_backward(weights, steps, initial, t, gates, c, d_out, scratch, zeros, d_state):
-    """One step back: its gates become gradients, ``d_state`` moves to the step before."""
+def _step_backward(
+    weights, steps, initial, t, first, gates, c, d_out, scratch, zeros, d_state
+):  # fmt: skip
+    """One step back: its gates become gradients, ``d_state`` moves to the step before.
+
+    The operand of its product is left in ``scratch``, in its place in the block that
+    begins at the row ``first``.
+    """
     n_live, starts, reverse, column = steps
     hidden, gate_row = weights.hidden, gates.shape[1]
     start, n = starts[t], n_live[t]
@@ -197,7 +203,7 @@ def _step_backward(weights, steps, initial, t, gates, c, d_out, scratch, zeros, 
             )  # fmt: skip
     # eqs. (23) and (38)
     a, a_at, a_row = left_operand(
-        gates, start * gate_row, gate_row, n, 4 * hidden, weights.w_h_t, scratch, 0
+        gates, start * gate_row, gate_row, n, 4 * hidden, weights.w_h_t, scratch, start - first
     )
     product_rows(
         a, a_at, a_row, n, weights.w_h_t, hidden, zeros, 0, 0, d_state.h, 0, d_state.h.shape[1]
@@ -245,7 +251,9 @@ def lstm_backward(
         last = end - 1 if reverse else step
         count = starts[last] + n_live[last] - first
         for t in range(step, end, direction):
-            _step_backward(weights, steps, initial, t, gates, c, d_out, scratch, zeros, d_state)
+            _step_backward(
+                weights, steps, initial, t, first, gates, c, d_out, scratch, zeros, d_state
+            )
         _previous(h, initial.h, n_live, starts, reverse, column, first, step, end, previous)
         place = first * gate_row
         if len(index):
@@ -253,8 +261,9 @@ def lstm_backward(
                 for j in range(gate_row):
                     d_inputs[index[p], j] += gates[p, j]
         else:
+            # The steps have left all rows of the block in ``scratch``: none to add.
             a, a_at, a_row = left_operand(
-                gates, place, gate_row, count, 4 * hidden, weights.w_x_t, scratch, 0
+                gates, place, gate_row, 0, 4 * hidden, weights.w_x_t, scratch, 0
             )
             into, into_row = first * d_inputs.shape[1], d_inputs.shape[1]
             if accumulate:  # eq. (42)
