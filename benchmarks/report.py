@@ -1,9 +1,10 @@
 """Tables and plots from the results files.
 
-    python benchmarks/report.py [--readme README.md] [--images docs/images]
+    python benchmarks/report.py [--pages README.md ...] [--images docs/images]
 
-Rewrites what stands between ``<!-- NAME -->`` and ``<!-- end -->`` in README.md for
-each table below whose results are there, and draws the plots (needs matplotlib).
+Rewrites what stands between ``<!-- NAME -->`` and ``<!-- end -->`` in README.md and
+docs/benchmarks.md for each table below whose results are there, and draws the plots
+(needs matplotlib).
 """
 
 from __future__ import annotations
@@ -275,12 +276,14 @@ PLOTS = {"speed.svg": ratio_bars, "growth.svg": growth_curves}
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--readme", default=str(ROOT / "README.md"))
+    pages = [str(ROOT / "README.md"), str(ROOT / "docs" / "benchmarks.md")]
+    parser.add_argument("--pages", nargs="+", default=pages, metavar="FILE")
     parser.add_argument("--results", default=str(RESULTS), help="folder of the results files")
     parser.add_argument("--images", default=str(ROOT / "docs" / "images"))
     arguments = parser.parse_args()
-    readme, folder = Path(arguments.readme), Path(arguments.results)
-    readme.write_text(fill(readme.read_text(encoding="utf-8"), folder), encoding="utf-8")
+    folder = Path(arguments.results)
+    for page in map(Path, arguments.pages):
+        page.write_text(fill(page.read_text(encoding="utf-8"), folder), encoding="utf-8")
     try:
         import matplotlib  # noqa: F401
     except ImportError:

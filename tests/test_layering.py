@@ -42,7 +42,7 @@ LAYERS = {
 # Installed name of what is imported under another one.
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "llvmlite": "numba"}
 # Declared for tests and benchmarks, yet never imported by the package.
-FOREIGN = {"pandas", "polars", "torch"}
+FOREIGN = {"pandas", "polars", "torch", "keras", "tensorflow", "onnx", "onnxruntime", "matplotlib"}
 
 # Modules that start threads or processes -> where they may be imported, and what of them.
 CONCURRENCY = {
