@@ -301,7 +301,7 @@ def _left_operand_pieces(x, x_at, x_row, n_rows, depth, packed, scratch, scratch
         return None
 
     def staged(x, x_at, x_row, n_rows, depth, packed, scratch, scratch_row):
-        row = packed.shape[0] * packed.shape[2] * TERMS
+        row = (packed.shape[0] * packed.shape[2] + 1) * TERMS
         split_rows(x, x_at, x_row, n_rows, depth, scratch, scratch_row * row)
         return scratch, scratch_row * row, row
 
@@ -416,7 +416,7 @@ def _add_gradient_pieces(
         piece_length = panels * chunks * PANEL * BLOCK
         right = scratch_at
         left = right + pieces * piece_length
-        row = pieces * chunks * TERMS
+        row = (pieces * chunks + 1) * TERMS
         pair_rows(d, d_at, d_row, count, columns, scratch, right, piece_length, d_bias, 0)
         if n_inputs > 0:
             transpose_rows(x, x_at, x_row, count, n_inputs, scratch, left)

@@ -82,8 +82,8 @@ def scratch_size(n_inputs: int, hidden: int, n_documents: int, dtype) -> int:
         return GRADIENT_BLOCK * panel_width(dtype)
     rows = max(ROWS_AT_ONCE, n_documents)
     widest = max(n_inputs, 4 * hidden)
-    left = rows * padded_terms(widest)
+    left = rows * (pieces * padded_terms(widest) + TERMS)
     tokens = padded_terms(rows)
     right = -(-4 * hidden // (PANEL * COLUMNS)) * PANEL * COLUMNS * tokens
-    turned = -(-max(n_inputs, hidden) // ROWS) * ROWS * tokens
-    return pieces * max(left, right + turned)
+    turned = -(-max(n_inputs, hidden) // ROWS) * ROWS * (pieces * tokens + TERMS)
+    return max(left, pieces * right + turned)

@@ -33,6 +33,15 @@ def padded_terms(k: int) -> int:
     return -(-k // TERMS) * TERMS
 
 
+def _left_row(builder, padded, pieces):
+    """Length of a row of the left-hand operand, as LLVM code.
+
+    One chunk longer than its pieces: rows whose distance is a high power of two would
+    share a few lines of the L1 cache.
+    """
+    return builder.add(builder.mul(padded, index(pieces)), index(TERMS))
+
+
 # -- vectors of 16 numbers ---------------------------------------------------------
 
 
@@ -129,7 +138,7 @@ def split_rows(typingctx, x, x_at, x_row, n_rows, depth, out, out_at):
         with cgutils.for_range(builder, n, intp=INDEX) as rows:
             from_row = builder.gep(source, [builder.mul(rows.index, row)])
             to_row = builder.gep(
-                target, [builder.mul(rows.index, builder.mul(padded, index(pieces)))]
+                target, [builder.mul(rows.index, _left_row(builder, padded, pieces))]
             )
             with cgutils.for_range(builder, builder.udiv(padded, index(TERMS)), intp=INDEX) as loop:
                 first = builder.mul(loop.index, index(TERMS))
@@ -233,7 +242,7 @@ def transpose_rows(typingctx, x, x_at, x_row, count, m, out, out_at):
         splitter = _Pieces(builder, pieces)
         chunks = builder.udiv(builder.add(n, index(TERMS - 1)), index(TERMS))
         length = builder.mul(chunks, index(TERMS))
-        out_row = builder.mul(length, index(pieces))
+        out_row = _left_row(builder, length, pieces)
         blocks = builder.udiv(builder.add(width, index(15)), index(16))
         with cgutils.for_range(builder, blocks, intp=INDEX) as block:
             column = builder.mul(block.index, index(16))
