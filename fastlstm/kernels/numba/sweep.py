@@ -18,6 +18,7 @@ from fastlstm.kernels.numba.cell import cell_backward, cell_forward
 from fastlstm.kernels.numba.jit import jit
 from fastlstm.kernels.numba.products import add_gradient, left_operand, product_rows
 from fastlstm.kernels.numba.progress import publish, wait_for
+from fastlstm.kernels.numba.tiles import ask_for
 
 # Tokens of a block, unless a single step has more.
 BLOCK_TOKENS = 128
@@ -201,6 +202,9 @@ def _step_backward(
                 gates, at[0], initial.c, row * hidden, c, at[1], d_out, at[2],
                 d_state.h, at[3], d_state.c, at[4], hidden,
             )  # fmt: skip
+    if inside:  # what the next step back reads, while the product is computed
+        ask_for(gates, starts[source] * gate_row, n_live[source] * gate_row)
+        ask_for(d_out, starts[source] * d_out.shape[1], n_live[source] * d_out.shape[1])
     # eqs. (23) and (38)
     a, a_at, a_row = left_operand(
         gates, start * gate_row, gate_row, n, 4 * hidden, weights.w_h_t, scratch, start - first

@@ -253,3 +253,17 @@ def pack_panel(typingctx, d, d_at, d_row, count, out, out_at, sums, sums_at):
         return context.get_dummy_value()
 
     return types.void(d, d_at, d_row, count, out, out_at, sums, sums_at), codegen
+
+
+@intrinsic
+def ask_for(typingctx, array, at, count):
+    """Ask for ``count`` elements of an array, from the place ``at`` on, into the caches."""
+    per_line = 64 // (8 if array.dtype == types.float64 else 4)
+
+    def codegen(context, builder, signature, values):
+        first, n = element_pointers(context, builder, signature.args, values)
+        with cgutils.for_range(builder, builder.udiv(n, index(per_line)), intp=INDEX) as loop:
+            prefetch(builder, builder.gep(first, [builder.mul(loop.index, index(per_line))]))
+        return context.get_dummy_value()
+
+    return types.void(array, at, count), codegen
