@@ -68,6 +68,7 @@ def speed_table(folder: Path) -> str | None:
     """Cost of a token in each case and precision, and the peers' beside it."""
     found = {name: read(folder, name) for name in CASES}
     found = {n: r for n, r in found.items() if r is not None and "us_per_token" in r}
+    found.pop("whole_job", None)  # nothing is alike there but the task
     if not found:
         return None
     groups = [g for g in GROUPS if any(g in r["best"] for r in found.values())]

@@ -121,6 +121,7 @@ class Layer:
         self.h, self.c = draw(N, HIDDEN), draw(N, HIDDEN)
         self.block = aligned_empty((K.block_rows(ROWS), width), np.float32)
         self.running = zero.copy()
+        self.done = np.zeros(1, np.int64)
         self.previous = aligned_empty((K.block_rows(ROWS), HIDDEN), np.float32)
         self.zeros = aligned_zeros(max(HIDDEN, n_inputs), np.float32)
         self.d_state = StateGradient(zero.copy(), zero.copy())
@@ -132,7 +133,7 @@ class Layer:
         gates, c = (self.gates, self.c) if keep else (self.block, self.running)
         K.lstm_forward(
             self.inputs, EACH_ITS_OWN, self.weights, self.steps, self.initial, keep,
-            self.scratch, gates, self.h, c,
+            self.scratch, lstm.READY, self.done, gates, self.h, c,
         )  # fmt: skip
 
     def backward(self):
@@ -177,7 +178,7 @@ def test_cell(run):
 @pytest.mark.parametrize("distinct", [0.1, 0.3, 0.5, 0.7, 1.0])
 @pytest.mark.parametrize("way", ["projected once", "a row for each token"])
 def test_distinct_tokens(run, monkeypatch, distinct, way):
-    """Forward of the first layer: where ``lstm._TERMS_...`` comes from."""
+    """A training step of the first layer: where ``lstm._TERMS_TRAINING`` comes from."""
     monkeypatch.setattr(lstm, "_TERMS_TRAINING", -1 if way == "projected once" else 10**9)
     rng = np.random.default_rng(0)
     n_rows = int(distinct * N)

@@ -34,6 +34,9 @@ _CHUNK_TOKENS = 8192
 # brings more than the tenths of a millisecond that it takes to wake it.
 _SIDE_BY_SIDE = 3_000_000
 
+# Working memory, in bytes, that is kept for the next call; more is given back.
+_SPARE_BYTES = 64 << 20
+
 # Memory, in bytes, up to which a model keeps the projection of its whole vocabulary.
 PROJECTED_BUDGET = 64 << 20
 
@@ -409,17 +412,14 @@ def _infer_side_by_side(k, work, packed, inputs, batch, projected, beside):
         sweeps += found
         inputs, projected = lstm.LayerInput(out), None
 
-    def every_second(first):
-        try:
-            for sweep in sweeps[first::2]:
-                sweep()
-        finally:
-            # Whatever ended this thread, the other one must not wait for it.
-            for counter in counters[first::2]:
-                counter[0] = np.iinfo(np.int64).max
-
-    if not beside(partial(every_second, 0), partial(every_second, 1)):
-        _one_after_the_other(sweeps)
+    try:
+        both = [partial(_one_after_the_other, sweeps[first::2]) for first in (0, 1)]
+        if not beside(*both):
+            _one_after_the_other(sweeps)
+    finally:
+        # Whatever ended this thread, the other one must not wait for it.
+        for counter in counters:
+            counter[0] = np.iinfo(np.int64).max
     return out
 
 
@@ -475,7 +475,8 @@ def predict_logits(
         logits[batch.rows] = infer(
             k, work, config, parameters.embedding, packed, batch, projected, beside
         )
-        spare.append(work)
+        if work.n_bytes <= _SPARE_BYTES:
+            spare.append(work)
 
     chunks = inference_chunks(sequences.lengths, CHUNK_DOCUMENTS, _CHUNK_TOKENS)
     for _ in run(work_on, chunks):
@@ -542,7 +543,8 @@ class Network:
             )
         projected = self._projected_vocabulary(len(sequences.ids))
         beside = self._beside(sequences) if n_threads > 1 else None
-        several = sequences.n_documents > CHUNK_DOCUMENTS  # a thread for less would not pay
+        # Starting a thread for a single chunk of work would not pay.
+        several = sequences.n_documents > CHUNK_DOCUMENTS or len(sequences.ids) > _CHUNK_TOKENS
         with ShardPool(n_threads if several else 1) as pool:
             logits = predict_logits(
                 self.k, self.config, self.parameters, self.packed, sequences, pool.map,

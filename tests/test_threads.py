@@ -2,7 +2,9 @@
 
 import os
 import threading
+import time
 
+import numpy as np
 import pytest
 from joblib import Parallel, delayed
 
@@ -109,8 +111,8 @@ def test_all_cores_where_joblib_runs_one_job(monkeypatch):
 def companion():
     made = Companion()
     yield made
-    if made._executor is not None:
-        made._executor.shutdown()
+    if made._state[1] is not None:
+        made._state[1].shutdown()
 
 
 def test_companion_runs_both_at_the_same_time(companion):
@@ -128,15 +130,18 @@ def test_companion_runs_both_at_the_same_time(companion):
 
 
 def test_busy_companion_runs_neither(companion):
-    seen, answers = [], []
+    seen, answers, asked = [], [], threading.Event()
 
     def note():
         seen.append(threading.get_ident())
 
-    # From within one of the functions the other thread is not free.
-    answers.append(companion.beside(lambda: answers.append(companion.beside(note, note)), note))
-    assert answers == [False, True]
-    assert len(seen) == 1
+    def ask():
+        answers.append(companion.beside(note, note))
+        asked.set()
+
+    assert companion.beside(ask, lambda: asked.wait(30)) is True
+    assert answers == [False]
+    assert seen == []
     assert companion.beside(note, note) is True
     assert len(set(seen)) == 2
 
@@ -145,13 +150,13 @@ def test_companion_that_is_shut_down_runs_neither(companion):
     """As at the end of the interpreter."""
     seen = []
     assert companion.beside(lambda: None, lambda: None)
-    companion._executor.shutdown()
+    companion._state[1].shutdown()
     assert companion.beside(lambda: seen.append(1), lambda: seen.append(2)) is False
     assert seen == []
 
 
 @pytest.mark.parametrize("failing", ["mine", "other", "both"])
-def test_error_in_either_function_arrives_once_both_are_over(companion, failing):
+def test_error_in_either_function_arrives_and_the_companion_goes_on(companion, failing):
     finished = []
 
     def run(name):
@@ -161,10 +166,43 @@ def test_error_in_either_function_arrives_once_both_are_over(companion, failing)
 
     with pytest.raises(KeyError, match="other" if failing == "other" else "mine"):
         companion.beside(lambda: run("mine"), lambda: run("other"))
-    assert finished == [name for name in ("mine", "other") if failing not in (name, "both")]
-    seen = []
-    companion.beside(lambda: seen.append(1), lambda: seen.append(2))
+    # An error of the caller's own function does not wait for the other one.
+    seen, deadline = [], time.monotonic() + 30
+    while not companion.beside(lambda: seen.append(1), lambda: seen.append(2)):
+        assert time.monotonic() < deadline
     assert sorted(seen) == [1, 2]
+    assert finished == [name for name in ("mine", "other") if failing not in (name, "both")]
+
+
+def test_an_interrupt_does_not_leave_the_companion_waiting(monkeypatch):
+    """Ctrl-C in the caller's half: the half that waits for its numbers ends all the same."""
+    from fastlstm import model as network
+    from fastlstm.core.random import make_streams
+    from fastlstm.core.records import TokenSequences
+    from fastlstm.kernels.registry import load_backend
+
+    made = Companion()
+    monkeypatch.setattr(network, "_SIDE_BY_SIDE", 0)
+    monkeypatch.setattr(network, "COMPANION", made)
+    config = network.ModelConfig(9, 3, 4, num_layers=2, bidirectional=False)
+    k = load_backend("numba")
+    model = network.Network(k, config, network.init_parameters(config, make_streams(0)))
+    one = TokenSequences(np.ones(300, np.int32), np.array([0, 300]))
+    expected = model.logits(one, np.array([0.5, 0.5]), 2)
+
+    def interrupted(sweeps):
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        plain(sweeps)
+
+    plain = network._one_after_the_other
+    with monkeypatch.context() as patch:
+        patch.setattr(network, "_one_after_the_other", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.logits(one, np.array([0.5, 0.5]), 2)
+    made._state[1].shutdown()  # returns once the other half has ended
+    made._forget()
+    assert np.array_equal(model.logits(one, np.array([0.5, 0.5]), 2), expected)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

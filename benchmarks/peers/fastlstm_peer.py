@@ -178,5 +178,5 @@ def text_model(folder, options, threads):
     """A function from a text to the probability of label 1."""
     from fastlstm import Predictor
 
-    predictor = Predictor(Path(folder) / "model.fastlstm")
+    predictor = Predictor(Path(folder) / "model.fastlstm", n_jobs=threads)
     return lambda text: float(predictor.predict_proba([text])[0, 1])

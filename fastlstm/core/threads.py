@@ -10,6 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Lock
 
 
 def usable_cores() -> int:
@@ -107,30 +108,48 @@ class Companion:
     """
 
     def __init__(self):
-        self._process = None
-        self._executor = None
-        self._busy = deque([None])  # its one element is taken while the thread works
+        self._lock = Lock()
+        # Process, its executor, and a deque whose one element is taken while that works.
+        self._state = (None, None, None)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self):
+        self._lock, self._state = Lock(), (None, None, None)
+
+    def _start(self):
+        with self._lock:
+            if self._state[0] != os.getpid():
+                executor = ThreadPoolExecutor(1, thread_name_prefix="fastlstm")
+                self._state = (os.getpid(), executor, deque([None]))
+            return self._state[1:]
 
     def beside(self, mine: Callable, other: Callable) -> bool:
-        """Run both functions at the same time; False, with neither run, if it is busy."""
-        if self._process != os.getpid():
-            self._process = os.getpid()
-            self._executor = ThreadPoolExecutor(1, thread_name_prefix="fastlstm")
-            self._busy = deque([None])
-        busy = self._busy
+        """Run both functions at the same time; False, with neither run, if it is busy.
+
+        An exception in ``mine`` arrives at once, while ``other`` may still be running.
+        """
+        executor, free = self._start()
         try:
-            token = busy.pop()
+            free.pop()
         except IndexError:
             return False
+
+        def released():
+            try:
+                other()
+            finally:
+                free.append(None)
+
         try:
-            future = self._executor.submit(other)
-        except RuntimeError:  # the interpreter is shutting down
+            future = executor.submit(released)
+        except RuntimeError:  # no thread can be started, or the interpreter is shutting down
+            free.append(None)
             return False
-        try:
-            mine()
-        finally:
-            wait([future])
-            busy.append(token)
+        except BaseException:
+            free.append(None)
+            raise
+        mine()
         future.result()
         return True
 

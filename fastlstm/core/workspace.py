@@ -48,6 +48,11 @@ class Workspace:
         self.dtype = np.dtype(dtype)
         self._buffers = {}
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all its arrays."""
+        return sum(buffer.nbytes for buffer in self._buffers.values())
+
     def array(self, name: str, *shape: int, dtype=None) -> np.ndarray:
         """Uninitialised C-contiguous array of that shape."""
         dtype = self.dtype if dtype is None else np.dtype(dtype)

@@ -28,6 +28,8 @@ def pack(sequences: TokenSequences, rows: np.ndarray) -> TokenBatch:
         If one of the documents is empty: it has no step to run.
     """
     rows = np.asarray(rows, dtype=np.int64)
+    if len(rows) == 1:
+        return _pack_one(sequences, rows)
     lengths = sequences.lengths[rows]
     order = np.argsort(-lengths, kind="stable")
     rows, lengths = rows[order], lengths[order]
@@ -40,6 +42,18 @@ def pack(sequences: TokenSequences, rows: np.ndarray) -> TokenBatch:
     within = np.arange(len(step)) - starts[step]
     ids = sequences.ids[sequences.offsets[:-1][rows][within] + step]
     return TokenBatch(np.ascontiguousarray(ids, dtype=np.int32), n_live, starts, lengths, rows)
+
+
+def _pack_one(sequences: TokenSequences, rows: np.ndarray) -> TokenBatch:
+    """A batch of one document, which is how services ask: nothing to put in order."""
+    ids = sequences.document(rows[0])
+    if not len(ids):
+        raise ValueError(f"row {rows[0]} is an empty document and cannot be packed.")
+    steps = np.arange(len(ids), dtype=np.int64)
+    lengths = np.array([len(ids)], dtype=np.int64)
+    return TokenBatch(
+        np.ascontiguousarray(ids, dtype=np.int32), np.ones_like(steps), steps, lengths, rows
+    )
 
 
 def split_shards(lengths: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
@@ -95,6 +109,8 @@ def minibatches(
 
 def inference_chunks(lengths: np.ndarray, max_documents: int, max_tokens: int) -> list[np.ndarray]:
     """Rows of the non-empty documents by falling length, bounded in rows and tokens."""
+    if len(lengths) == 1:
+        return [np.zeros(1, dtype=np.int64)] if lengths[0] > 0 else []
     chunks = []
     for rows in minibatches(lengths, max_documents, None):
         longest = int(lengths[rows[0]])

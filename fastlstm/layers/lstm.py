@@ -104,14 +104,15 @@ class LSTMCache(NamedTuple):
 
 
 # All rows of the input are there from the start: nothing to wait for.
-_READY = np.full(1, np.iinfo(np.int64).max)
+READY = np.full(1, np.iinfo(np.int64).max)
 
 _EACH_ITS_OWN = np.zeros(0, dtype=np.int32)
 
 # Projecting the distinct rows alone saves a product of ``n_inputs`` terms for each
 # repeated token, and costs a gather of all gates (in training also their sum): worth
-# it from this many terms a token on. From ``pytest benchmarks/test_engine.py -k distinct``.
-_TERMS_TRAINING = 18
+# it from this many terms a token on. The first is from ``pytest benchmarks/test_engine.py
+# -k distinct``; inference saves one product of three for a gather alone.
+_TERMS_TRAINING = 45
 _TERMS_INFERENCE = 25
 
 
@@ -184,7 +185,7 @@ def forward(k, work, name, inputs, batch, directions, initial=None) -> LSTMCache
         k.lstm_forward(
             source, index, packed, Steps(batch.n_live, batch.starts, d == 1, d * hidden),
             DirectionState(initial.h[d], initial.c[d], given), True,
-            scratch(k, work, packed, n), _READY, work.array("lstm.done", 1, dtype=np.int64),
+            scratch(k, work, packed, n), READY, work.array("lstm.done", 1, dtype=np.int64),
             gates[d], out, cells[d],
         )  # fmt: skip
     return LSTMCache(inputs, rows, out, gates, cells, initial, given)
@@ -211,7 +212,7 @@ def infer(k, work, name, inputs, batch, directions, projected=None):
 
 
 def inference_sweeps(
-    k, work, name, inputs, batch, directions, projected=None, ready=_READY, done=None
+    k, work, name, inputs, batch, directions, projected=None, ready=READY, done=None
 ):
     """A call without arguments for each direction's sweep, and the array they write.
 

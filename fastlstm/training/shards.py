@@ -66,14 +66,6 @@ class _ShardResult(NamedTuple):
     n_tokens: int
 
 
-class Lane:
-    """Working memory of shards that run one after the other, and their summed gradients."""
-
-    def __init__(self, k, config, dtype):
-        self.work = Workspace(dtype)
-        self.gradients = network.DenseGradients(k, config, dtype)
-
-
 # Lanes of a minibatch at most: shard ``i`` belongs to lane ``i % LANES``, so more threads
 # than this find nothing to do, and memory does not grow with the minibatch.
 LANES = 8
@@ -94,7 +86,8 @@ class GradientEngine:
         self.gradient = network.Parameters.zeros(config, dtype)
         self.parts = network.parts(config)
         self._merge = Workspace(dtype)
-        self._lanes = []
+        self._lanes = []  # the gradients of each
+        self._spare = []
 
     def __call__(self, parameters, packed, data: LabelledSequences, rows, rng):
         """One minibatch.
@@ -118,7 +111,7 @@ class GradientEngine:
         shards = split_shards(data.sequences.lengths, rows)
         n_lanes = min(LANES, len(shards))
         while len(self._lanes) < n_lanes:
-            self._lanes.append(Lane(self.k, self.config, self.dtype))
+            self._lanes.append(network.DenseGradients(self.k, self.config, self.dtype))
         # The mean over all documents, not over the minibatch: a weight must count in
         # a minibatch of one, too.
         total = len(rows) * float(data.weight.mean()) or 1.0
@@ -129,12 +122,17 @@ class GradientEngine:
         done = [None] * len(shards)
 
         def sweep(number):
-            lane = self._lanes[number]
-            lane.gradients.clear()
+            gradients = self._lanes[number]
+            gradients.clear()
+            try:
+                work = self._spare.pop()
+            except IndexError:  # every workspace is in use by another thread
+                work = Workspace(self.dtype)
             for shard in range(number, len(shards), n_lanes):
                 done[shard] = self._shard(
-                    parameters, packed, data, shards[shard], total, keys[shard], lane
+                    parameters, packed, data, shards[shard], total, keys[shard], gradients, work
                 )
+            self._spare.append(work)
 
         self.pool.map(sweep, range(n_lanes))
         n_tokens = sum(shard.n_tokens for shard in done)
@@ -148,9 +146,9 @@ class GradientEngine:
             n_tokens,
         )
 
-    def _shard(self, parameters, packed, data, rows, total, keys, lane) -> _ShardResult:
+    def _shard(self, parameters, packed, data, rows, total, keys, gradients, work):
         batch = pack(data.sequences, rows)
-        k, config, work = self.k, self.config, lane.work
+        k, config = self.k, self.config
         y, weight = data.y[batch.rows], data.weight[batch.rows] / total
         # Training that explodes is noticed and reported by the loop.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -158,9 +156,9 @@ class GradientEngine:
                 k, work, config, parameters.embedding, packed, batch, keys
             )
             loss, d_logits = self.loss(logits, y, weight)
-            gradient = network.backward(k, work, config, packed, state, d_logits, lane.gradients)
+            gradient = network.backward(k, work, config, packed, state, d_logits, gradients)
         correct = float(np.sum(weight * (predicted_class(logits) == y)))
-        # The lane's memory serves its next shard.
+        # The workspace serves the next shard.
         gradient = embedding.EmbeddingGradient(gradient.tokens.copy(), gradient.values.copy())
         return _ShardResult(gradient, loss, correct, batch.n_tokens)
 
@@ -178,7 +176,7 @@ class GradientEngine:
                 return self.k.squared_norm(merged.values.reshape(-1))
             with np.errstate(over="ignore", invalid="ignore"):
                 for number, lane in enumerate(self._lanes[:n_lanes]):
-                    lane.gradients.add_to(self.gradient, part, accumulate=number > 0)
+                    lane.add_to(self.gradient, part, accumulate=number > 0)
             return self.k.squared_norm(self.gradient.flat[self.gradient.part(part)])
 
         run = _map if n_tokens < SMALL_STEP else self.pool.map

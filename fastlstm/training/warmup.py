@@ -55,4 +55,8 @@ def warmup(*, backend: str = "auto", precision: str = "float32") -> float:
         options = TrainingOptions(optimizer=optimizer, batch_size=_DOCUMENTS, max_epochs=1)
         with ShardPool(1) as pool:
             Trainer(k, config, state, options, pool, precision=precision).run(data, data)
+    prior = np.array([0.5, 0.5])
+    predicting = network.Network(k, config, state.parameters, precision)
+    for _ in range(2):  # with the projection of distinct tokens, then of the vocabulary
+        predicting.logits(data.sequences, prior)
     return time.perf_counter() - started

@@ -137,12 +137,20 @@ def test_levels_do_not_share_entries(cache, monkeypatch):
 
 
 def test_digest_depends_on_every_source_of_the_backend(tmp_path, monkeypatch):
-    monkeypatch.setattr(jit, "__file__", str(tmp_path / "jit.py"))
+    """And on the contract's records, whose fields are part of compiled signatures."""
+    folder = tmp_path / "numba"
+    folder.mkdir()
+    monkeypatch.setattr(jit, "__file__", str(folder / "jit.py"))
+    contract = tmp_path / "contract.py"
+    contract.write_text("", encoding="utf-8")
     digests = set()
-    for name, text in [("a.py", "x = 1"), ("b.py", "y = 1"), ("a.py", "x = 2")]:
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    for path, text in [
+        (folder / "a.py", "x = 1"), (folder / "b.py", "y = 1"), (folder / "a.py", "x = 2"),
+        (contract, "z = 1"),
+    ]:  # fmt: skip
+        path.write_text(text, encoding="utf-8")
         digests.add(jit._sources_digest.__wrapped__())
-    assert len(digests) == 3
+    assert len(digests) == 4
 
 
 def test_signatures_and_kernels_do_not_share_entries(cache):

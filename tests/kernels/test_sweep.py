@@ -38,17 +38,17 @@ from tests.helpers import (
 )
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12, np.int16: 1e-5, np.uint16: 3e-3}
-# One document, equal lengths, documents of one token, more rows than two tiles, a step
-# larger than a block, blocks of exactly 96 tokens and of fewer, and many steps.
+# One document, equal lengths, documents of one token, more rows than two tiles, steps
+# larger than a block of 128 tokens, blocks of just so many and of fewer, and many steps.
 LENGTHS = {
     "one_token": [1],
     "one_document": [7],
     "equal": [5, 5, 5],
     "unequal": [4, 9, 1, 4, 1],
     "many": [3, 13, 1, 12, 8, 1, 8, 7, 6, 6, 5, 2, 1, 13],
-    "large_step": [2, 1, 1, 2] * 30,
-    "whole_blocks": [4] * 48,
-    "uneven_blocks": [3] * 33 + [4, 1],
+    "large_step": [2, 1, 1, 2] * 40,
+    "whole_blocks": [4] * 64,
+    "uneven_blocks": [5] * 43 + [6, 1],
     "long": [70, 2, 41, 1],
 }
 # (hidden, n_inputs): each width of the states, around vectors, tiles and panels.

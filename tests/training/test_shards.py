@@ -75,9 +75,9 @@ def test_lanes_take_their_shards_in_turn(k, monkeypatch):
     seen = []
     whole = GradientEngine._shard
 
-    def spy(self, parameters, packed, data, rows, total, keys, lane):
-        seen.append((self._lanes.index(lane), rows.tolist()))
-        return whole(self, parameters, packed, data, rows, total, keys, lane)
+    def spy(self, parameters, packed, data, rows, total, keys, gradients, work):
+        seen.append((self._lanes.index(gradients), rows.tolist()))
+        return whole(self, parameters, packed, data, rows, total, keys, gradients, work)
 
     monkeypatch.setattr(GradientEngine, "_shard", spy)
     data = labelled(n=300)

@@ -6,9 +6,9 @@ weights and scratch memory stand for two precisions:
 - uint16, one piece a number: the products of ``precision="bfloat16"``.
 - int16, three pieces a number: float32 products on a CPU with matrix tiles (AMX).
   The pieces of ``x`` are ``p0 = round(x)``, ``p1 = round(x - p0)`` and ``p2 = round(x
-  - p0 - p1)``, so that ``p0 + p1 + p2`` is ``x`` within 2**-27. Of the nine products
-  of pieces the six largest are summed; what is left out is below 2**-25 of a product,
-  less than float32's own rounding (Henry, Tang & Heinecke 2019, "Leveraging the
+  - p0 - p1)``, and their sum is ``x``. Of the nine products of pieces the six largest
+  are summed; what is left out is no more than float32's own rounding (docs/maths.md,
+  section 15; Henry, Tang & Heinecke 2019, "Leveraging the
   bfloat16 artificial intelligence datatype for higher-precision computations").
 
 ``pieces.py`` describes the layout that both have.
@@ -93,8 +93,8 @@ def _strip_function(module, pieces, blocks, vectors):
     """Function of one strip: ``blocks`` times 16 rows by ``vectors`` times 16 columns.
 
     Each tile of the right matrix is read once, past the L1 cache, which keeps what
-    is read again: the sums, and for 32 rows the left matrix. Of products of pieces
-    the smallest are added first.
+    is read again: the sums, and for 32 rows the left matrix. Pieces of the right
+    matrix are taken from the last to the first, anew for every 32 terms.
     """
     arguments = [INDEX, _BYTES, INDEX, INDEX, _BYTES, INDEX, _BYTES, INDEX, _BYTES, INDEX]
     name = f"fastlstm.strip.{pieces}.{blocks}x{vectors}"

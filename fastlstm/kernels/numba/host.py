@@ -8,6 +8,7 @@ import platform
 import sys
 
 import llvmlite.binding as llvm
+from numba.core import config
 
 # Instruction levels, each with all that is below it.
 LEVELS = ("baseline", "avx2", "avx512", "amx")
@@ -17,7 +18,14 @@ _ARCH_PRCTL, _REQUEST, _TILE_DATA = 158, 0x1023, 18
 
 
 def host_features() -> dict[str, bool]:
-    """Instruction sets of this CPU by LLVM's names, such as "avx2"."""
+    """Instruction sets that Numba compiles for, by LLVM's names, such as "avx2".
+
+    Those of this CPU, unless NUMBA_CPU_NAME or NUMBA_CPU_FEATURES asks for others.
+    """
+    if config.CPU_FEATURES is not None:
+        return {name[1:]: name[0] == "+" for name in config.CPU_FEATURES.split(",") if name}
+    if config.CPU_NAME is not None:
+        return {}
     return llvm.get_host_cpu_features()
 
 
@@ -32,7 +40,10 @@ def _may_use_tiles() -> bool:
 
 
 def _level() -> str:
-    """The highest level of this CPU, or the lower one that FASTLSTM_CPU names."""
+    """The highest level of this CPU, or the lower one that FASTLSTM_CPU names.
+
+    It decides the length of the kernels' vectors and the form of their products.
+    """
     features = host_features()
     wanted = os.environ.get("FASTLSTM_CPU", LEVELS[-1])
     if wanted not in LEVELS:

@@ -1,6 +1,6 @@
 """The one ``jit`` wrapper of the package, and the cache of compiled kernels.
 
-Every kernel is serial and releases the GIL: threads live in ``training/shards``
+Every kernel is serial and releases the GIL: threads live in ``core/threads``
 only. ``error_model="numpy"`` keeps division free of a branch, which is what lets
 loops with a division vectorise.
 
@@ -53,7 +53,9 @@ def kernel_cache_dir() -> Path:
 @lru_cache(maxsize=1)
 def _sources_digest() -> str:
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    folder = Path(__file__).parent
+    # The records of the contract are part of the compiled signatures.
+    for path in [folder.parent / "contract.py", *sorted(folder.glob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -99,8 +99,8 @@ class Lanes:
     def divide(self, a, b):
         """a / b for a finite b that is neither 0 nor tiny, within two units in the last place.
 
-        AVX-512 divides 16 floats in 16 cycles; its estimate of 1 / b, right to 14
-        bits, and one step of Newton's method take 4.
+        AVX-512 divides slowly; this takes its estimate of 1 / b, right to 14 bits, and
+        one step of Newton's method (docs/maths.md, section 13).
         """
         if self.count != 16 or self.is_double:
             return self.builder.fdiv(a, b)

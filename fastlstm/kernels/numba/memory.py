@@ -50,9 +50,13 @@ def packed_dtype(dtype, precision: str, training: bool) -> np.dtype:
     ------
     BackendError
         If the CPU lacks the instructions.
+    ValueError
+        If ``precision`` is "bfloat16" and ``dtype`` is not float32.
     """
     dtype = np.dtype(dtype)
     if precision == "bfloat16":
+        if dtype != np.float32:
+            raise ValueError(f"precision='bfloat16' needs float32 weights, not {dtype}.")
         if not (HAS_TILES or HAS_DOT_PRODUCTS):
             raise BackendError(
                 "precision='bfloat16' needs a CPU with bfloat16 products (AMX or AVX512-BF16), "

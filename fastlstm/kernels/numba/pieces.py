@@ -25,7 +25,6 @@ PIECES = {types.uint16: 1, types.int16: 3}
 I8, I16, I32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 FLOATS = ir.VectorType(ir.FloatType(), 16)
 WORDS = ir.VectorType(I32, 16)
-HALVES = ir.VectorType(I16, 16)
 
 
 def padded_terms(k: int) -> int:

@@ -86,7 +86,7 @@ def lstm_forward(
         Row of ``inputs`` that each token reads; empty where each has its own.
     weights : PackedDirection
     steps : Steps
-    initial : InitialState
+    initial : DirectionState
     keep : bool
         Keep what the backward pass needs.
     scratch : array, shape (scratch_size(...),)
@@ -94,7 +94,8 @@ def lstm_forward(
         Rows of ``inputs`` that are valid; another thread may raise it meanwhile, and
         the sweep waits for the rows that it needs. Only walking forward.
     done : int64 array, shape (1,)
-        Becomes the number of rows of ``h`` that are valid, block after block.
+        Becomes the number of first rows of ``h`` that are valid: block after block
+        walking forward, at the end in reverse.
     gates : float array
         With ``keep`` shape (n_tokens, padded_width(4 * hidden)): becomes the gates
         after their activations, [i | f | g | o] of ``hidden`` each. Otherwise
@@ -146,7 +147,9 @@ def lstm_forward(
                     cell_forward(gates, at_gates, initial.c, row * hidden, c, at_c, h, at_h, hidden)
             before, n_before = start, n
             step += direction
-        publish(done, first + count)
+        if not reverse:
+            publish(done, first + count)
+    publish(done, h.shape[0])
 
 
 @jit
@@ -224,8 +227,8 @@ def lstm_backward(
     Parameters
     ----------
     inputs, index, weights, steps, initial, gates, h, c
-        As ``lstm_forward`` had or left them with ``keep``; with ``index`` the
-        ``inputs`` are not read. ``gates`` becomes the gradients of the
+        As ``lstm_forward`` had or left them with ``keep``, but ``inputs`` are not
+        projected; with ``index`` they are not read. ``gates`` becomes the gradients of the
         pre-activations.
     d_out : float array, shape (n_tokens, directions * hidden)
         Gradient of the outputs ``h``; this direction reads its columns.

@@ -1,4 +1,4 @@
-"""The accumulator tile that every matrix product in float32 and float64 is made of.
+"""The accumulator tile that matrix products of floats are made of.
 
 A tile is a block of at most ``TILE_ROWS`` rows and ``TILE_VECTORS`` vectors of the
 result, held in registers while the products of one stretch of the summed index are
