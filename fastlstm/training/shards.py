@@ -70,8 +70,8 @@ class _ShardResult(NamedTuple):
 # than this find nothing to do, and memory does not grow with the minibatch.
 LANES = 8
 
-# Tokens of a minibatch below which waking a second thread costs more than it brings.
-SMALL_STEP = 256
+# Tokens of a minibatch below which sums and updates are not worth waking a second thread.
+SMALL_STEP = 2048
 
 
 class GradientEngine:
