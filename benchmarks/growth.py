@@ -58,7 +58,7 @@ def run(arguments, peak) -> dict:
                 case = point(axis, value, kind, 5_000 if arguments.quick else _TOKENS)
                 print(f"  {axis} {value}, {kind}", flush=True)
                 with workers_of(case, threads) as (workers, _, _):
-                    take_turns(workers, 1)
+                    take_turns(workers, 2)  # the second call projects the vocabulary
                     done = take_turns(workers, rounds)
                 for library in done[0]:
                     costs = [answers[library]["us_per_token"] for answers in done]

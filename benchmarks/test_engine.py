@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastlstm import LSTMSentimentClassifier, datasets
+from fastlstm import LSTMClassifier, LSTMSentimentClassifier, datasets
 from fastlstm.core.errors import BackendError
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.workspace import Workspace, aligned_empty, aligned_zeros
@@ -185,7 +185,7 @@ def test_distinct_tokens(run, monkeypatch, distinct, way):
     inverse = np.concatenate([np.arange(n_rows), rng.integers(0, n_rows, N - n_rows)])
     inputs = lstm.LayerInput(draw(n_rows, INPUTS), rng.permutation(inverse).astype(np.int32))
     offsets = np.arange(ROWS + 1, dtype=np.int64) * STEPS
-    batch = pack(TokenSequences(np.ones(N, np.int32), offsets), np.arange(ROWS))
+    batch = pack(K, TokenSequences(np.ones(N, np.int32), offsets), np.arange(ROWS))
     layer = Layer("float32", INPUTS)
     work = Workspace(np.float32)
 
@@ -208,7 +208,18 @@ def test_packing(run):
     lengths = np.random.default_rng(0).integers(20, STEPS, ROWS)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     sequences = TokenSequences(np.ones(offsets[-1], np.int32), offsets)
-    run(pack, sequences, np.arange(ROWS), tokens=int(offsets[-1]))
+    run(pack, K, sequences, np.arange(ROWS), tokens=int(offsets[-1]))
+
+
+@pytest.mark.parametrize("turns", [True, False], ids=["turns", "no turns"])
+def test_turns_on_two_threads(run, monkeypatch, turns):
+    """An epoch of short texts, whose kernels are hardly longer than the Python between them."""
+    if not turns:
+        monkeypatch.setattr(K, "take_turns", lambda on: None)
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(1, 10_000, (1600, 18)), np.arange(1600) % 2
+    clf = LSTMClassifier(max_epochs=1, early_stopping=False, n_jobs=2)
+    run(clf.fit, X, y, tokens=X.size)
 
 
 def test_tokenizer(run):

@@ -31,8 +31,8 @@ CHUNK_DOCUMENTS = 48
 _CHUNK_TOKENS = 8192
 
 # Tokens of a document, times the square of the hidden size, from which a second thread
-# brings more than the tenths of a millisecond that it takes to wake it.
-_SIDE_BY_SIDE = 3_000_000
+# pays even where it sleeps deeply: waking it then takes some milliseconds.
+_SIDE_BY_SIDE = 16_000_000
 
 # Working memory, in bytes, that is kept for the next call; more is given back.
 _SPARE_BYTES = 64 << 20
@@ -365,9 +365,9 @@ def infer(
     projected : list of float arrays, or None
         What ``project_vocabulary`` gave.
     beside : callable or None
-        ``beside(f, g)`` runs two functions at the same time, each on a thread, or
-        returns False. It serves documents too few to be shared out: directions run
-        side by side, and a layer runs behind the one below it.
+        ``beside(calls, cancel)`` makes calls on two threads, or returns False; see
+        ``Companion.run``. It serves documents too few to be shared out: directions
+        run side by side, and a layer runs behind the one below it.
 
     Returns
     -------
@@ -397,7 +397,7 @@ def _infer_side_by_side(k, work, packed, inputs, batch, projected, beside):
             sweeps, out = lstm.inference_sweeps(
                 k, work, f"lstm.{layer}", inputs, batch, directions, projected
             )
-            if not beside(*sweeps):
+            if not beside(sweeps):
                 _one_after_the_other(sweeps)
             inputs, projected = lstm.LayerInput(out), None
         return out
@@ -412,14 +412,12 @@ def _infer_side_by_side(k, work, packed, inputs, batch, projected, beside):
         sweeps += found
         inputs, projected = lstm.LayerInput(out), None
 
-    try:
-        both = [partial(_one_after_the_other, sweeps[first::2]) for first in (0, 1)]
-        if not beside(*both):
-            _one_after_the_other(sweeps)
-    finally:
-        # Whatever ended this thread, the other one must not wait for it.
+    def wait_no_longer():
         for counter in counters:
             counter[0] = np.iinfo(np.int64).max
+
+    if not beside(sweeps, wait_no_longer):
+        _one_after_the_other(sweeps)
     return out
 
 
@@ -471,7 +469,7 @@ def predict_logits(
             work = spare.pop()
         except IndexError:  # every workspace is in use by another thread
             work = Workspace(dtype)
-        batch = pack(sequences, rows)
+        batch = pack(k, sequences, rows)
         logits[batch.rows] = infer(
             k, work, config, parameters.embedding, packed, batch, projected, beside
         )
@@ -545,7 +543,7 @@ class Network:
         beside = self._beside(sequences) if n_threads > 1 else None
         # Starting a thread for a single chunk of work would not pay.
         several = sequences.n_documents > CHUNK_DOCUMENTS or len(sequences.ids) > _CHUNK_TOKENS
-        with ShardPool(n_threads if several else 1) as pool:
+        with ShardPool(n_threads if several else 1, self.k) as pool:
             logits = predict_logits(
                 self.k, self.config, self.parameters, self.packed, sequences, pool.map,
                 projected, self._spare, beside,
@@ -557,7 +555,7 @@ class Network:
         """How to run two sweeps of one document at the same time, if that pays, or None."""
         work = len(sequences.ids) * self.config.hidden_size**2
         pays = sequences.n_documents == 1 and work >= _SIDE_BY_SIDE
-        return COMPANION.beside if pays else None
+        return partial(COMPANION.run, self.k) if pays else None
 
 
 def prior_logits(prior) -> np.ndarray:

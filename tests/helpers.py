@@ -12,6 +12,7 @@ from fastlstm.core.errors import BackendError
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import pack
+from fastlstm.kernels import reference
 from fastlstm.kernels.registry import available_backends, load_backend
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -117,7 +118,7 @@ def token_sequences(lengths, vocabulary_size=9, seed=0):
 def packed_batch(lengths, vocabulary_size=9, seed=0):
     """One batch of all documents."""
     sequences = token_sequences(lengths, vocabulary_size, seed)
-    return pack(sequences, np.arange(sequences.n_documents))
+    return pack(reference, sequences, np.arange(sequences.n_documents))
 
 
 def token_places(batch):

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ class Problem:
         sequences = token_sequences(self.LENGTHS, config.vocabulary_size - 1)
         y = rng.integers(0, max(2, config.n_outputs), n)
         self.data = LabelledSequences(sequences, y, rng.uniform(0.2, 2, n))
-        self.shards = batching.split_shards(sequences.lengths, self.ROWS)
+        self.shards = batching.split_shards(sequences.lengths_of(self.ROWS), self.ROWS)
         assert len(self.shards) == 4
         self.work = Workspace(np.float64)
 
@@ -96,7 +97,7 @@ class Problem:
             keys = np.random.default_rng(self.SEED).integers(0, 2**32, size=shape)
         total = 0.0
         for rows, own in zip(self.shards, keys, strict=True):
-            batch = batching.pack(self.data.sequences, rows)
+            batch = batching.pack(self.k, self.data.sequences, rows)
             logits, _ = network.forward(
                 self.k, self.work, self.config, self.parameters.embedding, packed, batch, own
             )
@@ -152,7 +153,7 @@ def test_old_content_of_memory_does_not_matter(k, precision):
     config = CONFIGS[3]
     parameters = draw_parameters(config, dtype=np.float32)
     packed = network.pack_model(k, config, parameters, precision, training=True)
-    batch = batching.pack(token_sequences([4, 1, 3], 6), np.arange(3))
+    batch = batching.pack(reference, token_sequences([4, 1, 3], 6), np.arange(3))
     d_logits = np.ones((3, 1), np.float32)
     results = []
     for work in (Workspace(np.float32), PoisonedWorkspace(np.float32)):
@@ -194,7 +195,7 @@ def test_shards_add_to_dense_gradients(k, config):
     for shards in (1, 3):
         gradients.clear()
         for _ in range(shards):
-            batch = batching.pack(token_sequences([4, 1, 3], 6), np.arange(3))
+            batch = batching.pack(reference, token_sequences([4, 1, 3], 6), np.arange(3))
             _, state = network.forward(k, work, config, parameters.embedding, packed, batch)
             _, dense = backward(k, work, config, packed, state, d_logits, gradients, np.float64)
         found.append(dense.flat)
@@ -396,7 +397,7 @@ def test_inference_gives_the_bits_of_the_forward_pass(k, precision, training, po
     sequences = many_documents()
     for rows in ([0], range(7), np.flatnonzero(sequences.lengths)):
         rows = [row for row in rows if sequences.lengths[row]]
-        batch = batching.pack(sequences, rows)
+        batch = batching.pack(reference, sequences, rows)
         arguments = k, work, config, parameters.embedding, packed, batch
         expected = network.forward(*arguments)[0].copy()
         assert np.isfinite(expected).all()
@@ -435,7 +436,7 @@ def test_sweeps_side_by_side_give_the_same_bits(k, precision, training, bidirect
     packed = network.pack_model(k, config, parameters, precision, training)
     projected = network.project_vocabulary(k, config, parameters.embedding, packed)
     for sequences in (one_document(), one_document(1), many_documents().take([3, 5, 8])):
-        batch = batching.pack(sequences, np.flatnonzero(sequences.lengths))
+        batch = batching.pack(reference, sequences, np.flatnonzero(sequences.lengths))
         for given in (None, projected):
             expected, *results = (
                 network.infer(
@@ -443,9 +444,9 @@ def test_sweeps_side_by_side_give_the_same_bits(k, precision, training, bidirect
                 ).copy()
                 for work, beside in (
                     (Workspace(np.float32), None),
-                    (Workspace(np.float32), COMPANION.beside),
-                    (PoisonedWorkspace(np.float32), COMPANION.beside),
-                    (PoisonedWorkspace(np.float32), lambda mine, other: False),
+                    (Workspace(np.float32), partial(COMPANION.run, k)),
+                    (PoisonedWorkspace(np.float32), partial(COMPANION.run, k)),
+                    (PoisonedWorkspace(np.float32), lambda calls, cancel=None: False),
                 )
             )  # fmt: skip
             assert np.isfinite(expected).all()
@@ -456,13 +457,13 @@ def test_sweeps_side_by_side_give_the_same_bits(k, precision, training, bidirect
 def test_network_runs_one_long_document_side_by_side(k, monkeypatch):
     """And no short one, no second one and none on one thread; with the same bits."""
     calls = []
-    beside = COMPANION.beside
+    run = COMPANION.run
 
-    def spy(mine, other):
+    def spy(*arguments):
         calls.append(1)
-        return beside(mine, other)
+        return run(*arguments)
 
-    monkeypatch.setattr(COMPANION, "beside", spy)
+    monkeypatch.setattr(COMPANION, "run", spy)
     parameters = draw_parameters(PREDICT, dtype=np.float32)
     model, prior = network.Network(k, PREDICT, parameters), np.array([0.5, 0.5])
     least = -(-network._SIDE_BY_SIDE // 81)
@@ -496,7 +497,7 @@ found = []
 def ask():
     found.append(model.logits(one_document(), np.array([0.5, 0.5]), 2))
 ask()
-COMPANION.beside(ask, lambda: None)
+COMPANION.run(k, [ask, lambda: None])
 assert len(found) == 2 and all(np.array_equal(f, expected) for f in found)
 """
 

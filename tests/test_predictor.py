@@ -109,13 +109,13 @@ def companion(monkeypatch):
     """Documents of any length run on two threads; the list of those that did."""
     monkeypatch.setattr(fastlstm.model, "_SIDE_BY_SIDE", 0)
     calls = []
-    plain = COMPANION.beside
+    plain = COMPANION.run
 
-    def beside(mine, other):
+    def run(*arguments):
         calls.append(threading.get_ident())
-        return plain(mine, other)
+        return plain(*arguments)
 
-    monkeypatch.setattr(COMPANION, "beside", beside)
+    monkeypatch.setattr(COMPANION, "run", run)
     return calls
 
 

@@ -3,6 +3,8 @@
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,15 +12,19 @@ from joblib import Parallel, delayed
 
 from fastlstm.core import threads
 from fastlstm.core.threads import Companion, ShardPool, effective_n_jobs
+from fastlstm.kernels import reference
+from tests.helpers import each_backend
 
 # The pool
 
 
+@each_backend
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 8])
 @pytest.mark.parametrize("n_items", [0, 1, 2, 50])
-def test_map_keeps_the_order(n_threads, n_items):
-    with ShardPool(n_threads) as pool:
-        for _ in range(3):
+def test_map_keeps_the_order(k, n_threads, n_items):
+    with ShardPool(n_threads, k) as pool:
+        # Often, since a call of map may begin while helpers still end the one before.
+        for _ in range(200):
             assert pool.map(lambda x: x * x, range(n_items)) == [x * x for x in range(n_items)]
 
 
@@ -52,6 +58,23 @@ def test_an_error_reaches_the_caller_and_the_pool_still_works(in_caller):
         assert pool.map(lambda x: -x, range(20)) == [-x for x in range(20)]
 
 
+@each_backend
+def test_threads_that_fell_asleep_are_woken(k):
+    """Both the helper between two calls of map, and the caller who waits for its end."""
+    together = threading.Barrier(2, timeout=30)
+
+    def sleep_in_helper(caller):
+        together.wait()
+        if threading.get_ident() != caller:
+            time.sleep(0.1)
+
+    with ShardPool(2, k) as pool:
+        for _ in range(2):
+            pool.map(sleep_in_helper, [threading.get_ident()] * 2)
+            assert pool._n_asleep <= 1
+            time.sleep(0.1)
+
+
 def test_nothing_new_starts_after_an_error_in_the_caller():
     seen = []
 
@@ -69,6 +92,40 @@ def test_no_thread_outlives_the_pool():
     with ShardPool(4) as pool:
         pool.map(lambda x: x, range(100))
     assert threading.active_count() == before
+
+
+@each_backend
+def test_wait_for_all(k):
+    counters = np.array([3, 0])
+    for least, reached in [([3, 0], True), ([2, -1], True), ([3, 1], False), ([4, 0], False)]:
+        assert k.wait_for_all(counters, np.array(least), 5) is reached
+
+
+@each_backend
+def test_waiting_ends_when_another_thread_has_counted(k):
+    counters, least = np.zeros(2, np.int64), np.array([0, 1])
+
+    def count():
+        counters[1] = 1
+
+    timer = threading.Timer(0.05, count)
+    timer.start()
+    deadline = time.monotonic() + 30
+    while not k.wait_for_all(counters, least, 100_000):
+        assert time.monotonic() < deadline
+    timer.join()
+
+
+@each_backend
+def test_a_turn_that_is_never_given_back_stops_nobody(k):
+    """The thread that has it may be doing something else."""
+    k.take_turns(True)
+    try:
+        with ThreadPoolExecutor(3) as executor:
+            norms = [executor.submit(k.squared_norm, np.full(2, 3.0)) for _ in range(30)]
+            assert [norm.result(timeout=30) for norm in norms] == [18.0] * 30
+    finally:
+        k.take_turns(False)
 
 
 # Numbers of threads
@@ -111,11 +168,11 @@ def test_all_cores_where_joblib_runs_one_job(monkeypatch):
 def companion():
     made = Companion()
     yield made
-    if made._state[1] is not None:
-        made._state[1].shutdown()
+    made.close()
 
 
-def test_companion_runs_both_at_the_same_time(companion):
+@each_backend
+def test_companion_makes_calls_at_the_same_time(companion, k):
     together, seen = threading.Barrier(2, timeout=30), []
 
     def meet():
@@ -123,59 +180,52 @@ def test_companion_runs_both_at_the_same_time(companion):
         seen.append(threading.get_ident())
 
     for _ in range(3):
-        assert companion.beside(meet, meet) is True
+        assert companion.run(k, [meet, meet]) is True
     callers = [thread == threading.get_ident() for thread in seen]
     assert callers.count(True) == 3
     assert len(set(seen)) == 2  # the same thread stays
 
 
-def test_busy_companion_runs_neither(companion):
-    seen, answers, asked = [], [], threading.Event()
-
-    def note():
-        seen.append(threading.get_ident())
-
-    def ask():
-        answers.append(companion.beside(note, note))
-        asked.set()
-
-    assert companion.beside(ask, lambda: asked.wait(30)) is True
-    assert answers == [False]
+def test_busy_companion_makes_no_call(companion):
+    seen, answers = [], []
+    calls = [lambda: seen.append(1), lambda: seen.append(2)]
+    assert companion.run(reference, [lambda: answers.append(companion.run(reference, calls))] * 2)
+    assert answers == [False, False]
     assert seen == []
-    assert companion.beside(note, note) is True
-    assert len(set(seen)) == 2
-
-
-def test_companion_that_is_shut_down_runs_neither(companion):
-    """As at the end of the interpreter."""
-    seen = []
-    assert companion.beside(lambda: None, lambda: None)
-    companion._state[1].shutdown()
-    assert companion.beside(lambda: seen.append(1), lambda: seen.append(2)) is False
-    assert seen == []
-
-
-@pytest.mark.parametrize("failing", ["mine", "other", "both"])
-def test_error_in_either_function_arrives_and_the_companion_goes_on(companion, failing):
-    finished = []
-
-    def run(name):
-        if failing in (name, "both"):
-            raise KeyError(name)
-        finished.append(name)
-
-    with pytest.raises(KeyError, match="other" if failing == "other" else "mine"):
-        companion.beside(lambda: run("mine"), lambda: run("other"))
-    # An error of the caller's own function does not wait for the other one.
-    seen, deadline = [], time.monotonic() + 30
-    while not companion.beside(lambda: seen.append(1), lambda: seen.append(2)):
-        assert time.monotonic() < deadline
+    assert companion.run(reference, calls) is True
     assert sorted(seen) == [1, 2]
-    assert finished == [name for name in ("mine", "other") if failing not in (name, "both")]
+
+
+def test_companion_works_on_alone_where_no_thread_can_be_started(companion, monkeypatch):
+    """As at the end of the interpreter."""
+
+    def refuse(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    seen = []
+    assert companion.run(reference, [lambda n=n: seen.append(n) for n in range(5)]) is True
+    assert seen == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_an_error_cancels_the_call_that_waits(companion, failing):
+    """Whichever thread it happens in; and the companion goes on."""
+    begun, never = threading.Barrier(2, timeout=30), threading.Event()
+
+    def call(number):
+        begun.wait()
+        if number == failing:
+            raise KeyError(number)
+        assert never.wait(30)
+
+    with pytest.raises(KeyError, match=str(failing)):
+        companion.run(reference, [partial(call, 0), partial(call, 1)], never.set)
+    assert companion.run(reference, [int, int]) is True
 
 
 def test_an_interrupt_does_not_leave_the_companion_waiting(monkeypatch):
-    """Ctrl-C in the caller's half: the half that waits for its numbers ends all the same."""
+    """Ctrl-C in the caller's sweep: the one that waits for its numbers ends all the same."""
     from fastlstm import model as network
     from fastlstm.core.random import make_streams
     from fastlstm.core.records import TokenSequences
@@ -190,30 +240,31 @@ def test_an_interrupt_does_not_leave_the_companion_waiting(monkeypatch):
     one = TokenSequences(np.ones(300, np.int32), np.array([0, 300]))
     expected = model.logits(one, np.array([0.5, 0.5]), 2)
 
-    def interrupted(sweeps):
-        if threading.current_thread() is threading.main_thread():
+    def interrupted(k, calls, cancel):
+        def first():
             raise KeyboardInterrupt
-        plain(sweeps)
 
-    plain = network._one_after_the_other
+        return plain(k, [first, *calls[1:]], cancel)
+
+    plain = made.run
     with monkeypatch.context() as patch:
-        patch.setattr(network, "_one_after_the_other", interrupted)
+        patch.setattr(made, "run", interrupted)
         with pytest.raises(KeyboardInterrupt):
             model.logits(one, np.array([0.5, 0.5]), 2)
-    made._state[1].shutdown()  # returns once the other half has ended
-    made._forget()
+    made.close()  # returns once the other sweep has ended
     assert np.array_equal(model.logits(one, np.array([0.5, 0.5]), 2), expected)
+    made.close()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 def test_forked_child_has_a_companion_of_its_own(companion):
-    companion.beside(lambda: None, lambda: None)
+    companion.run(reference, [int, int])
     child = os.fork()
     if not child:
         together = threading.Barrier(2, timeout=10)
         try:
-            companion.beside(together.wait, together.wait)
+            companion.run(reference, [together.wait, together.wait])
             os._exit(0)
         finally:
             os._exit(1)

@@ -37,6 +37,10 @@ class TokenSequences(NamedTuple):
         """Number of tokens of each document, int64, shape (n_documents,)."""
         return np.diff(self.offsets)
 
+    def lengths_of(self, rows: np.ndarray) -> np.ndarray:
+        """Number of tokens of the documents ``rows``, in time that depends on these alone."""
+        return self.offsets[rows + 1] - self.offsets[rows]
+
     def document(self, index: int) -> np.ndarray:
         """Token ids of one document, a view."""
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
@@ -44,7 +48,7 @@ class TokenSequences(NamedTuple):
     def take(self, rows: np.ndarray) -> TokenSequences:
         """The documents ``rows``, in that order, as a new record."""
         rows = np.asarray(rows, dtype=np.int64)
-        lengths = self.lengths[rows]
+        lengths = self.lengths_of(rows)
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
         # Position of each token within its document, then within the source.

@@ -9,8 +9,9 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
-from threading import Lock
+from threading import Condition, Lock, Thread
+
+import numpy as np
 
 
 def usable_cores() -> int:
@@ -50,31 +51,65 @@ def effective_n_jobs(n_jobs: int | None) -> int:
     return max(1, n_jobs)
 
 
+# Looks at a counter before a thread goes to sleep, some tenths of a millisecond: longer
+# than one thread of a pool works alone between two minibatches.
+_TRIES = 10_000
+
+
 class ShardPool:
     """Threads that share out a list of calls; the caller takes part.
 
     Made for one ``fit`` or ``predict`` and closed after it, so nothing outlives
-    the call, and a forked child has no dead threads to wait for.
+    the call, and a forked child has no dead threads to wait for. Waking a sleeping
+    thread takes as long as a small minibatch, so threads stay awake for a moment
+    after their work, both for the next call of ``map`` and for its end.
+
+    Parameters
+    ----------
+    n_threads : int
+        The caller is one of them.
+    k : backend module or None
+        Its kernels wait for threads and take turns; without it threads sleep at once.
     """
 
-    def __init__(self, n_threads: int):
+    def __init__(self, n_threads: int, k=None):
         self.n_threads = n_threads
-        self._executor = ThreadPoolExecutor(n_threads - 1) if n_threads > 1 else None
+        self._k = k
+        self._threads: list[Thread] = []
+        self._condition = Condition()
+        self._n_asleep = 0
+        self._job: Callable = int
+        self._closed = False
+        # Calls of ``map``; and how often each thread began to work, and came to an end.
+        self._posted = np.zeros(1, dtype=np.int64)
+        self._begun = np.zeros(n_threads, dtype=np.int64)
+        self._ended = np.zeros(n_threads, dtype=np.int64)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc_info):
-        if self._executor is not None:
-            self._executor.shutdown()
+        self.close()
 
-    def map(self, function: Callable, items: Iterable) -> list:
-        """``[function(item) for item in items]``, spread over the threads."""
+    def close(self) -> None:
+        """End the threads."""
+        self._closed = True
+        self._posted[0] += 1
+        self._wake()
+        for thread in self._threads:
+            thread.join()
+
+    def map(self, function: Callable, items: Iterable, cancel: Callable | None = None) -> list:
+        """``[function(item) for item in items]``, spread over the threads.
+
+        Items are begun in their order, so a call may wait for what an earlier one does.
+        ``cancel`` is called after an error or an interrupt, which some call may then
+        wait for in vain.
+        """
         items = list(items)
-        helpers = min(self.n_threads, len(items)) - 1
-        if helpers < 1:
+        if min(self.n_threads, len(items)) < 2:
             return [function(item) for item in items]
-        results = [None] * len(items)
+        results, errors = [None] * len(items), []
         waiting = deque(enumerate(items))
 
         def drain():
@@ -85,73 +120,111 @@ class ShardPool:
                     return
                 try:
                     results[position] = function(item)
-                except BaseException:
+                except BaseException as error:
                     waiting.clear()
-                    raise
+                    errors.append(error)
+                    cancel()
 
-        futures = [self._executor.submit(drain) for _ in range(helpers)]
+        cancel = cancel or int
+        finished = False
+        self._job = drain
+        if self._k is not None:
+            self._k.take_turns(True)
         try:
+            self._posted[0] += 1
+            self._wake()
+            self._start_threads()
             drain()
+            finished = True
         finally:
+            # No call may still run once this one is over; who begins now finds none.
             waiting.clear()
-            wait(futures)  # no call may still run once this one is over
-        for future in futures:
-            future.result()
+            if not finished:
+                cancel()
+            self._wait_until(self._ended, self._begun.copy())
+            if self._k is not None:
+                self._k.take_turns(False)
+        if errors:
+            raise errors[0]
         return results
+
+    def _start_threads(self):
+        for number in range(len(self._threads) + 1, self.n_threads):
+            name = f"fastlstm-{number}"
+            thread = Thread(target=self._serve, args=[number], name=name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads here, or the interpreter is shutting down
+                self.n_threads = number
+                return
+            self._threads.append(thread)
+
+    def _serve(self, number):
+        seen = np.zeros(1, dtype=np.int64)
+        while True:
+            self._wait_until(self._posted, seen + 1)
+            seen = self._posted.copy()
+            if self._closed:
+                return
+            self._begun[number] += 1
+            self._job()
+            self._ended[number] += 1
+            self._wake()  # the caller, if it sleeps until the last call is over
+
+    def _wait_until(self, counters, least):
+        """Return once all counters are at ``least``: awake for a moment, then asleep."""
+        if self._k is not None and self._k.wait_for_all(counters, least, _TRIES):
+            return
+        with self._condition:
+            self._n_asleep += 1
+            self._condition.wait_for(lambda: (counters >= least).all())
+            self._n_asleep -= 1
+
+    def _wake(self):
+        if self._n_asleep:  # raised before a sleeper looks at its counter for the last time
+            with self._condition:
+                self._condition.notify_all()
 
 
 class Companion:
-    """One thread that stays, to run a second function beside the caller's.
+    """A pool of two threads that stays, for calls that starting a thread would delay.
 
-    Starting a thread for a call of a fraction of a millisecond would cost more than
-    it brings. A forked child, which has no threads, makes its own.
+    A forked child, which has no threads, makes its own.
     """
 
     def __init__(self):
-        self._lock = Lock()
-        # Process, its executor, and a deque whose one element is taken while that works.
-        self._state = (None, None, None)
+        self._forget()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
 
     def _forget(self):
-        self._lock, self._state = Lock(), (None, None, None)
+        self._busy = Lock()
+        self._pools: dict[str, ShardPool] = {}
 
-    def _start(self):
-        with self._lock:
-            if self._state[0] != os.getpid():
-                executor = ThreadPoolExecutor(1, thread_name_prefix="fastlstm")
-                self._state = (os.getpid(), executor, deque([None]))
-            return self._state[1:]
+    def run(self, k, calls: Iterable[Callable], cancel: Callable | None = None) -> bool:
+        """Make the calls, on two threads; False, with none made, if another caller does so.
 
-    def beside(self, mine: Callable, other: Callable) -> bool:
-        """Run both functions at the same time; False, with neither run, if it is busy.
-
-        An exception in ``mine`` arrives at once, while ``other`` may still be running.
+        See ``ShardPool.map``.
         """
-        executor, free = self._start()
-        try:
-            free.pop()
-        except IndexError:
+        if not self._busy.acquire(blocking=False):
             return False
-
-        def released():
-            try:
-                other()
-            finally:
-                free.append(None)
-
         try:
-            future = executor.submit(released)
-        except RuntimeError:  # no thread can be started, or the interpreter is shutting down
-            free.append(None)
-            return False
-        except BaseException:
-            free.append(None)
-            raise
-        mine()
-        future.result()
+            if k.NAME not in self._pools:
+                self._pools[k.NAME] = ShardPool(2, k)
+            self._pools[k.NAME].map(_call, calls, cancel)
+        finally:
+            self._busy.release()
         return True
+
+    def close(self) -> None:
+        """End its threads; it starts new ones when they are needed."""
+        with self._busy:
+            while self._pools:
+                self._pools.popitem()[1].close()
+
+
+def _call(function):
+    return function()
 
 
 COMPANION = Companion()

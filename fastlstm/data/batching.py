@@ -15,12 +15,22 @@ _BUCKET_BATCHES = 50
 _SHARD_DOCUMENTS = 16
 _SMALL_BATCH_TOKENS = 512
 
+# Lanes of a minibatch at most: shard ``i`` belongs to lane ``i % LANES``, so more threads
+# than this find nothing to do, and memory does not grow with the minibatch.
+LANES = 8
+
 # Tokens in a shard: no kernel call runs so long that Ctrl-C feels ignored.
-_SHARD_TOKENS = 16384
+_SHARD_TOKENS = 32768
 
 
-def pack(sequences: TokenSequences, rows: np.ndarray) -> TokenBatch:
+def pack(k, sequences: TokenSequences, rows: np.ndarray) -> TokenBatch:
     """Pack the documents ``rows`` time-major, longest first (ties keep their order).
+
+    Parameters
+    ----------
+    k : backend module
+    sequences : TokenSequences
+    rows : int array
 
     Raises
     ------
@@ -28,50 +38,57 @@ def pack(sequences: TokenSequences, rows: np.ndarray) -> TokenBatch:
         If one of the documents is empty: it has no step to run.
     """
     rows = np.asarray(rows, dtype=np.int64)
-    if len(rows) == 1:
-        return _pack_one(sequences, rows)
-    lengths = sequences.lengths[rows]
-    order = np.argsort(-lengths, kind="stable")
-    rows, lengths = rows[order], lengths[order]
+    lengths = sequences.lengths_of(rows)
+    if len(rows) > 1:
+        order = np.argsort(-lengths, kind="stable")
+        rows, lengths = rows[order], lengths[order]
     if len(rows) and lengths[-1] < 1:
         raise ValueError(f"row {rows[-1]} is an empty document and cannot be packed.")
-    n_steps = int(lengths[0]) if len(rows) else 0
-    n_live = np.searchsorted(-lengths, -np.arange(n_steps), side="left").astype(np.int64)
-    starts = np.cumsum(n_live) - n_live
-    step = np.repeat(np.arange(n_steps), n_live)
-    within = np.arange(len(step)) - starts[step]
-    ids = sequences.ids[sequences.offsets[:-1][rows][within] + step]
-    return TokenBatch(np.ascontiguousarray(ids, dtype=np.int32), n_live, starts, lengths, rows)
-
-
-def _pack_one(sequences: TokenSequences, rows: np.ndarray) -> TokenBatch:
-    """A batch of one document, which is how services ask: nothing to put in order."""
-    ids = sequences.document(rows[0])
-    if not len(ids):
-        raise ValueError(f"row {rows[0]} is an empty document and cannot be packed.")
-    steps = np.arange(len(ids), dtype=np.int64)
-    lengths = np.array([len(ids)], dtype=np.int64)
-    return TokenBatch(
-        np.ascontiguousarray(ids, dtype=np.int32), np.ones_like(steps), steps, lengths, rows
-    )
+    n_live = np.empty(int(lengths[0]) if len(rows) else 0, dtype=np.int64)
+    starts = np.empty_like(n_live)
+    ids = np.empty(int(lengths.sum()), dtype=np.int32)
+    k.pack_tokens(sequences.ids, sequences.offsets[rows], lengths, n_live, starts, ids)
+    return TokenBatch(ids, n_live, starts, lengths, rows)
 
 
 def split_shards(lengths: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
-    """Cut a minibatch into shards of nearly equal work.
+    """Cut a minibatch into shards.
 
     The rule looks at the minibatch alone, never at the number of threads, so that
-    results do not depend on it. Documents are dealt out from the longest to the
-    shortest, back and forth.
+    results do not depend on it. Two shards get equal shares of the long and of the short
+    documents, since each may have a thread. More than two hold documents of similar
+    length, which keeps the rows of a step together until its end; they are in an order
+    that gives lanes equal work.
+
+    Parameters
+    ----------
+    lengths : int64 array, shape (n,)
+        Of the minibatch's documents, in the order of ``rows``.
+    rows : int64 array, shape (n,)
     """
-    n, n_tokens = len(rows), int(lengths[rows].sum())
-    if n < 2 or n_tokens < _SMALL_BATCH_TOKENS:
+    n = len(rows)
+    order = np.argsort(-lengths, kind="stable")
+    tokens = np.cumsum(lengths[order])
+    if n < 2 or tokens[-1] < _SMALL_BATCH_TOKENS:
         return [rows]
-    pairs = max(-(-n // (2 * _SHARD_DOCUMENTS)), -(-n_tokens // (2 * _SHARD_TOKENS)))
-    n_shards = min(2 * pairs, n)
-    rows = rows[np.argsort(-lengths[rows], kind="stable")]
-    turn = np.arange(n) % (2 * n_shards)
-    shard = np.minimum(turn, 2 * n_shards - 1 - turn)
-    return [rows[shard == s] for s in range(n_shards)]
+    n_shards = 2 * -(-n // (2 * _SHARD_DOCUMENTS))
+    while n_shards < n and tokens[-(-n // n_shards) - 1] > _SHARD_TOKENS:
+        n_shards += 2
+    rows = rows[order]
+    if n_shards == 2:
+        first = np.isin(np.arange(n) % 4, (0, 3))
+        return [rows[first], rows[~first]]
+    shards = np.array_split(rows, min(n_shards, n))
+    return _boustrophedon(shards, LANES)
+
+
+def _boustrophedon(items: list, width: int) -> list:
+    """Rows of ``width`` items, every second one backwards."""
+    result = []
+    for first in range(0, len(items), width):
+        row = items[first : first + width]
+        result += row if first // width % 2 == 0 else row[::-1]
+    return result
 
 
 def minibatches(

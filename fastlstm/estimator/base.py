@@ -307,7 +307,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         )
         k = load_backend(self.backend)
         callbacks = [ProgressBar()] if self.verbose else []
-        with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
+        with ShardPool(effective_n_jobs(self.n_jobs), k) as pool:
             trainer = Trainer(k, self.config_, state, options, pool, callbacks, self.precision)
             trainer.run(train, valid)
         self.parameters_ = state.parameters

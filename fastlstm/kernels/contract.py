@@ -16,6 +16,10 @@ type of packed weights and of scratch memory, and decides the precision of produ
 ``packed_shape(k, n, dtype)`` is the shape of a (k, n) matrix after ``pack`` for such
 a type, ``scratch_size(...)`` the length of the scratch memory and ``block_rows`` the
 number of rows of a sweep's working memory.
+
+Two serve the pool of threads (``core/threads.py``): ``wait_for_all`` waits for others
+without the interpreter's lock, and ``take_turns`` says whether kernels should
+keep threads from meeting at that lock.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ KERNELS = (
     "weight_gradient",
     "lstm_forward",
     "lstm_backward",
+    "pack_tokens",
     "distinct_tokens",
     "gather_rows",
     "scatter_add_rows",
@@ -44,6 +49,8 @@ KERNELS = (
     "squared_norm",
     "adam_update",
     "sgd_update",
+    "take_turns",
+    "wait_for_all",
 )
 
 # Codes of the pooling kernels.

@@ -151,6 +151,13 @@ def lstm_backward(
     gradient.b[:] += gates.sum(axis=0)  # eq. (27)
 
 
+def pack_tokens(ids, first, lengths, n_live, starts, packed):
+    n_live[:] = np.searchsorted(-lengths, -np.arange(len(n_live)), side="left")
+    starts[:] = np.cumsum(n_live) - n_live
+    step = np.repeat(np.arange(len(n_live)), n_live)
+    packed[:] = ids[first[np.arange(len(step)) - starts[step]] + step]
+
+
 def distinct_tokens(ids, slots, distinct, inverse):
     number = {}
     for position, token in enumerate(ids.tolist()):
@@ -223,3 +230,11 @@ def adam_update(
 def sgd_update(table, rows, gradient, velocity, scale, rate, decay, momentum):
     velocity[rows] = momentum * velocity[rows] + gradient[: len(rows)] * scale
     table[rows] = table[rows] * (1 - decay) - rate * velocity[rows]
+
+
+def take_turns(on):
+    pass
+
+
+def wait_for_all(counters, least, tries):
+    return bool((counters >= least).all())

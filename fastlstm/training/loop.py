@@ -18,11 +18,7 @@ from fastlstm.optim.optimizers import clip_factor, make_optimizer
 from fastlstm.optim.schedules import make_schedule
 from fastlstm.training.callbacks import Callback, InterruptGuard
 from fastlstm.training.history import EpochRecord
-from fastlstm.training.shards import (
-    SMALL_STEP,
-    GradientEngine,
-    LabelledSequences,
-)
+from fastlstm.training.shards import GradientEngine, LabelledSequences
 
 _WHOLE = np.zeros(1, dtype=np.int32)
 
@@ -244,9 +240,7 @@ class Trainer:
             *((rows_of_the_embedding, slice(first, first + _ROWS_AT_ONCE))
               for first in range(0, count, _ROWS_AT_ONCE)),
         ]  # fmt: skip
-        run = self.pool.map if result.n_tokens >= SMALL_STEP else map
-        for _ in run(lambda part: part[0](part[1]), parts):
-            pass
+        self.pool.map(lambda part: part[0](part[1]), parts)
 
     def _validate(self, record: EpochRecord, valid: LabelledSequences) -> None:
         started = time.perf_counter()

@@ -14,7 +14,7 @@ from fastlstm import model as network
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
 from fastlstm.core.workspace import Workspace
-from fastlstm.data.batching import pack, split_shards
+from fastlstm.data.batching import LANES, pack, split_shards
 from fastlstm.layers import embedding
 from fastlstm.losses import loss_for, predicted_class
 
@@ -66,14 +66,6 @@ class _ShardResult(NamedTuple):
     n_tokens: int
 
 
-# Lanes of a minibatch at most: shard ``i`` belongs to lane ``i % LANES``, so more threads
-# than this find nothing to do, and memory does not grow with the minibatch.
-LANES = 8
-
-# Tokens of a minibatch below which sums and updates are not worth waking a second thread.
-SMALL_STEP = 2048
-
-
 class GradientEngine:
     """Loss and gradients of minibatches, with memory that is kept between them."""
 
@@ -108,7 +100,7 @@ class GradientEngine:
         MinibatchResult
             Its gradients are valid until the next call.
         """
-        shards = split_shards(data.sequences.lengths, rows)
+        shards = split_shards(data.sequences.lengths_of(rows), rows)
         n_lanes = min(LANES, len(shards))
         while len(self._lanes) < n_lanes:
             self._lanes.append(network.DenseGradients(self.k, self.config, self.dtype))
@@ -135,20 +127,19 @@ class GradientEngine:
             self._spare.append(work)
 
         self.pool.map(sweep, range(n_lanes))
-        n_tokens = sum(shard.n_tokens for shard in done)
-        merged, norm = self._reduce(done, n_lanes, n_tokens)
+        merged, norm = self._reduce(done, n_lanes)
         return MinibatchResult(
             sum(shard.loss for shard in done),
             self.gradient,
             merged,
             norm,
             sum(shard.correct for shard in done),
-            n_tokens,
+            sum(shard.n_tokens for shard in done),
         )
 
     def _shard(self, parameters, packed, data, rows, total, keys, gradients, work):
-        batch = pack(data.sequences, rows)
         k, config = self.k, self.config
+        batch = pack(k, data.sequences, rows)
         y, weight = data.y[batch.rows], data.weight[batch.rows] / total
         # Training that explodes is noticed and reported by the loop.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -162,7 +153,7 @@ class GradientEngine:
         gradient = embedding.EmbeddingGradient(gradient.tokens.copy(), gradient.values.copy())
         return _ShardResult(gradient, loss, correct, batch.n_tokens)
 
-    def _reduce(self, done, n_lanes, n_tokens):
+    def _reduce(self, done, n_lanes):
         """Sum lanes and shards in their order; the squared norm of the sums."""
         merged = None
 
@@ -179,10 +170,5 @@ class GradientEngine:
                     lane.add_to(self.gradient, part, accumulate=number > 0)
             return self.k.squared_norm(self.gradient.flat[self.gradient.part(part)])
 
-        run = _map if n_tokens < SMALL_STEP else self.pool.map
-        norms = run(reduce, [None, *self.parts])
+        norms = self.pool.map(reduce, [None, *self.parts])
         return merged, float(sum(norms))
-
-
-def _map(function, items):
-    return [function(item) for item in items]

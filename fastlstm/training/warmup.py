@@ -53,7 +53,7 @@ def warmup(*, backend: str = "auto", precision: str = "float32") -> float:
         streams = make_streams(0)
         state = TrainingState(network.init_parameters(config, streams), streams.training)
         options = TrainingOptions(optimizer=optimizer, batch_size=_DOCUMENTS, max_epochs=1)
-        with ShardPool(1) as pool:
+        with ShardPool(2, k) as pool:
             Trainer(k, config, state, options, pool, precision=precision).run(data, data)
     prior = np.array([0.5, 0.5])
     predicting = network.Network(k, config, state.parameters, precision)

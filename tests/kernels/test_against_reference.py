@@ -266,6 +266,21 @@ def test_nan_in_a_gradient_stays_in_its_row_and_column(k, dtype, packed_as):
 
 
 @each_compiled_backend
+@pytest.mark.parametrize("lengths", [[], [4], [3, 3, 3], [9, 5, 5, 1]], ids=str)
+def test_pack_tokens(k, lengths):
+    lengths = np.array(lengths, np.int64)
+    ids = np.arange(100, dtype=np.int32)
+    first = np.array([60, 7, 30, 2])[: len(lengths)]
+    found = []
+    for backend in (k, reference):
+        n_live = np.full(lengths.max(initial=0), -7, np.int64)
+        starts, packed = np.full_like(n_live, -7), np.full(lengths.sum(), -7, np.int32)
+        backend.pack_tokens(ids, first, lengths, n_live, starts, packed)
+        found.append((n_live.tolist(), starts.tolist(), packed.tolist()))
+    assert found[0] == found[1]
+
+
+@each_compiled_backend
 @pytest.mark.parametrize("ids", [[], [4], [3, 3, 3], [5, 0, 5, 2, 0, 7, 2, 2, 1]], ids=str)
 def test_distinct_tokens(k, ids):
     ids = np.array(ids, np.int32)
@@ -469,6 +484,8 @@ def test_inputs_may_be_read_only(k):
          [np.zeros((n, 5), f32)]),
         ("dropout", [a], [0.5, 3], [np.zeros((n, 5), f32)]),
         ("squared_norm", [bias], [], []),
+        ("pack_tokens", [index, *2 * [np.array([3, 2])]], [],
+         [np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(5, np.int32)]),
         ("distinct_tokens", [index], [np.full(9, -1, np.int32)],
          [np.zeros(6, np.int32), np.zeros(6, np.int32)]),
     ]  # fmt: skip

@@ -83,7 +83,7 @@ def test_backend_without_a_kernel_is_refused(monkeypatch):
         setattr(half, name, getattr(reference, name))
     monkeypatch.setitem(sys.modules, "half_a_backend", half)
     monkeypatch.setitem(registry.BACKENDS, "numba", "half_a_backend")
-    with pytest.raises(BackendError, match="backend='numba' lacks sgd_update; reinstall"):
+    with pytest.raises(BackendError, match="backend='numba' lacks wait_for_all; reinstall"):
         registry.load_backend("numba")
 
 

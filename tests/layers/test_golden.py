@@ -14,6 +14,7 @@ from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import pack
+from fastlstm.kernels import reference
 from fastlstm.layers import lstm
 from fastlstm.losses import loss_for
 from fastlstm.training.shards import GradientEngine, LabelledSequences
@@ -198,5 +199,5 @@ def test_loss_of_the_stored_logits(n_classes):
 def test_packing_of_the_stored_documents_is_a_permutation():
     """The maps between documents and packed rows that the tests above rely on."""
     _, _, data, _ = load_model("last", 2)
-    batch = pack(data.sequences, np.arange(data.sequences.n_documents))
+    batch = pack(reference, data.sequences, np.arange(data.sequences.n_documents))
     assert np.array_equal(batch.ids[token_places(batch)], data.sequences.ids)

@@ -118,7 +118,7 @@ def test_shards_sum_to_one_unsharded_pass(k, n, dtype, tolerance):
     parameters = network.init_parameters(CONFIG, make_streams(1), dtype)
     packed = network.pack_model(k, CONFIG, parameters, training=True)
     data, work = labelled(n=n), Workspace(dtype)
-    batch = pack(data.sequences, np.arange(n))
+    batch = pack(k, data.sequences, np.arange(n))
     logits, state = network.forward(k, work, CONFIG, parameters.embedding, packed, batch)
     y, weight = data.y[batch.rows], data.weight[batch.rows] / data.weight.sum()
     p = np.exp(logits.astype(np.float64))

@@ -8,6 +8,7 @@ from fastlstm.kernels.numba.elementwise import (
     distinct_tokens,
     dropout,
     gather_rows,
+    pack_tokens,
     pool_backward,
     pool_forward,
     scatter_add_rows,
@@ -17,6 +18,7 @@ from fastlstm.kernels.numba.elementwise import (
 from fastlstm.kernels.numba.matmul import matmul, pack, weight_gradient
 from fastlstm.kernels.numba.memory import packed_dtype, packed_shape, padded_width, scratch_size
 from fastlstm.kernels.numba.sweep import block_rows, lstm_backward, lstm_forward
+from fastlstm.kernels.numba.turns import take_turns, wait_for_all
 
 NAME = "numba"
 
@@ -31,6 +33,7 @@ __all__ = [
     "lstm_forward",
     "matmul",
     "pack",
+    "pack_tokens",
     "packed_dtype",
     "packed_shape",
     "padded_width",
@@ -40,5 +43,7 @@ __all__ = [
     "scratch_size",
     "sgd_update",
     "squared_norm",
+    "take_turns",
+    "wait_for_all",
     "weight_gradient",
 ]

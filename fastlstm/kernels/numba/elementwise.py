@@ -5,8 +5,35 @@ from __future__ import annotations
 import numpy as np
 
 from fastlstm.kernels.numba.jit import jit
+from fastlstm.kernels.numba.turns import leave_python, return_to_python
 
 LAST, MEAN, MAX, MEAN_MAX = 0, 1, 2, 3
+
+
+@jit
+def pack_tokens(ids, first, lengths, n_live, starts, packed):
+    """Put documents side by side, step by step, without padding.
+
+    Parameters
+    ----------
+    ids : int32 array
+    first, lengths : int64 arrays, shape (n_documents,)
+        Document ``d`` is ``ids[first[d]:first[d] + lengths[d]]``; lengths never rise.
+    n_live, starts : int64 arrays, shape (n_steps,)
+        Become the documents longer than ``t``, and where step ``t`` begins. There are
+        ``lengths[0]`` steps.
+    packed : int32 array, shape (sum of lengths,); overwritten
+    """
+    leave_python()
+    live, start = len(lengths), 0
+    for t in range(len(n_live)):
+        while lengths[live - 1] <= t:
+            live -= 1
+        n_live[t], starts[t] = live, start
+        for row in range(live):
+            packed[start + row] = ids[first[row] + t]
+        start += live
+    return_to_python()
 
 
 @jit
@@ -27,6 +54,7 @@ def distinct_tokens(ids, slots, distinct, inverse):
     -------
     count : int
     """
+    leave_python()
     count = 0
     for p in range(len(ids)):
         token = ids[p]
@@ -39,6 +67,7 @@ def distinct_tokens(ids, slots, distinct, inverse):
         inverse[p] = slot
     for p in range(count):
         slots[distinct[p]] = -1
+    return_to_python()
     return count
 
 
@@ -52,10 +81,12 @@ def gather_rows(table, index, out):
     index : int32 array, shape (n,)
     out : float array, shape (n, width); overwritten
     """
+    leave_python()
     for p in range(len(index)):
         row = index[p]
         for j in range(out.shape[1]):
             out[p, j] = table[row, j]
+    return_to_python()
 
 
 @jit
@@ -68,10 +99,12 @@ def scatter_add_rows(rows, index, out):
     index : int32 array, shape (n,)
     out : float array, shape (count, width)
     """
+    leave_python()
     for p in range(len(index)):
         row = index[p]
         for j in range(out.shape[1]):
             out[row, j] += rows[p, j]
+    return_to_python()
 
 
 @jit
@@ -91,6 +124,7 @@ def pool_forward(h, n_live, starts, lengths, mode, hidden, out, winner):
     winner : int32 array, shape (n_documents, width)
         The token that won each maximum, for the backward pass; overwritten.
     """
+    leave_python()
     width = h.shape[1]
     if mode == LAST:
         for row in range(len(lengths)):
@@ -126,6 +160,7 @@ def pool_forward(h, n_live, starts, lengths, mode, hidden, out, winner):
                     better = not (value <= best) and best == best
                     out[row, first + j] = value if better else best
                     winner[row, j] = token if better else winner[row, j]
+    return_to_python()
 
 
 @jit
@@ -139,6 +174,7 @@ def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
         As ``pool_forward`` had or left them.
     d_h : float array, shape (n_tokens, width); overwritten
     """
+    leave_python()
     width = d_h.shape[1]
     if mode in (MEAN, MEAN_MAX):
         for t in range(len(n_live)):
@@ -159,6 +195,7 @@ def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
         for row in range(len(lengths)):
             for j in range(width):
                 d_h[winner[row, j], j] += d_pooled[row, first + j]
+    return_to_python()
 
 
 @jit
@@ -177,6 +214,7 @@ def dropout(x, rate, key, out):
         Names the mask; 0 <= key < 2**32.
     out : float array, shape (n, width); may be ``x``
     """
+    leave_python()
     threshold = np.uint32(rate * 4294967296.0)
     scale = x.dtype.type(1.0 / (1.0 - rate))
     width = x.shape[1]
@@ -187,14 +225,17 @@ def dropout(x, rate, key, out):
             z = np.uint32((z ^ (z >> np.uint32(15))) * np.uint32(0x846CA68B))
             z = z ^ (z >> np.uint32(16))
             out[p, j] = x[p, j] * scale if z >= threshold else x.dtype.type(0.0)
+    return_to_python()
 
 
 @jit
 def squared_norm(x):
     """Sum of squares of a 1-D float array, in double precision."""
+    leave_python()
     total = 0.0
     for p in range(len(x)):
         total += np.float64(x[p]) * np.float64(x[p])
+    return_to_python()
     return total
 
 
@@ -219,6 +260,7 @@ def adam_update(
     correction1, correction2 : float
         1 / (1 - beta1**t) and 1 / (1 - beta2**t).
     """
+    leave_python()
     kind = table.dtype.type
     scale, keep, step = kind(scale), kind(1.0 - decay), kind(rate * correction1)
     new1, new2 = kind(1.0 - beta1), kind(1.0 - beta2)
@@ -233,6 +275,7 @@ def adam_update(
             m_row[j] = first
             v_row[j] = second
             w[j] = w[j] * keep - step * first / (np.sqrt(second * correct) + epsilon)
+    return_to_python()
 
 
 @jit
@@ -248,6 +291,7 @@ def sgd_update(table, rows, gradient, velocity, scale, rate, decay, momentum):
     scale, rate, decay, momentum : float
         ``decay`` as in ``adam_update``.
     """
+    leave_python()
     kind = table.dtype.type
     scale, rate, momentum = kind(scale), kind(rate), kind(momentum)
     keep = kind(1.0 - decay)
@@ -257,3 +301,4 @@ def sgd_update(table, rows, gradient, velocity, scale, rate, decay, momentum):
         for j in range(len(w)):
             v_row[j] = momentum * v_row[j] + d_row[j] * scale
             w[j] = w[j] * keep - rate * v_row[j]
+    return_to_python()

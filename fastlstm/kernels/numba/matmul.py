@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastlstm.kernels.numba import bfloat16, floats  # noqa: F401 - forms of the products
 from fastlstm.kernels.numba.jit import jit
 from fastlstm.kernels.numba.products import add_gradient, left_operand, pack_matrix, product_rows
+from fastlstm.kernels.numba.turns import leave_python, return_to_python
 
 # Rows of one product or gradient at a time: what ``left_operand`` has room for.
 ROWS_AT_ONCE = 128
@@ -22,7 +23,9 @@ def pack(w, transpose, out):
     out : array, ``packed_shape(k, n, dtype)`` of a type that ``packed_dtype`` gave
         Overwritten.
     """
+    leave_python()
     pack_matrix(w, transpose, out)
+    return_to_python()
 
 
 @jit
@@ -40,6 +43,7 @@ def matmul(a, depth, packed, columns, bias, scratch, out):
     scratch : array, shape (scratch_size(...),)
     out : float array, shape (m, padded_width(columns)); overwritten
     """
+    leave_python()
     for first in range(0, a.shape[0], ROWS_AT_ONCE):
         count = min(ROWS_AT_ONCE, a.shape[0] - first)
         x, x_at, x_row = left_operand(
@@ -49,6 +53,7 @@ def matmul(a, depth, packed, columns, bias, scratch, out):
             x, x_at, x_row, count, packed, columns, bias, 0, 0,
             out, first * out.shape[1], out.shape[1],
         )  # fmt: skip
+    return_to_python()
 
 
 @jit
@@ -64,6 +69,7 @@ def weight_gradient(a, d, columns, scratch, d_weights, d_bias):
     d_weights : float array, shape (m, padded_width(columns))
     d_bias : float array, shape (padded_width(columns),)
     """
+    leave_python()
     for first in range(0, a.shape[0], ROWS_AT_ONCE):
         count = min(ROWS_AT_ONCE, a.shape[0] - first)
         add_gradient(
@@ -71,3 +77,4 @@ def weight_gradient(a, d, columns, scratch, d_weights, d_bias):
             d, first * d.shape[1], d.shape[1], count, columns, scratch, 0,
             d_weights, d_weights, d_bias,
         )  # fmt: skip
+    return_to_python()

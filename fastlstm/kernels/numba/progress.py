@@ -1,4 +1,4 @@
-"""One number that a thread raises and another one waits for, inside kernels."""
+"""Numbers that a thread raises and another one waits for, inside kernels."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from fastlstm.kernels.numba.lanes import data_pointer
 
 
 @intrinsic
-def _load(typingctx, counter):
-    """The number, and with it everything that was written before it was published."""
+def look(typingctx, counters, position):
+    """One number, and with it everything that was written before it was published."""
 
     def codegen(context, builder, signature, values):
         pointer = data_pointer(context, builder, signature.args[0], values[0])
+        position = context.cast(builder, values[1], signature.args[1], types.int64)
+        pointer = builder.gep(pointer, [position])
         return builder.load_atomic(pointer, ordering="acquire", align=8)
 
-    return types.int64(counter), codegen
+    return types.int64(counters, position), codegen
 
 
 @intrinsic
@@ -36,5 +38,5 @@ def publish(typingctx, counter, value):
 @jit
 def wait_for(counter, least):
     """Return once the number is at least ``least``."""
-    while _load(counter) < least:
+    while look(counter, 0) < least:
         pass

@@ -19,9 +19,13 @@ from fastlstm.kernels.numba.jit import jit
 from fastlstm.kernels.numba.products import add_gradient, left_operand, product_rows
 from fastlstm.kernels.numba.progress import publish, wait_for
 from fastlstm.kernels.numba.tiles import ask_for
+from fastlstm.kernels.numba.turns import leave_python, return_to_python
 
 # Tokens of a block, unless a single step has more.
 BLOCK_TOKENS = 128
+
+# The same where one document is predicted: the layer above may follow at that distance.
+_TOKENS_OF_ONE = 16
 
 
 def block_rows(n_documents: int) -> int:
@@ -30,10 +34,10 @@ def block_rows(n_documents: int) -> int:
 
 
 @jit
-def _block_end(n_live, first, direction):
-    """Step behind a block that begins at step ``first`` and walks in ``direction``."""
+def _block_end(n_live, first, direction, most):
+    """Step behind a block of ``most`` tokens from step ``first`` on, in ``direction``."""
     step, tokens = first, 0
-    while 0 <= step < len(n_live) and (step == first or tokens + n_live[step] <= BLOCK_TOKENS):
+    while 0 <= step < len(n_live) and (step == first or tokens + n_live[step] <= most):
         tokens += n_live[step]
         step += direction
     return step
@@ -106,13 +110,15 @@ def lstm_forward(
         With ``keep`` shape (n_tokens, hidden), overwritten. Otherwise
         (n_documents, hidden): on entry the initial states, then the last ones.
     """
+    leave_python()
     n_live, starts, reverse, column = steps
     hidden, gate_row, h_row = weights.hidden, gates.shape[1], h.shape[1]
     direction = -1 if reverse else 1
     step = len(n_live) - 1 if reverse else 0
+    most = _TOKENS_OF_ONE if not keep and h.shape[0] == len(n_live) else BLOCK_TOKENS
     before, n_before = 0, 0
     while 0 <= step < len(n_live):
-        end = _block_end(n_live, step, direction)
+        end = _block_end(n_live, step, direction, most)
         first = starts[end + 1] if reverse else starts[step]
         last = step if reverse else end - 1
         count = starts[last] + n_live[last] - first
@@ -150,6 +156,7 @@ def lstm_forward(
         if not reverse:
             publish(done, first + count)
     publish(done, h.shape[0])
+    return_to_python()
 
 
 @jit
@@ -247,13 +254,14 @@ def lstm_backward(
     gradient : DirectionGradient
         Added to; with ``index`` only ``w_h`` and ``b``.
     """
+    leave_python()
     n_live, starts, reverse, column = steps
     hidden, gate_row = weights.hidden, gates.shape[1]
     n_inputs = 0 if len(index) else inputs.shape[1]
     direction = 1 if reverse else -1
     step = 0 if reverse else len(n_live) - 1
     while 0 <= step < len(n_live):
-        end = _block_end(n_live, step, direction)
+        end = _block_end(n_live, step, direction, BLOCK_TOKENS)
         first = starts[step] if reverse else starts[end + 1]
         last = end - 1 if reverse else step
         count = starts[last] + n_live[last] - first
@@ -290,3 +298,4 @@ def lstm_backward(
             gradient.w_x, gradient.w_h, gradient.b,
         )  # fmt: skip
         step = end
+    return_to_python()
