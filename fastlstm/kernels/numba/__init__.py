@@ -16,8 +16,14 @@ from fastlstm.kernels.numba.elementwise import (
     squared_norm,
 )
 from fastlstm.kernels.numba.matmul import matmul, pack, weight_gradient
-from fastlstm.kernels.numba.memory import packed_dtype, packed_shape, padded_width, scratch_size
-from fastlstm.kernels.numba.sweep import block_rows, lstm_backward, lstm_forward
+from fastlstm.kernels.numba.memory import (
+    block_rows,
+    packed_dtype,
+    packed_shape,
+    padded_width,
+    scratch_size,
+)
+from fastlstm.kernels.numba.sweep import lstm_backward, lstm_forward
 from fastlstm.kernels.numba.turns import take_turns, wait_for_all
 
 NAME = "numba"

@@ -21,20 +21,17 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
+from fastlstm.kernels.layout import COLUMNS, PANEL, ROWS, TERMS
 from fastlstm.kernels.numba.host import HAS_TILES
 from fastlstm.kernels.numba.jit import OPTIONS
 from fastlstm.kernels.numba.lanes import TILE_ROWS
 from fastlstm.kernels.numba.pieces import (
     BLOCK,
-    COLUMNS,
     FLOATS,
     I8,
     I16,
     I32,
-    PANEL,
     PIECES,
-    ROWS,
-    TERMS,
     WORDS,
     load_words,
     pair_columns,

@@ -12,14 +12,12 @@ from __future__ import annotations
 from numba.core import types
 from numba.extending import overload
 
+from fastlstm.kernels.layout import GRADIENT_BLOCK
 from fastlstm.kernels.numba.host import VECTOR_BYTES
 from fastlstm.kernels.numba.jit import OPTIONS, jit
 from fastlstm.kernels.numba.lanes import TILE_ROWS, TILE_VECTORS
 from fastlstm.kernels.numba.products import add_gradient, left_operand, pack_matrix, product_rows
 from fastlstm.kernels.numba.tiles import column_tile, pack_panel, row_tile
-
-# Tokens summed at a time in a weight gradient: 96 x one panel stays in the L1 cache.
-GRADIENT_BLOCK = 96
 
 
 @overload(pack_matrix, jit_options=OPTIONS)

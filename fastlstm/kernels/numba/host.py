@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import sys
 
 import llvmlite.binding as llvm
 from numba.core import config
 
-# Instruction levels, each with all that is below it.
-LEVELS = ("baseline", "avx2", "avx512", "amx")
+from fastlstm.kernels.levels import limited
 
 # Linux hands the tile registers out on demand: arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA).
 _ARCH_PRCTL, _REQUEST, _TILE_DATA = 158, 0x1023, 18
@@ -45,18 +43,15 @@ def _level() -> str:
     It decides the length of the kernels' vectors and the form of their products.
     """
     features = host_features()
-    wanted = os.environ.get("FASTLSTM_CPU", LEVELS[-1])
-    if wanted not in LEVELS:
-        raise ValueError(f"FASTLSTM_CPU={wanted!r} is not known; use one of {', '.join(LEVELS)}.")
     found = "baseline"
     if features.get("avx2") and features.get("fma"):
         found = "avx2"
         if features.get("avx512f") and features.get("avx512bw"):
             found = "avx512"
             tiles = features.get("amx-tile") and features.get("amx-bf16")
-            if tiles and wanted == "amx" and _may_use_tiles():
+            if tiles and limited("amx") == "amx" and _may_use_tiles():
                 found = "amx"
-    return min(found, wanted, key=LEVELS.index)
+    return limited(found)
 
 
 LEVEL = _level()

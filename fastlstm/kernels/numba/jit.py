@@ -54,8 +54,9 @@ def kernel_cache_dir() -> Path:
 def _sources_digest() -> str:
     digest = hashlib.sha256()
     folder = Path(__file__).parent
-    # The records of the contract are part of the compiled signatures.
-    for path in [folder.parent / "contract.py", *sorted(folder.glob("*.py"))]:
+    # The records of the contract are part of the compiled signatures, sizes of the code.
+    shared = [folder.parent / "contract.py", folder.parent / "layout.py"]
+    for path in [*shared, *sorted(folder.glob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

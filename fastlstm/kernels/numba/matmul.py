@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from fastlstm.kernels.layout import ROWS_AT_ONCE
 from fastlstm.kernels.numba import bfloat16, floats  # noqa: F401 - forms of the products
 from fastlstm.kernels.numba.jit import jit
 from fastlstm.kernels.numba.products import add_gradient, left_operand, pack_matrix, product_rows
 from fastlstm.kernels.numba.turns import leave_python, return_to_python
-
-# Rows of one product or gradient at a time: what ``left_operand`` has room for.
-ROWS_AT_ONCE = 128
 
 
 @jit

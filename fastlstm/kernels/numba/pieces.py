@@ -13,10 +13,10 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from fastlstm.kernels.layout import COLUMNS, PANEL, TERMS
 from fastlstm.kernels.numba.lanes import data_pointer
 from fastlstm.kernels.numba.tiles import INDEX, element_pointers, index
 
-TERMS, COLUMNS, ROWS, PANEL = 32, 16, 16, 4
 BLOCK = TERMS * COLUMNS
 
 # Element type of packed weights -> pieces of a number.
@@ -25,11 +25,6 @@ PIECES = {types.uint16: 1, types.int16: 3}
 I8, I16, I32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 FLOATS = ir.VectorType(ir.FloatType(), 16)
 WORDS = ir.VectorType(I32, 16)
-
-
-def padded_terms(k: int) -> int:
-    """Length of the summed index with its padding."""
-    return -(-k // TERMS) * TERMS
 
 
 def _left_row(builder, padded, pieces):

@@ -14,23 +14,13 @@ input projection before its steps, its gradients of inputs and weights after the
 
 from __future__ import annotations
 
+from fastlstm.kernels.layout import BLOCK_TOKENS, TOKENS_OF_ONE
 from fastlstm.kernels.numba.cell import cell_backward, cell_forward
 from fastlstm.kernels.numba.jit import jit
 from fastlstm.kernels.numba.products import add_gradient, left_operand, product_rows
 from fastlstm.kernels.numba.progress import publish, wait_for
 from fastlstm.kernels.numba.tiles import ask_for
 from fastlstm.kernels.numba.turns import leave_python, return_to_python
-
-# Tokens of a block, unless a single step has more.
-BLOCK_TOKENS = 128
-
-# The same where one document is predicted: the layer above may follow at that distance.
-_TOKENS_OF_ONE = 16
-
-
-def block_rows(n_documents: int) -> int:
-    """Rows of a block at most, for ``n_documents`` packed documents."""
-    return max(BLOCK_TOKENS, n_documents)
 
 
 @jit
@@ -115,7 +105,7 @@ def lstm_forward(
     hidden, gate_row, h_row = weights.hidden, gates.shape[1], h.shape[1]
     direction = -1 if reverse else 1
     step = len(n_live) - 1 if reverse else 0
-    most = _TOKENS_OF_ONE if not keep and h.shape[0] == len(n_live) else BLOCK_TOKENS
+    most = TOKENS_OF_ONE if not keep and h.shape[0] == len(n_live) else BLOCK_TOKENS
     before, n_before = 0, 0
     while 0 <= step < len(n_live):
         end = _block_end(n_live, step, direction, most)

@@ -1,0 +1,21 @@
+/* What every CPU of the platform has: SSE2 on x86-64, NEON on arm64. */
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "kernels.h"
+
+#define LEVEL baseline
+#define LEVEL_NAME "baseline"
+#define VECTOR_BYTES 16
+#define LANES_F32 4
+#define LANES_F64 2
+#if defined(__aarch64__)
+#define TILE_VECTORS 4
+#else
+#define TILE_VECTORS 2
+#endif
+#define HAS_PIECES 0
+#define USE_TILES 0
+#include "level.inc"
