@@ -2,7 +2,7 @@
 
     pip install '.[bench]' && python benchmarks/compare.py [--case NAME ...]
 
-For each case (benchmarks/cases.py, and growth and cold_start besides) all libraries
+For each case (benchmarks/cases.py, and growth, cold_start and backends besides) all libraries
 get the same token ids, labels, minibatches, first weights and number of threads.
 Their outputs are compared first; nothing is timed if they differ. Then rounds
 alternate, in an order that is rotated. A library's first round is a warm-up and does
@@ -18,6 +18,7 @@ import argparse
 import json
 import tempfile
 
+import backends
 import cold_start
 import growth
 import one_document
@@ -34,7 +35,7 @@ from driver import (
 from machine import usable_cores
 from peers import LIBRARIES
 
-OTHERS = {"growth": growth.run, "cold_start": cold_start.run}
+OTHERS = {"growth": growth.run, "cold_start": cold_start.run, "backends": backends.run}
 
 
 def run_case(case, arguments, peak) -> dict:

@@ -1,4 +1,4 @@
-"""What all tests share: the folder of real review sets, and a private kernel cache."""
+"""What all tests share: every test for every backend, and the folder of real review sets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ import os
 from pathlib import Path
 
 import pytest
+
+from tests.helpers import COMPILED
+
+
+def pytest_generate_tests(metafunc):
+    """Tests that do not name a backend run once for each that "auto" could stand for."""
+    if "k" not in metafunc.fixturenames and "auto_backend" in metafunc.fixturenames:
+        names = [k.NAME for k in COMPILED] or ["reference"]
+        metafunc.parametrize("auto_backend", names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def auto_backend(request):
+    """What backend="auto" means, here and in processes that a test starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(request, "param"):
+            patch.setenv("FASTLSTM_BACKEND", request.param)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -56,10 +56,9 @@ def has_bfloat16(k):
 
 def without_bfloat16(monkeypatch):
     """Make this CPU one that has no products of bfloat16 until the test is over."""
-    from fastlstm.kernels.numba import memory
-
-    for name in ("HAS_TILES", "HAS_DOT_PRODUCTS"):
-        monkeypatch.setattr(memory, name, False)
+    for k in COMPILED:
+        layout = k.LAYOUT._replace(has_tiles=False, has_dot_products=False)
+        monkeypatch.setattr(k, "packed_dtype", layout.packed_dtype)
 
 
 def has_form(k, packed_as):

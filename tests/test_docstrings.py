@@ -14,7 +14,7 @@ import fastlstm
 from fastlstm.core.errors import BackendError
 
 # Its kernels are documented at their compiled twins.
-EXEMPT = {"fastlstm.kernels.reference"}
+EXEMPT = {"fastlstm.kernels.reference", "fastlstm.kernels._cython_lstm"}
 WITH_EXAMPLES = ["fastlstm.estimator.tokens", "fastlstm.estimator.text",
                  "fastlstm.estimator.vectorizer"]  # fmt: skip
 

@@ -235,7 +235,7 @@ def test_an_interrupt_does_not_leave_the_companion_waiting(monkeypatch):
     monkeypatch.setattr(network, "_SIDE_BY_SIDE", 0)
     monkeypatch.setattr(network, "COMPANION", made)
     config = network.ModelConfig(9, 3, 4, num_layers=2, bidirectional=False)
-    k = load_backend("numba")
+    k = load_backend("auto")
     model = network.Network(k, config, network.init_parameters(config, make_streams(0)))
     one = TokenSequences(np.ones(300, np.int32), np.array([0, 300]))
     expected = model.logits(one, np.array([0.5, 0.5]), 2)

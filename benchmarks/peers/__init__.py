@@ -42,6 +42,10 @@ class Library:
         return importlib.import_module(f"peers.{self.module}")
 
 
+def _ours(backend):
+    return Library("fastlstm_peer", "fastlstm", options={"backend": backend})
+
+
 def _torch(precision="float32", **options):
     return Library("torch_peer", "PyTorch", precision, options)
 
@@ -53,6 +57,8 @@ def _keras(**options):
 LIBRARIES = {
     "fastlstm": Library("fastlstm_peer", "fastlstm"),
     "fastlstm_bf16": Library("fastlstm_peer", "fastlstm", "bfloat16"),
+    "fastlstm_cython": _ours("cython"),
+    "fastlstm_numba": _ours("numba"),
     "torch_padded": _torch(),
     "torch_padded_sparse": _torch(sparse=True),
     "torch_packed": _torch(packed=True),

@@ -22,6 +22,7 @@ class Peer:
     def __init__(self, case, data, library, threads):
         self.case, self.data, self.threads = case, data, threads
         self.precision = library.precision
+        self.backend = library.options.get("backend", "auto")
         self.job = None
 
     def prepare(self) -> dict:
@@ -50,7 +51,8 @@ class Peer:
             hidden_size=case.hidden, num_layers=case.layers, bidirectional=case.bidirectional,
             pooling="last", dropout=0, embedding_dropout=0, learning_rate_schedule="constant",
             warmup_fraction=0, max_grad_norm=None, batch_size=case.batch, early_stopping=False,
-            random_state=0, n_jobs=self.threads, precision=self.precision, **options,
+            random_state=0, n_jobs=self.threads, precision=self.precision,
+            backend=self.backend, **options,
         )  # fmt: skip
 
     def outputs(self) -> dict:
@@ -178,5 +180,6 @@ def text_model(folder, options, threads):
     """A function from a text to the probability of label 1."""
     from fastlstm import Predictor
 
-    predictor = Predictor(Path(folder) / "model.fastlstm", n_jobs=threads)
+    backend = options.get("backend", "auto")
+    predictor = Predictor(Path(folder) / "model.fastlstm", backend=backend, n_jobs=threads)
     return lambda text: float(predictor.predict_proba([text])[0, 1])

@@ -13,7 +13,6 @@ from fastlstm.cli.errors import plain_errors
 from fastlstm.cli.output import human_size, listed, print_json, print_pairs
 
 _PACKAGES = ("numpy", "numba", "scikit-learn", "safetensors")
-_CPU_FEATURES = ("sse4.2", "avx", "avx2", "fma", "avx512f", "avx512bf16", "neon", "bf16", "sve")
 
 
 @click.command("info", short_help="Describe this installation, or a model file.")
@@ -38,23 +37,23 @@ def environment() -> dict:
     """Versions, processor, backends, and the folder of compiled kernels."""
     import fastlstm
     from fastlstm.core.threads import usable_cores
-    from fastlstm.kernels.registry import available_backends, load_backend
+    from fastlstm.kernels.registry import available_backends, load_backend, why
 
     states = available_backends()
-    chosen = load_backend("auto").NAME
-    has_numba = states.get("numba") == "ok"
+    chosen = load_backend("auto")
+    layout = getattr(chosen, "LAYOUT", None)  # the reference has none
     return {
         "fastlstm": fastlstm.__version__,
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "platform": platform.platform(),
         "cores": usable_cores(),
-        "vector_bits": _vector_bits() if has_numba else None,
-        "cpu_features": _cpu_features() if has_numba else None,
+        "level": getattr(chosen, "LEVEL", None),
+        "vector_bits": 8 * layout.vector_bytes if layout else None,
         "backends": states,
-        "auto_backend": chosen,
-        "auto_reason": f"the first that loads of {', '.join(states)}, fastest first",
-        "kernel_cache": _kernel_cache() if has_numba else None,
+        "auto_backend": chosen.NAME,
+        "auto_reason": why("auto"),
+        "kernel_cache": _kernel_cache() if states.get("numba") == "ok" else None,
     }
 
 
@@ -67,19 +66,6 @@ def _version(package) -> str | None:
         return None
 
 
-def _vector_bits() -> int:
-    from fastlstm.kernels.numba.host import VECTOR_BYTES
-
-    return 8 * VECTOR_BYTES
-
-
-def _cpu_features() -> list[str]:
-    from fastlstm.kernels.numba.host import host_features
-
-    features = host_features()
-    return [name for name in _CPU_FEATURES if features.get(name)]
-
-
 def _kernel_cache() -> str:
     from fastlstm.kernels.numba.jit import kernel_cache_dir
 
@@ -87,10 +73,9 @@ def _kernel_cache() -> str:
 
 
 def _print_environment(result: dict) -> None:
-    bits = result["vector_bits"]
-    vectors = "known only with numba"
-    if bits is not None:
-        vectors = f"{bits} bits ({', '.join(result['cpu_features'])})"
+    instructions = "NumPy's"
+    if result["level"] is not None:
+        instructions = f"{result['level']}, vectors of {result['vector_bits']} bits"
     print_pairs(
         {
             "fastlstm": result["fastlstm"],
@@ -98,7 +83,7 @@ def _print_environment(result: dict) -> None:
             **{name: version or "not installed" for name, version in result["packages"].items()},
             "platform": result["platform"],
             "usable cores": result["cores"],
-            "vectors": vectors,
+            "instructions": instructions,
             **{f"backend {name}": state for name, state in result["backends"].items()},
             'backend="auto"': f"{result['auto_backend']}: {result['auto_reason']}",
             "kernel cache": result["kernel_cache"] or "none",

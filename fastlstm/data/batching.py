@@ -13,7 +13,7 @@ _BUCKET_BATCHES = 50
 # Documents in a shard at most, and the number of tokens below which cutting a
 # minibatch costs more than a second thread brings.
 _SHARD_DOCUMENTS = 16
-_SMALL_BATCH_TOKENS = 512
+_SMALL_BATCH_TOKENS = 128
 
 # Lanes of a minibatch at most: shard ``i`` belongs to lane ``i % LANES``, so more threads
 # than this find nothing to do, and memory does not grow with the minibatch.
@@ -76,7 +76,8 @@ def split_shards(lengths: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
         n_shards += 2
     rows = rows[order]
     if n_shards == 2:
-        first = np.isin(np.arange(n) % 4, (0, 3))
+        turn = np.arange(n) % 4
+        first = (turn == 0) | (turn == 3)
         return [rows[first], rows[~first]]
     shards = np.array_split(rows, min(n_shards, n))
     return _boustrophedon(shards, LANES)

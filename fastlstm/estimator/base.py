@@ -26,7 +26,7 @@ from fastlstm.estimator.validation import (
     hold_out,
 )
 from fastlstm.kernels.contract import POOLING
-from fastlstm.kernels.registry import load_backend
+from fastlstm.kernels.registry import load_backend, why
 from fastlstm.losses import predicted_class, probabilities
 from fastlstm.model import ModelConfig, Network, init_parameters
 from fastlstm.optim.schedules import SCHEDULES
@@ -314,7 +314,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         self.history_ = state.history
         self.n_iter_ = len(state.history)
         self.stopped_by_ = state.stopped_by
-        self.backend_ = k.NAME
+        self.backend_, self.backend_reason_ = k.NAME, why(self.backend)
         self._network = Network(k, self.config_, state.parameters, self.precision)
 
     # -- predicting ------------------------------------------------------------
@@ -394,7 +394,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         products predicts with float32 ones.
         """
         k = load_backend(self.backend)
-        self.backend_ = k.NAME
+        self.backend_, self.backend_reason_ = k.NAME, why(self.backend)
         try:
             k.packed_dtype(np.float32, self.precision, training=True)
             precision = self.precision

@@ -85,7 +85,8 @@ verbose, backend, precision
     ----------
     vocabulary_ : dict of str to int
         Id of each token; 0 is padding and 1 stands for unknown tokens.
-    classes_, class_prior_, config_, parameters_, history_, n_iter_, stopped_by_, backend_
+    classes_, class_prior_, config_, parameters_, history_, n_iter_, stopped_by_, backend_, \
+backend_reason_
         As in :class:`LSTMClassifier`.
 
     Examples

@@ -91,7 +91,8 @@ class LSTMClassifier(BaseLSTM):
         Epochs trained.
     stopped_by_ : str
         "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
-    backend_ : str
+    backend_, backend_reason_ : str
+        The backend that ran, and why ``backend="auto"`` took it.
     n_features_in_ : int
 
     Examples

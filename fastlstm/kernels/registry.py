@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 
 from fastlstm.core.errors import BackendError
 from fastlstm.kernels.contract import KERNELS
 
-# Fastest first: "auto" takes the first that loads.
+# Fastest first, in every job of benchmarks/results/backends.json: "auto" takes the first
+# that loads.
 BACKENDS = {
     "cython": "fastlstm.kernels._cython_lstm",
     "numba": "fastlstm.kernels.numba",
@@ -21,6 +23,8 @@ def load_backend(name: str = "auto"):
     Parameters
     ----------
     name : {"auto", "numba", "cython", "reference"}
+        "auto" is the one that the environment variable ``FASTLSTM_BACKEND`` names,
+        otherwise the fastest that loads.
 
     Returns
     -------
@@ -34,11 +38,7 @@ def load_backend(name: str = "auto"):
         If the named backend cannot be imported here.
     """
     if name == "auto":
-        for candidate in BACKENDS:
-            try:
-                return load_backend(candidate)
-            except BackendError:
-                continue
+        return _auto()[0]
     if name not in BACKENDS:
         raise ValueError(
             f"backend={name!r} is not known; use 'auto' or one of {', '.join(map(repr, BACKENDS))}."
@@ -54,6 +54,30 @@ def load_backend(name: str = "auto"):
     if missing:
         raise BackendError(f"backend={name!r} lacks {', '.join(missing)}; reinstall fastlstm.")
     return module
+
+
+def why(name: str) -> str:
+    """Why ``load_backend(name)`` gives the backend that it gives, in a few words."""
+    return _auto()[1] if name == "auto" else "asked for by name"
+
+
+def _auto():
+    """The backend that "auto" stands for, and why."""
+    named = os.environ.get("FASTLSTM_BACKEND", "auto")
+    if named != "auto":
+        return load_backend(named), "named by FASTLSTM_BACKEND"
+    slower = []
+    for candidate in BACKENDS:
+        try:
+            backend = load_backend(candidate)
+        except BackendError:
+            slower.append(candidate)
+            continue
+        reason = f"the fastest that loads here of {', '.join(BACKENDS)}"
+        if slower:
+            reason += f"; {' and '.join(slower)} would be faster, see `fastlstm info`"
+        return backend, reason
+    raise BackendError("no backend can be loaded; reinstall fastlstm.")
 
 
 def available_backends() -> dict[str, str]:

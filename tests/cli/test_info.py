@@ -2,7 +2,7 @@
 
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pytest
@@ -10,8 +10,17 @@ from safetensors import safe_open
 
 import fastlstm
 from fastlstm.estimator import LSTMClassifier
+from fastlstm.kernels.levels import LEVELS
+from fastlstm.kernels.registry import load_backend
 
 from .conftest import invoke, only_json
+
+
+def installed(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def test_environment():
@@ -19,13 +28,16 @@ def test_environment():
     assert result["fastlstm"] == fastlstm.__version__
     assert result["python"] == platform.python_version()
     for name in ("numpy", "numba", "scikit-learn"):
-        assert result["packages"][name] == version(name)
+        assert result["packages"][name] == installed(name)
     assert 1 <= result["cores"] <= os.cpu_count()
     assert result["backends"]["reference"] == "ok"
-    first = next(name for name, state in result["backends"].items() if state == "ok")
-    assert result["auto_backend"] == first
-    if result["backends"]["numba"] == "ok":
+    k = load_backend("auto")
+    assert result["auto_backend"] == k.NAME
+    assert result["auto_reason"] == "named by FASTLSTM_BACKEND"
+    if k.NAME != "reference":
+        assert result["level"] in LEVELS
         assert result["vector_bits"] in (128, 256, 512)
+    if result["backends"]["numba"] == "ok":
         assert fastlstm.__version__ in result["kernel_cache"]
 
 

@@ -18,12 +18,13 @@ import numpy as np
 import pytest
 
 import fastlstm
+from fastlstm.kernels.levels import LEVELS
 from fastlstm.kernels.registry import available_backends
 
 if available_backends()["numba"] != "ok":
     pytest.skip("the Numba backend does not load here", allow_module_level=True)
 
-from fastlstm.kernels.numba import elementwise, host, jit
+from fastlstm.kernels.numba import elementwise, jit
 
 # Computes 1 + 4 + 9 with a kernel, and says whether the cache had it.
 USE_KERNEL = """
@@ -129,7 +130,7 @@ def test_changed_sources_miss(cache, monkeypatch):
 
 def test_levels_do_not_share_entries(cache, monkeypatch):
     """Code for wider vectors would write beyond arrays that are padded for narrower ones."""
-    for number, level in enumerate(host.LEVELS, start=1):
+    for number, level in enumerate(LEVELS, start=1):
         monkeypatch.setattr(jit, "LEVEL", level)
         assert not use()
         assert use()
@@ -142,15 +143,17 @@ def test_digest_depends_on_every_source_of_the_backend(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(jit, "__file__", str(folder / "jit.py"))
     contract = tmp_path / "contract.py"
-    contract.write_text("", encoding="utf-8")
+    layout = tmp_path / "layout.py"
+    for path in (contract, layout):
+        path.write_text("", encoding="utf-8")
     digests = set()
     for path, text in [
         (folder / "a.py", "x = 1"), (folder / "b.py", "y = 1"), (folder / "a.py", "x = 2"),
-        (contract, "z = 1"),
+        (contract, "z = 1"), (layout, "z = 2"),
     ]:  # fmt: skip
         path.write_text(text, encoding="utf-8")
         digests.add(jit._sources_digest.__wrapped__())
-    assert len(digests) == 4
+    assert len(digests) == 5
 
 
 def test_signatures_and_kernels_do_not_share_entries(cache):

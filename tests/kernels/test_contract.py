@@ -1,14 +1,16 @@
 """Every backend offers the whole contract under the same signatures."""
 
 import inspect
+import json
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fastlstm.core.errors import BackendError
-from fastlstm.kernels import contract, reference, registry
+from fastlstm.kernels import contract, layout, reference, registry
 from tests.helpers import FORMS, each_backend, each_compiled_backend, has_form
 
 
@@ -88,12 +90,46 @@ def test_backend_without_a_kernel_is_refused(monkeypatch):
 
 
 def test_auto_takes_the_first_that_loads(monkeypatch):
+    monkeypatch.delenv("FASTLSTM_BACKEND", raising=False)
     broken = dict.fromkeys(registry.BACKENDS, "fastlstm.kernels.not_there")
     monkeypatch.setattr(registry, "BACKENDS", {**broken, "reference": "fastlstm.kernels.reference"})
     assert registry.load_backend("auto") is reference
     monkeypatch.undo()
+    monkeypatch.delenv("FASTLSTM_BACKEND", raising=False)
     loading = [name for name, state in registry.available_backends().items() if state == "ok"]
     assert registry.load_backend() is registry.load_backend(loading[0])
+
+
+def test_auto_says_why(monkeypatch):
+    monkeypatch.delenv("FASTLSTM_BACKEND", raising=False)
+    monkeypatch.setitem(registry.BACKENDS, "cython", "fastlstm.kernels.not_there")
+    monkeypatch.setitem(registry.BACKENDS, "numba", "fastlstm.kernels.reference")
+    assert registry.why("auto") == (
+        "the fastest that loads here of cython, numba, reference; cython would be faster, "
+        "see `fastlstm info`"
+    )
+    assert registry.why("numba") == "asked for by name"
+    monkeypatch.setenv("FASTLSTM_BACKEND", "reference")
+    assert registry.load_backend() is reference
+    assert registry.why("auto") == "named by FASTLSTM_BACKEND"
+
+
+def test_auto_follows_the_committed_measurements(monkeypatch):
+    """In every job the order of the registry is the order of speed."""
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "backends.json"
+    if not path.exists():
+        pytest.skip("benchmarks are not here")
+    jobs = json.loads(path.read_text(encoding="utf-8"))["summary"]
+    assert {"seed", "seed_inference", "tweets", "one_document"} <= set(jobs)
+    for job, medians in jobs.items():
+        measured = [name for name in registry.BACKENDS if name in medians]
+        assert sorted(measured, key=medians.get) == measured, job
+
+
+@each_compiled_backend
+def test_sizes_in_compiled_code_are_those_of_the_layout(k):
+    for name, value in getattr(k, "CONSTANTS", {}).items():
+        assert getattr(layout, name) == value, name
 
 
 def test_available_backends_gives_the_reason(monkeypatch):

@@ -15,8 +15,10 @@ from fastlstm.kernels.numba.elementwise import (
     sgd_update,
     squared_norm,
 )
+from fastlstm.kernels.numba.host import LEVEL
 from fastlstm.kernels.numba.matmul import matmul, pack, weight_gradient
 from fastlstm.kernels.numba.memory import (
+    LAYOUT,
     block_rows,
     packed_dtype,
     packed_shape,
@@ -29,6 +31,8 @@ from fastlstm.kernels.numba.turns import take_turns, wait_for_all
 NAME = "numba"
 
 __all__ = [
+    "LAYOUT",
+    "LEVEL",
     "NAME",
     "adam_update",
     "block_rows",
