@@ -326,7 +326,7 @@ def test_arguments(call, kind, message):
 
 def test_bfloat16_on_a_cpu_without_it(monkeypatch):
     without_bfloat16(monkeypatch)
-    model = text(precision="bfloat16", backend="numba")
+    model = text(precision="bfloat16", backend="auto")
     with raises_exactly(BackendError, "precision='bfloat16' needs a CPU.*precision='float32'"):
         model.fit(TEXTS, LABELS)
     with pytest.raises(NotFittedError):
