@@ -207,12 +207,8 @@ cdef inline void *_data(x, int kind) except? NULL:
     return cnp.PyArray_DATA(<cnp.ndarray> x)
 
 
-cdef inline int64_t _length(x):
-    return cnp.PyArray_SIZE(<cnp.ndarray> x)
-
-
-cdef inline int64_t _rows(x):
-    return cnp.PyArray_DIM(<cnp.ndarray> x, 0)
+cdef inline int64_t _length(x) except -1:
+    return cnp.PyArray_SIZE(<cnp.ndarray?> x)
 
 
 cdef inline matrix_t _matrix(x, int kind) except *:

@@ -18,9 +18,14 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def auto_backend(request):
-    """What backend="auto" means, here and in processes that a test starts."""
+def auto_backend(request, tmp_path_factory):
+    """What backend="auto" means, here and in processes that a test starts.
+
+    These begin in an empty folder: in the source tree they would find the sources, which
+    lack the C kernels, and not the package that is installed.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("empty"))
         if hasattr(request, "param"):
             patch.setenv("FASTLSTM_BACKEND", request.param)
         yield

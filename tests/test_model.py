@@ -482,6 +482,8 @@ def test_network_runs_one_long_document_side_by_side(k, monkeypatch):
 BUSY = """
 import sys
 import numpy as np
+import fastlstm
+sys.path.append(sys.argv[4])  # behind the package that is installed
 from fastlstm.core.threads import COMPANION
 from fastlstm.kernels.registry import load_backend
 from fastlstm import model as network
@@ -508,8 +510,9 @@ assert len(found) == 2 and all(np.array_equal(f, expected) for f in found)
 def test_busy_companion_does_not_keep_a_document_waiting(k, num_layers, bidirectional):
     """In a process of its own, since a kernel that waits cannot be interrupted."""
     done = subprocess.run(
-        [sys.executable, "-c", BUSY, str(num_layers), bidirectional, k.NAME],
-        cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", BUSY, str(num_layers), bidirectional, k.NAME,
+         str(Path(__file__).parents[1])],
+        capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
