@@ -84,6 +84,7 @@ def test_unknown_attribute(name):
 
 
 def test_importing_the_numba_backend_compiles_nothing():
+    pytest.importorskip("numba")
     dispatchers = in_fresh_process(
         "import json, sys\n"
         "import fastlstm.kernels.numba, fastlstm.estimator\n"
