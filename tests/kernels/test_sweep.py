@@ -251,9 +251,7 @@ def test_sweep_equals_the_reference(k, dtype, packed_as, way, widths, lengths):
         exact = exact_sweep(problem, batch, reverse, packed_as, accumulate=accumulate)
         for name in exact:
             assert result[name].dtype == dtype
-            # Without fused multiply-add, the baseline, each term is rounded twice.
-            twice = k.LEVEL == "baseline" and packed_as == np.float32
-            assert_close(result[name], exact[name], TOLERANCE[packed_as] * (1 + twice), name)
+            assert_close(result[name], exact[name], TOLERANCE[packed_as], name)
 
 
 @each_form
