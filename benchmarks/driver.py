@@ -151,7 +151,8 @@ def take_turns(workers: list[Worker], rounds: int, **options) -> list[dict]:
     Returns
     -------
     list of dict
-        A round's answer of each library, with "us_per_token".
+        A round's answer of each library, with "us_per_token"; where it has the seconds
+        of each of its "calls", also with their median, "us_per_call".
     """
     done = []
     for number in range(rounds):
@@ -162,6 +163,8 @@ def take_turns(workers: list[Worker], rounds: int, **options) -> list[dict]:
             answer = worker.ask("run", **options)
             if answer.get("tokens"):
                 answer["us_per_token"] = 1e6 * answer["seconds"] / answer["tokens"]
+            if "calls" in answer:
+                answer["us_per_call"] = 1e6 * statistics.median(answer["calls"])
             answers[worker.library] = answer
         done.append(answers)
     return done

@@ -7,7 +7,6 @@ argument of a wrong type or layout is an error; shapes are the caller's business
 the other backends, where they are documented.
 """
 
-cimport cython
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
@@ -21,7 +20,6 @@ cnp.import_array()
 
 cdef extern from "kernels.h" nogil:
     enum:
-        TILE_ROWS
         BLOCK_TOKENS
         TOKENS_OF_ONE
         ROWS_AT_ONCE
@@ -60,43 +58,31 @@ cdef extern from "kernels.h" nogil:
         int64_t rows
         int64_t width
 
-    ctypedef struct forward_t:
+    ctypedef struct sweep_t:
         matrix_t inputs
         const int32_t *index
         direction_t weights
         steps_t steps
         matrix_t initial_h
         matrix_t initial_c
+        matrix_t gates
+        matrix_t h
+        matrix_t c
+        void *scratch
         int initial_given
         int keep
-        void *scratch
         const int64_t *ready
         int64_t *done
-        matrix_t gates
-        matrix_t h
-        matrix_t c
-
-    ctypedef struct backward_t:
-        matrix_t inputs
-        const int32_t *index
-        direction_t weights
-        steps_t steps
-        matrix_t initial_h
-        matrix_t initial_c
-        matrix_t gates
-        matrix_t h
-        matrix_t c
-        matrix_t d_out
         int accumulate
-        void *scratch
-        void *previous
-        const void *zeros
+        matrix_t d_out
         matrix_t d_state_h
         matrix_t d_state_c
         matrix_t d_inputs
         matrix_t gradient_w_x
         matrix_t gradient_w_h
+        void *previous
         void *gradient_b
+        const void *zeros
 
     ctypedef struct adam_t:
         double scale
@@ -123,15 +109,14 @@ cdef extern from "kernels.h" nogil:
     ctypedef void (*matmul_t)(matrix_t, int64_t, const void *, int64_t, const void *, void *,
                               matrix_t) noexcept nogil
     ctypedef void (*weight_gradient_t)(matrix_t, matrix_t, int64_t, void *, matrix_t, void *) noexcept nogil
-    ctypedef void (*lstm_forward_t)(const forward_t *) noexcept nogil
-    ctypedef void (*lstm_backward_t)(const backward_t *) noexcept nogil
+    ctypedef void (*sweep_kernel_t)(const sweep_t *) noexcept nogil
 
     ctypedef struct kernels_t:
         pack_t pack[3]
         matmul_t matmul[3]
         weight_gradient_t weight_gradient[3]
-        lstm_forward_t lstm_forward[3]
-        lstm_backward_t lstm_backward[3]
+        sweep_kernel_t lstm_forward[3]
+        sweep_kernel_t lstm_backward[3]
         void (*gather_rows)(matrix_t, const int32_t *, matrix_t) noexcept nogil
         void (*scatter_add_rows)(matrix_t, const int32_t *, int64_t, matrix_t) noexcept nogil
         void (*pool_forward)(const pooling_t *, const void *, void *, int32_t *) noexcept nogil
@@ -344,12 +329,11 @@ def weight_gradient(a, d, columns, scratch, d_weights, d_bias):
 # -- sweeps ------------------------------------------------------------------------------
 
 
-def lstm_forward(
-    inputs, index, weights, steps, initial, keep, scratch, ready, done, gates, h, c
-):
-    cdef int kind = _kind(inputs)
-    cdef int form = _form(weights[0], kind)
-    cdef forward_t s
+cdef sweep_t _sweep(
+    inputs, index, weights, steps, initial, scratch, gates, h, c, int kind, int form
+) except *:
+    """What both directions of time share; the rest is left as it is."""
+    cdef sweep_t s
     s.inputs = _matrix(inputs, kind)
     s.index = <const int32_t *> _data(index, cnp.NPY_INT32) if _length(index) else NULL
     s.weights = _direction(weights, kind, form)
@@ -357,14 +341,25 @@ def lstm_forward(
     s.initial_h = _matrix(initial[0], kind)
     s.initial_c = _matrix(initial[1], kind)
     s.initial_given = initial[2]
-    s.keep = keep
     s.scratch = _packed(scratch, kind, form)
-    s.ready = <const int64_t *> _data(ready, cnp.NPY_INT64)
-    s.done = <int64_t *> _data(done, cnp.NPY_INT64)
     s.gates = _matrix(gates, kind)
     s.h = _matrix(h, kind)
     s.c = _matrix(c, kind)
+    return s
+
+
+def lstm_forward(
+    inputs, index, weights, steps, initial, keep, scratch, ready, done, gates, h, c
+):
+    cdef int kind = _kind(inputs)
+    cdef int form = _form(weights[0], kind)
     cdef const kernels_t *k = _kernels(kind)
+    cdef sweep_t s = _sweep(
+        inputs, index, weights, steps, initial, scratch, gates, h, c, kind, form
+    )
+    s.keep = keep
+    s.ready = <const int64_t *> _data(ready, cnp.NPY_INT64)
+    s.done = <int64_t *> _data(done, cnp.NPY_INT64)
     with nogil:
         fastlstm_leave_python()
         k.lstm_forward[form](&s)
@@ -377,19 +372,12 @@ def lstm_backward(
 ):
     cdef int kind = _kind(inputs)
     cdef int form = _form(weights[0], kind)
-    cdef backward_t s
-    s.inputs = _matrix(inputs, kind)
-    s.index = <const int32_t *> _data(index, cnp.NPY_INT32) if _length(index) else NULL
-    s.weights = _direction(weights, kind, form)
-    s.steps = _steps(steps)
-    s.initial_h = _matrix(initial[0], kind)
-    s.initial_c = _matrix(initial[1], kind)
-    s.gates = _matrix(gates, kind)
-    s.h = _matrix(h, kind)
-    s.c = _matrix(c, kind)
+    cdef const kernels_t *k = _kernels(kind)
+    cdef sweep_t s = _sweep(
+        inputs, index, weights, steps, initial, scratch, gates, h, c, kind, form
+    )
     s.d_out = _matrix(d_out, kind)
     s.accumulate = accumulate
-    s.scratch = _packed(scratch, kind, form)
     s.previous = _data(previous, kind)
     s.zeros = _data(zeros, kind)
     s.d_state_h = _matrix(d_state[0], kind)
@@ -398,7 +386,6 @@ def lstm_backward(
     s.gradient_w_x = _matrix(gradient[0], kind)
     s.gradient_w_h = _matrix(gradient[1], kind)
     s.gradient_b = _data(gradient[2], kind)
-    cdef const kernels_t *k = _kernels(kind)
     with nogil:
         fastlstm_leave_python()
         k.lstm_backward[form](&s)

@@ -45,35 +45,24 @@ typedef struct {
     int64_t rows, width;
 } matrix_t;
 
+/* Arguments of a sweep: those that both directions of time share, and those of one. */
 typedef struct {
     matrix_t inputs;
     const int32_t *index; /* NULL where each token has a row of its own */
     direction_t weights;
     steps_t steps;
-    matrix_t initial_h, initial_c;
-    int initial_given;
-    int keep;
+    matrix_t initial_h, initial_c, gates, h, c;
     void *scratch;
+    /* forward */
+    int initial_given, keep;
     const int64_t *ready;
     int64_t *done;
-    matrix_t gates, h, c;
-} forward_t;
-
-typedef struct {
-    matrix_t inputs;
-    const int32_t *index;
-    direction_t weights;
-    steps_t steps;
-    matrix_t initial_h, initial_c;
-    matrix_t gates, h, c, d_out;
+    /* backward */
     int accumulate;
-    void *scratch;
-    void *previous;
+    matrix_t d_out, d_state_h, d_state_c, d_inputs, gradient_w_x, gradient_w_h;
+    void *previous, *gradient_b;
     const void *zeros;
-    matrix_t d_state_h, d_state_c, d_inputs;
-    matrix_t gradient_w_x, gradient_w_h;
-    void *gradient_b;
-} backward_t;
+} sweep_t;
 
 typedef struct {
     double scale, rate, decay, beta1, beta2, correction1, correction2, epsilon;
@@ -92,8 +81,8 @@ typedef struct {
                           const void *bias, void *scratch, matrix_t out);
     void (*weight_gradient[FORMS])(matrix_t a, matrix_t d, int64_t columns, void *scratch,
                                    matrix_t d_weights, void *d_bias);
-    void (*lstm_forward[FORMS])(const forward_t *sweep);
-    void (*lstm_backward[FORMS])(const backward_t *sweep);
+    void (*lstm_forward[FORMS])(const sweep_t *sweep);
+    void (*lstm_backward[FORMS])(const sweep_t *sweep);
     void (*gather_rows)(matrix_t table, const int32_t *index, matrix_t out);
     void (*scatter_add_rows)(matrix_t rows, const int32_t *index, int64_t n, matrix_t out);
     void (*pool_forward)(const pooling_t *pooling, const void *h, void *out, int32_t *winner);

@@ -1,17 +1,6 @@
 /* x86-64 with matrix tiles of bfloat16 numbers (AMX). */
 
-#if defined(__x86_64__)
-
-#include <immintrin.h>
-
-#include "kernels.h"
-
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512bf16"))), apply_to = function)
-#else
-#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512bf16")
-#endif
-
+#define TARGET "avx2,fma,avx512f,avx512bw,avx512bf16"
 #define LEVEL amx
 #define LEVEL_NAME "amx"
 #define VECTOR_BYTES 64
@@ -20,10 +9,4 @@
 #define TILE_VECTORS 4
 #define HAS_PIECES 1
 #define USE_TILES 1
-#include "level.inc"
-
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
-
-#endif
+#include "x86.inc"

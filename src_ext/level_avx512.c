@@ -1,17 +1,6 @@
 /* x86-64 with AVX-512. */
 
-#if defined(__x86_64__)
-
-#include <immintrin.h>
-
-#include "kernels.h"
-
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw"))), apply_to = function)
-#else
-#pragma GCC target("avx2,fma,avx512f,avx512bw")
-#endif
-
+#define TARGET "avx2,fma,avx512f,avx512bw"
 #define LEVEL avx512
 #define LEVEL_NAME "avx512"
 #define VECTOR_BYTES 64
@@ -20,10 +9,4 @@
 #define TILE_VECTORS 4
 #define HAS_PIECES 0
 #define USE_TILES 0
-#include "level.inc"
-
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
-
-#endif
+#include "x86.inc"
