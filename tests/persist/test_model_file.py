@@ -463,6 +463,11 @@ def test_any_description_loads_or_is_refused(path, content, data):
             model = read(path)
         except ModelFormatError:
             continue
+        except ValueError as error:  # an encoder of null describes a model of token ids
+            assert read is fastlstm.Predictor
+            assert edited["encoder"] is None
+            assert "holds an LSTMClassifier, which takes token ids" in str(error)
+            continue
         probabilities = model.predict_proba(OTHERS)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
 
