@@ -23,6 +23,7 @@ from fastlstm.kernels.registry import load_backend
 from fastlstm.layers import lstm
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.tokenize import get_tokenizer
+from fastlstm.training.skip_gram import SkipGramOptions, skip_gram
 
 ROWS, STEPS, HIDDEN, INPUTS, VOCABULARY = 16, 100, 128, 64, 20_000
 N, GATES = ROWS * STEPS, 4 * HIDDEN
@@ -202,6 +203,21 @@ def test_embedding(run):
     ids = np.random.default_rng(0).integers(1, VOCABULARY, N).astype(np.int32)
     run(K.gather_rows, draw(VOCABULARY, INPUTS), ids, aligned_empty((N, INPUTS), np.float32),
         tokens=N)  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", ["cython", "numba"])
+def test_skip_gram(run, backend):
+    """Word vectors of 128 numbers from 200,000 tokens, on one thread."""
+    try:
+        k = load_backend(backend)
+    except BackendError as error:
+        pytest.skip(str(error))
+    rng = np.random.default_rng(0)
+    ids = (rng.zipf(1.2, 200_000) % VOCABULARY).astype(np.int32)
+    sequences = TokenSequences(ids, np.arange(0, len(ids) + 1, 200, dtype=np.int64))
+    options = SkipGramOptions(epochs=1)
+    run(skip_gram, k, sequences, VOCABULARY, 128, np.random.default_rng(0), options,
+        tokens=len(ids))  # fmt: skip
 
 
 def test_packing(run):

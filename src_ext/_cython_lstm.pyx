@@ -94,12 +94,16 @@ cdef extern from "kernels.h" nogil:
         double correction2
         double epsilon
 
+    ctypedef struct skip_gram_t:
+        const int32_t *ids
+        const int32_t *windows
+        const int32_t *negatives
+        const int64_t *offsets
+        int64_t n_documents, n_negatives, width
+        double rate
+
     ctypedef struct pooling_t:
-        int64_t n_documents
-        int64_t n_steps
-        int64_t hidden
-        int64_t width
-        int64_t pooled_width
+        int64_t n_documents, n_steps, hidden, width, pooled_width
         const int64_t *n_live
         const int64_t *starts
         const int64_t *lengths
@@ -127,13 +131,11 @@ cdef extern from "kernels.h" nogil:
                             const adam_t *) noexcept nogil
         void (*sgd_update)(matrix_t, const int32_t *, int64_t, matrix_t, void *, double, double,
                            double, double) noexcept nogil
+        void (*skip_gram)(const skip_gram_t *, void *, void *, void *) noexcept nogil
 
     ctypedef struct level_t:
         const char *name
-        int vector_bytes
-        int tile_vectors
-        int has_tiles
-        int has_dot_products
+        int vector_bytes, tile_vectors, has_tiles, has_dot_products
         kernels_t f32
         kernels_t f64
 
@@ -552,6 +554,27 @@ def sgd_update(table, rows, gradient, velocity, scale, rate, decay, momentum):
     with nogil:
         fastlstm_leave_python()
         k.sgd_update(weights, places, n, slopes, running, factor, step, lost, kept)
+        fastlstm_return_to_python()
+
+
+def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
+    cdef int kind = _kind(inputs)
+    cdef matrix_t contexts = _matrix(inputs, kind)
+    cdef matrix_t targets = _matrix(outputs, kind)
+    cdef void *memory = _data(scratch, kind)
+    cdef skip_gram_t s
+    cdef const kernels_t *k = _kernels(kind)
+    s.ids = <const int32_t *> _data(ids, cnp.NPY_INT32)
+    s.windows = <const int32_t *> _data(windows, cnp.NPY_INT32)
+    s.negatives = <const int32_t *> _data(negatives, cnp.NPY_INT32)
+    s.offsets = <const int64_t *> _data(offsets, cnp.NPY_INT64)
+    s.n_documents = _length(offsets) - 1
+    s.n_negatives = cnp.PyArray_DIM(<cnp.ndarray> negatives, 1)
+    s.width = contexts.width
+    s.rate = rate
+    with nogil:
+        fastlstm_leave_python()
+        k.skip_gram(&s, contexts.data, targets.data, memory)
         fastlstm_return_to_python()
 
 

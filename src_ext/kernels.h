@@ -69,6 +69,13 @@ typedef struct {
 } adam_t;
 
 typedef struct {
+    const int32_t *ids, *windows, *negatives;
+    const int64_t *offsets;
+    int64_t n_documents, n_negatives, width;
+    double rate;
+} skip_gram_t;
+
+typedef struct {
     int64_t n_documents, n_steps, hidden, width, pooled_width;
     const int64_t *n_live, *starts, *lengths;
     int mode;
@@ -94,6 +101,7 @@ typedef struct {
                         void *m, void *v, const adam_t *settings);
     void (*sgd_update)(matrix_t table, const int32_t *rows, int64_t n, matrix_t gradient,
                        void *velocity, double scale, double rate, double decay, double momentum);
+    void (*skip_gram)(const skip_gram_t *arguments, void *inputs, void *outputs, void *scratch);
 } kernels_t;
 
 typedef struct {

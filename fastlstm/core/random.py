@@ -12,11 +12,12 @@ import numpy as np
 
 
 class Streams(NamedTuple):
-    """Generators for the embedding's start, the other weights' start, and training."""
+    """Generators for the embedding's and the other weights' start, training, word vectors."""
 
     embedding: np.random.Generator
     weights: np.random.Generator
     training: np.random.Generator
+    word_vectors: np.random.Generator
 
 
 def make_streams(seed: int) -> Streams:

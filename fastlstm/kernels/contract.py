@@ -49,6 +49,7 @@ KERNELS = (
     "squared_norm",
     "adam_update",
     "sgd_update",
+    "skip_gram",
     "take_turns",
     "wait_for_all",
 )

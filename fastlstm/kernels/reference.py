@@ -232,6 +232,24 @@ def sgd_update(table, rows, gradient, velocity, scale, rate, decay, momentum):
     table[rows] = table[rows] * (1 - decay) - rate * velocity[rows]
 
 
+def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
+    for first, last in zip(offsets[:-1], offsets[1:], strict=True):
+        for p in range(first, last):
+            near = range(max(first, p - windows[p]), min(last, p + windows[p] + 1))
+            targets = np.append(negatives[p], ids[p])
+            label = np.append(targets[:-1] == ids[p], True)  # such a negative is none
+            vectors = outputs[targets]
+            d_vectors = np.zeros_like(vectors)
+            for q in near:
+                if q != p:
+                    context = inputs[ids[q]].copy()
+                    d = rate * (label - 1 / (1 + np.exp(-(vectors @ context))))
+                    d[:-1] *= ~label[:-1]
+                    d_vectors += np.outer(d, context)
+                    inputs[ids[q]] += d.astype(inputs.dtype) @ vectors
+            np.add.at(outputs, targets, d_vectors)
+
+
 def take_turns(on):
     pass
 

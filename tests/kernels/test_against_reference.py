@@ -328,11 +328,11 @@ def test_pooling(k, dtype, directions, mode, lengths):
     pooled_width = 2 * width if mode == "mean_max" else width
     # Rounded to one digit: many ties, of which the first must win.
     h = numbers(16, batch.n_tokens, width, dtype=dtype).round(1)
-    d_pooled = numbers(17, batch.n_documents, pooled_width, dtype=dtype)
+    d_pooled = numbers(17, batch.n_sequences, pooled_width, dtype=dtype)
     results = []
     for backend, kind in ((k, dtype), (reference, np.float64)):
-        out = np.full((batch.n_documents, pooled_width), np.nan, kind)
-        winner = np.full((batch.n_documents, width), -1, np.int32)
+        out = np.full((batch.n_sequences, pooled_width), np.nan, kind)
+        winner = np.full((batch.n_sequences, width), -1, np.int32)
         d_h = np.full((batch.n_tokens, width), np.nan, kind)
         steps = (batch.n_live, batch.starts, batch.lengths, POOLING[mode], hidden)
         backend.pool_forward(h.astype(kind), *steps, out, winner)

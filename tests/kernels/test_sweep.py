@@ -93,7 +93,7 @@ def draw_problem(batch, hidden, dtype, n_inputs=5, indexed=False, given=True, se
     def draw(*shape):
         return rng.standard_normal(shape).astype(dtype)
 
-    n, documents, gates = batch.n_tokens, batch.n_documents, 4 * hidden
+    n, documents, gates = batch.n_tokens, batch.n_sequences, 4 * hidden
     w_x = draw(n_inputs, gates) / dtype(np.sqrt(n_inputs))
     w_h = draw(hidden, gates) / dtype(np.sqrt(hidden))
     h0, c0, d_h, d_c = (draw(documents, hidden) for _ in range(4))
@@ -151,7 +151,7 @@ class Direction:
         self.inputs = freeze(problem.inputs.copy())
         if len(problem.index):
             self.inputs = padded(k, problem.inputs, freeze)
-        size = k.scratch_size(self.n_inputs, hidden, batch.n_documents, packed_as)
+        size = k.scratch_size(self.n_inputs, hidden, batch.n_sequences, packed_as)
         self.scratch = guarded(size, packed_as)
         self.width = k.padded_width(self.gates, dtype)
 
@@ -160,7 +160,7 @@ class Direction:
 
         The rows of the input that are ``ready`` are all of them, unless given.
         """
-        n, documents = self.batch.n_tokens, self.batch.n_documents
+        n, documents = self.batch.n_tokens, self.batch.n_sequences
         rows = n if keep else self.k.block_rows(documents)
         gates = guarded((rows, self.width), self.dtype)
         h = guarded((n, self.directions * self.hidden), self.dtype)
@@ -181,7 +181,7 @@ class Direction:
 
     def backward(self, gates, h, c, accumulate=False):
         """Gradients by name; ``gates`` is changed."""
-        k, problem, documents, dtype = self.k, self.problem, self.batch.n_documents, self.dtype
+        k, problem, documents, dtype = self.k, self.problem, self.batch.n_sequences, self.dtype
         d_out = np.full_like(h, np.nan)
         d_out[:, self.column :] = problem.d_out
         d_h = guarded((documents, k.padded_width(self.hidden, dtype)), dtype)
@@ -266,7 +266,7 @@ def test_keeping_nothing_gives_the_same_bits(k, dtype, packed_as, reverse, index
         _, h, c = direction.forward(keep=True)
         _, same, last = direction.forward(keep=False)
         assert np.array_equal(same, h)
-        every = np.arange(batch.n_documents)
+        every = np.arange(batch.n_sequences)
         ends = every if reverse else batch.starts[batch.lengths - 1] + every
         assert np.array_equal(last, c[ends])
 
@@ -355,7 +355,7 @@ def test_document_alone_equals_itself_in_a_batch(k, dtype, packed_as, reverse, h
         batch = packed_batch(lengths)
         problem = draw_problem(batch, hidden, dtype)
         together = sweep(k, problem, batch, reverse, packed_as)
-        for row in range(0, batch.n_documents, 1 + batch.n_documents // 20):
+        for row in range(0, batch.n_sequences, 1 + batch.n_sequences // 20):
             length = batch.lengths[row]
             places, own = batch.starts[:length] + row, slice(row, row + 1)
             alone = sweep(

@@ -25,6 +25,7 @@ from fastlstm.kernels.numba.memory import (
     padded_width,
     scratch_size,
 )
+from fastlstm.kernels.numba.skip_gram import skip_gram
 from fastlstm.kernels.numba.sweep import lstm_backward, lstm_forward
 from fastlstm.kernels.numba.turns import take_turns, wait_for_all
 
@@ -52,6 +53,7 @@ __all__ = [
     "scatter_add_rows",
     "scratch_size",
     "sgd_update",
+    "skip_gram",
     "squared_norm",
     "take_turns",
     "wait_for_all",
