@@ -20,7 +20,7 @@ from fastlstm.core.threads import COMPANION, ShardPool
 from fastlstm.core.workspace import Workspace, aligned_empty, aligned_zeros
 from fastlstm.data.batching import inference_chunks, pack
 from fastlstm.kernels.contract import POOLING
-from fastlstm.layers import dense, dropout, embedding, lstm, pooling
+from fastlstm.layers import dense, dropout, embedding, lstm, pooling, segments
 from fastlstm.layers.embedding import EmbeddingGradient
 
 POOLINGS = tuple(POOLING)
@@ -40,12 +40,16 @@ _SPARE_BYTES = 64 << 20
 # Memory, in bytes, up to which a model keeps the projection of its whole vocabulary.
 PROJECTED_BUDGET = 64 << 20
 
+NO_PARENTS = np.zeros(0, dtype=np.int32)
+
 
 @dataclass(frozen=True)
 class ModelConfig:
     """The shape of a network; together with its weights it is a model.
 
-    ``n_outputs`` is 1 for two classes (one logit) and the number of classes else.
+    ``n_outputs`` is 1 for two classes (one logit) and the number of classes else. Of
+    ``vocabulary_size`` ids the last ``n_ngrams`` stand for n-grams. Documents of more than
+    ``segment_length`` tokens are read in segments; 0 reads them whole.
     """
 
     vocabulary_size: int
@@ -57,6 +61,8 @@ class ModelConfig:
     n_outputs: int = 1
     dropout: float = 0.0
     embedding_dropout: float = 0.0
+    n_ngrams: int = 0
+    segment_length: int = 0
 
     @property
     def n_directions(self) -> int:
@@ -96,12 +102,15 @@ class Parameters:
     Attributes
     ----------
     embedding : float array, shape (vocabulary_size, embedding_dim), or None
+    parents : int32 array, shape (n_ngrams,)
+        See ``embedding.Table``; not trained.
     flat : float array, shape (n_dense,)
     named : dict of str -> float array
     """
 
-    def __init__(self, embedding_table, flat, shapes):
+    def __init__(self, embedding_table, flat, shapes, parents=NO_PARENTS):
         self.embedding = embedding_table
+        self.parents = parents
         self.flat = flat
         self.named = {}
         first = 0
@@ -110,15 +119,21 @@ class Parameters:
             self.named[name] = flat[first:last].reshape(shape)
             first = last
 
+    @property
+    def table(self) -> embedding.Table:
+        return embedding.Table(self.embedding, self.parents)
+
     @classmethod
-    def zeros(cls, config: ModelConfig, dtype, embedding_table=None) -> Parameters:
+    def zeros(
+        cls, config: ModelConfig, dtype, embedding_table=None, parents=NO_PARENTS
+    ) -> Parameters:
         """Dense weights of 0 in the shapes of ``config``."""
         shapes = config.dense_shapes()
         size = sum(math.prod(shape) for shape in shapes.values())
-        return cls(embedding_table, aligned_zeros(size, dtype), shapes)
+        return cls(embedding_table, aligned_zeros(size, dtype), shapes, parents)
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Parameters:
+    def from_arrays(cls, arrays: dict[str, np.ndarray], parents=NO_PARENTS) -> Parameters:
         """Weights from what ``arrays`` gave; dense weights are copied.
 
         Arrays from a memory map are read-only, and kernels are compiled for
@@ -127,7 +142,7 @@ class Parameters:
         dense_arrays = {name: w for name, w in arrays.items() if name != "embedding"}
         flat = np.concatenate([w.ravel() for w in dense_arrays.values()])
         table = np.require(arrays["embedding"], requirements=["C", "W"])
-        return cls(table, flat, {name: w.shape for name, w in dense_arrays.items()})
+        return cls(table, flat, {name: w.shape for name, w in dense_arrays.items()}, parents)
 
     def group(self, prefix: str) -> dict[str, np.ndarray]:
         """The weights below a prefix, by their last name."""
@@ -150,18 +165,22 @@ class Parameters:
 
     def copy(self) -> Parameters:
         shapes = {name: w.shape for name, w in self.named.items()}
-        return Parameters(self.embedding.copy(), self.flat.copy(), shapes)
+        return Parameters(self.embedding.copy(), self.flat.copy(), shapes, self.parents)
 
     def __reduce__(self):
-        return Parameters.from_arrays, (self.arrays(),)
+        return Parameters.from_arrays, (self.arrays(), self.parents)
 
 
-def init_parameters(config: ModelConfig, streams: Streams, dtype=np.float32) -> Parameters:
-    """Fresh weights, drawn in a fixed order."""
+def init_parameters(
+    config: ModelConfig, streams: Streams, dtype=np.float32, parents=NO_PARENTS
+) -> Parameters:
+    """Fresh weights, drawn in a fixed order; rows of n-grams begin at 0."""
     rng = streams.embedding
-    table = embedding.init(rng, config.vocabulary_size, config.embedding_dim, dtype)
+    table = aligned_zeros((config.vocabulary_size, config.embedding_dim), dtype)
+    n_tokens = config.vocabulary_size - config.n_ngrams
+    table[:n_tokens] = embedding.init(rng, n_tokens, config.embedding_dim, dtype)
     rng = streams.weights
-    parameters = Parameters.zeros(config, dtype, table)
+    parameters = Parameters.zeros(config, dtype, table, parents)
     for name in parameters.named:
         if name.endswith(".w_x"):
             prefix = name[: -len(".w_x")]
@@ -225,6 +244,7 @@ class ForwardState(NamedTuple):
     looked_up: embedding.EmbeddingOutput
     caches: list[lstm.LSTMCache]
     winner: np.ndarray
+    share: np.ndarray | None
     head_input: np.ndarray
     keys: np.ndarray | None
 
@@ -242,7 +262,7 @@ def forward(k, work: Workspace, config, table, packed: PackedModel, batch, keys=
     k : backend module
     work : Workspace
     config : ModelConfig
-    table : float array, shape (vocabulary_size, embedding_dim)
+    table : embedding.Table
     packed : PackedModel
     batch : TokenBatch
     keys : sequence of int, or None
@@ -250,31 +270,34 @@ def forward(k, work: Workspace, config, table, packed: PackedModel, batch, keys=
 
     Returns
     -------
-    logits : float array, shape (batch.n_documents, n_outputs)
+    logits : float array, shape (len(batch.rows), n_outputs)
         In the order of ``batch.rows``.
     state : ForwardState
     """
-    looked_up = embedding.forward(k, work, table, batch.ids)
-    vectors = _dropped(k, work, "embedding.drop", looked_up.vectors, config.embedding_dropout,
-                       keys, 0)  # fmt: skip
-    inputs = lstm.LayerInput(vectors, looked_up.inverse)
+    looked_up = embedding.forward(
+        k, work, table, batch.ids, config.embedding_dropout, _key(keys, 0)
+    )
+    inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
     caches = []
     for layer, directions in enumerate(packed.layers):
         if layer:
-            rows = _dropped(k, work, f"lstm.{layer}.drop", caches[-1].out, config.dropout,
-                            keys, layer)  # fmt: skip
+            rows = dropout.apply(k, work, f"lstm.{layer}.drop", caches[-1].out, config.dropout,
+                                 _key(keys, layer))  # fmt: skip
             inputs = lstm.LayerInput(rows)
         caches.append(lstm.forward(k, work, f"lstm.{layer}", inputs, batch, directions))
     pooled, winner = pooling.forward(
         k, work, caches[-1].out, batch, config.pooling, config.hidden_size
     )
-    head_input = _dropped(k, work, "head.drop", pooled, config.dropout, keys, config.num_layers)
+    pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size)
+    head_input = dropout.apply(
+        k, work, "head.drop", pooled, config.dropout, _key(keys, config.num_layers)
+    )
     logits = dense.forward(k, work, head_input, packed.dense)
-    return logits, ForwardState(batch, looked_up, caches, winner, head_input, keys)
+    return logits, ForwardState(batch, looked_up, caches, winner, share, head_input, keys)
 
 
-def _dropped(k, work, name, x, rate, keys, position):
-    return dropout.apply(k, work, name, x, rate, None if keys is None else int(keys[position]))
+def _key(keys, position):
+    return None if keys is None else int(keys[position])
 
 
 class DenseGradients:
@@ -341,18 +364,25 @@ def backward(
     """
     keys, batch = state.keys, state.batch
     d_pooled = dense.backward(k, work, state.head_input, d_logits, packed.dense, gradients.dense)
-    d_pooled = _dropped(k, work, "head.d_drop", d_pooled, config.dropout, keys, config.num_layers)
+    d_pooled = dropout.apply(
+        k, work, "head.d_drop", d_pooled, config.dropout, _key(keys, config.num_layers)
+    )
+    d_pooled = segments.backward(d_pooled, state.share, batch)
     d_out = pooling.backward(
         k, work, d_pooled, state.winner, batch, config.pooling, config.hidden_size
     )
     for layer in reversed(range(config.num_layers)):
-        d_rows, _ = lstm.backward(
+        d_out, _ = lstm.backward(
             k, work, f"lstm.{layer}", state.caches[layer], d_out, batch, packed.layers[layer],
             gradients.layers[layer],
         )  # fmt: skip
-        rate = config.dropout if layer else config.embedding_dropout
-        d_out = _dropped(k, work, f"lstm.{layer}.d_drop", d_rows, rate, keys, layer)
-    return EmbeddingGradient(state.looked_up.tokens, d_out)
+        if layer:
+            d_out = dropout.apply(
+                k, work, f"lstm.{layer}.d_drop", d_out, config.dropout, _key(keys, layer)
+            )
+    return embedding.backward(
+        k, work, state.looked_up, d_out, config.embedding_dropout, _key(keys, 0)
+    )
 
 
 def infer(
@@ -371,14 +401,14 @@ def infer(
 
     Returns
     -------
-    logits : float array, shape (batch.n_documents, n_outputs)
+    logits : float array, shape (len(batch.rows), n_outputs)
         The numbers that ``forward`` gives.
     """
     if projected is None:
         looked_up = embedding.forward(k, work, table, batch.ids)
         inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
     else:
-        inputs = lstm.LayerInput(table, batch.ids)
+        inputs = lstm.LayerInput(table.rows, batch.ids)
     if beside is None or (len(packed.layers) == 1 and not config.bidirectional):
         for layer, directions in enumerate(packed.layers):
             out = lstm.infer(k, work, f"lstm.{layer}", inputs, batch, directions, projected)
@@ -386,6 +416,7 @@ def infer(
     else:
         out = _infer_side_by_side(k, work, packed, inputs, batch, projected, beside)
     pooled, _ = pooling.forward(k, work, out, batch, config.pooling, config.hidden_size)
+    pooled, _ = segments.forward(pooled, batch, config.pooling, config.hidden_size)
     return dense.forward(k, work, pooled, packed.dense)
 
 
@@ -427,14 +458,16 @@ def _one_after_the_other(sweeps):
 
 
 def project_vocabulary(k, config: ModelConfig, table, packed: PackedModel):
-    """The first layer's input projection of every token, one array a direction."""
-    work = Workspace(table.dtype)
+    """The first layer's input projection of every id, one array a direction."""
+    vectors = embedding.all_vectors(table)
+    work = Workspace(vectors.dtype)
     return [
         lstm.project_into(
-            k, work, table, direction, aligned_empty((len(table), len(direction.b)), table.dtype)
+            k, work, vectors, direction,
+            aligned_empty((len(vectors), len(direction.b)), vectors.dtype),
         )
         for direction in packed.layers[0]
-    ]
+    ]  # fmt: skip
 
 
 def predict_logits(
@@ -469,9 +502,9 @@ def predict_logits(
             work = spare.pop()
         except IndexError:  # every workspace is in use by another thread
             work = Workspace(dtype)
-        batch = pack(k, sequences, rows)
+        batch = pack(k, sequences, rows, config.segment_length)
         logits[batch.rows] = infer(
-            k, work, config, parameters.embedding, packed, batch, projected, beside
+            k, work, config, parameters.table, packed, batch, projected, beside
         )
         if work.n_bytes <= _SPARE_BYTES:
             spare.append(work)
@@ -514,7 +547,7 @@ class Network:
         n_bytes = rows * widths * self.parameters.flat.itemsize
         if self._projected is None and self._tokens_read >= rows and n_bytes <= PROJECTED_BUDGET:
             self._projected = project_vocabulary(
-                self.k, self.config, self.parameters.embedding, self.packed
+                self.k, self.config, self.parameters.table, self.packed
             )
         self._tokens_read += n_tokens
         return self._projected

@@ -68,7 +68,8 @@ class Predictor:
 
     def _logits(self, X) -> np.ndarray:
         texts, _ = check_documents(X, missing=self._saved.missing)
-        sequences: TokenSequences = self._saved.encoder.transform(texts)
+        tokens: TokenSequences = self._saved.encoder.transform(texts)
+        sequences = self._saved.ngrams.longest(tokens)
         self.n_truncated_ = self._saved.encoder.n_truncated_
         n_threads = effective_n_jobs(self._n_jobs)
         return self._network.logits(sequences, self._saved.class_prior, n_threads)

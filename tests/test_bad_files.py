@@ -129,7 +129,7 @@ FORGED = [
      "'embedding' does not fit its data"),
     ("nan", None, set_weight(np.nan), "array 'embedding' holds NaN or infinite values"),
     ("infinity", None, set_weight(-np.inf), "array 'embedding' holds NaN or infinite values"),
-    ("version_2", set_field("format_version", "2"), None, "format version 2.*upgrade fastlstm"),
+    ("version_3", set_field("format_version", "3"), None, "format version 3.*upgrade fastlstm"),
     ("version_0", set_field("format_version", "0"), None, "its format version is '0'"),
     ("version_huge", set_field("format_version", "9" * 50), None, "its format version is"),
     ("version_text", set_field("format_version", "one"), None, "its format version is 'one'"),

@@ -40,7 +40,11 @@ CONFIGS = [
     ModelConfig(**SMALL, num_layers=1, bidirectional=True, pooling="max", **DROP),
     ModelConfig(**SMALL, num_layers=2, bidirectional=False, pooling="mean", **DROP),
     ModelConfig(**SMALL, num_layers=2, bidirectional=True, pooling="last", n_outputs=3, **DROP),
+    ModelConfig(8, 3, 2, pooling="max", n_ngrams=4, segment_length=2, **DROP),
+    ModelConfig(8, 3, 2, num_layers=2, pooling="mean_max", n_ngrams=4, segment_length=1),
 ]
+# Of the two configurations with n-grams, the ids 4 to 7; 6 is one of three tokens.
+PARENTS = np.array([1, 2, 4, 3], dtype=np.int32)
 
 
 def size(config):
@@ -51,6 +55,7 @@ def size(config):
 def describe(config):
     directions = "both" if config.bidirectional else "forward"
     drop = "-dropout" if config.dropout else ""
+    drop += "-ngrams-segments" if config.n_ngrams else ""
     return (
         f"{config.num_layers}-{directions}-{config.pooling}-{config.n_outputs}{drop}"
         f"-{size(config)}_parameters"
@@ -61,7 +66,8 @@ def draw_parameters(config, seed=0, dtype=np.float64):
     """Weights of a size that gives every gate and every gradient something to do."""
     rng = np.random.default_rng(seed)
     table = rng.standard_normal((config.vocabulary_size, config.embedding_dim)).astype(dtype)
-    parameters = Parameters.zeros(config, dtype, table)
+    parents = PARENTS[: config.n_ngrams]
+    parameters = Parameters.zeros(config, dtype, table, parents)
     parameters.flat[:] = 0.7 * rng.standard_normal(parameters.flat.size)
     return parameters
 
@@ -97,9 +103,9 @@ class Problem:
             keys = np.random.default_rng(self.SEED).integers(0, 2**32, size=shape)
         total = 0.0
         for rows, own in zip(self.shards, keys, strict=True):
-            batch = batching.pack(self.k, self.data.sequences, rows)
+            batch = batching.pack(self.k, self.data.sequences, rows, self.config.segment_length)
             logits, _ = network.forward(
-                self.k, self.work, self.config, self.parameters.embedding, packed, batch, own
+                self.k, self.work, self.config, self.parameters.table, packed, batch, own
             )
             total += document_losses(logits, self.data.y[batch.rows]) @ self.data.weight[batch.rows]
         return total / (len(self.ROWS) * self.data.weight.mean())
@@ -115,7 +121,7 @@ class Problem:
             result = engine(self.parameters, packed, self.data, self.ROWS, rng)
         assert result.loss == pytest.approx(self.loss(), rel=1e-12)
         table = np.zeros_like(self.parameters.embedding)
-        table[result.embedding.tokens] = result.embedding.values
+        table[result.embedding.ids] = result.embedding.values
         return {"embedding": table, "dense": result.dense.flat}
 
 
@@ -157,10 +163,10 @@ def test_old_content_of_memory_does_not_matter(k, precision):
     d_logits = np.ones((3, 1), np.float32)
     results = []
     for work in (Workspace(np.float32), PoisonedWorkspace(np.float32)):
-        logits, state = network.forward(k, work, config, parameters.embedding, packed, batch)
+        logits, state = network.forward(k, work, config, parameters.table, packed, batch)
         logits = logits.copy()
         of_embedding, dense = backward(k, work, config, packed, state, d_logits)
-        inferred = network.infer(k, work, config, parameters.embedding, packed, batch)
+        inferred = network.infer(k, work, config, parameters.table, packed, batch)
         results.append([logits, of_embedding.values.copy(), dense.flat, inferred.copy()])
     for fresh, poisoned in zip(*results, strict=True):
         assert np.isfinite(fresh).all()
@@ -196,7 +202,7 @@ def test_shards_add_to_dense_gradients(k, config):
         gradients.clear()
         for _ in range(shards):
             batch = batching.pack(reference, token_sequences([4, 1, 3], 6), np.arange(3))
-            _, state = network.forward(k, work, config, parameters.embedding, packed, batch)
+            _, state = network.forward(k, work, config, parameters.table, packed, batch)
             _, dense = backward(k, work, config, packed, state, d_logits, gradients, np.float64)
         found.append(dense.flat)
     assert all(w.any() for w in dense.named.values())
@@ -392,13 +398,13 @@ def test_inference_gives_the_bits_of_the_forward_pass(k, precision, training, po
     config = ModelConfig(50, 5, 9, num_layers=2, pooling=pooling, n_outputs=3)
     parameters, work = draw_parameters(config, dtype=np.float32), Workspace(np.float32)
     packed = network.pack_model(k, config, parameters, precision, training)
-    projected = network.project_vocabulary(k, config, parameters.embedding, packed)
+    projected = network.project_vocabulary(k, config, parameters.table, packed)
     assert [p.shape[0] for p in projected] == [50, 50]
     sequences = many_documents()
     for rows in ([0], range(7), np.flatnonzero(sequences.lengths)):
         rows = [row for row in rows if sequences.lengths[row]]
         batch = batching.pack(reference, sequences, rows)
-        arguments = k, work, config, parameters.embedding, packed, batch
+        arguments = k, work, config, parameters.table, packed, batch
         expected = network.forward(*arguments)[0].copy()
         assert np.isfinite(expected).all()
         assert np.array_equal(network.infer(*arguments).copy(), expected)
@@ -434,13 +440,13 @@ def test_sweeps_side_by_side_give_the_same_bits(k, precision, training, bidirect
     config = ModelConfig(50, 5, 9, num_layers=num_layers, bidirectional=bidirectional)
     parameters = draw_parameters(config, dtype=np.float32)
     packed = network.pack_model(k, config, parameters, precision, training)
-    projected = network.project_vocabulary(k, config, parameters.embedding, packed)
+    projected = network.project_vocabulary(k, config, parameters.table, packed)
     for sequences in (one_document(), one_document(1), many_documents().take([3, 5, 8])):
         batch = batching.pack(reference, sequences, np.flatnonzero(sequences.lengths))
         for given in (None, projected):
             expected, *results = (
                 network.infer(
-                    k, work, config, parameters.embedding, packed, batch, given, beside
+                    k, work, config, parameters.table, packed, batch, given, beside
                 ).copy()
                 for work, beside in (
                     (Workspace(np.float32), None),

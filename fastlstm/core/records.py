@@ -57,22 +57,41 @@ class TokenSequences(NamedTuple):
         return TokenSequences(self.ids[source], offsets)
 
 
-class TokenBatch(NamedTuple):
-    """Token ids of some documents, packed time-major, longest document first.
+class Segments(NamedTuple):
+    """Which packed sequences are the parts of which document.
 
+    Attributes
+    ----------
+    order : ndarray of int64, shape (n_segments,)
+        Packed sequences, document by document and within it from its beginning on.
+    offsets : ndarray of int64, shape (n_documents + 1,)
+        The parts of document ``d`` are ``order[offsets[d]:offsets[d + 1]]``.
+    """
+
+    order: np.ndarray
+    offsets: np.ndarray
+
+
+class TokenBatch(NamedTuple):
+    """Token ids of some sequences, packed time-major, longest sequence first.
+
+    A sequence is a document, or a part of it where documents are read in segments.
     Step ``t`` owns positions ``starts[t] .. starts[t] + n_live[t]``; row ``r`` of
-    every step is the same document. No padding is stored.
+    every step is the same sequence. No padding is stored.
 
     Attributes
     ----------
     ids : ndarray of int32, shape (n_tokens,)
     n_live : ndarray of int64, shape (n_steps,)
-        Documents longer than ``t``; never rises.
+        Sequences longer than ``t``; never rises.
     starts : ndarray of int64, shape (n_steps,)
-    lengths : ndarray of int64, shape (n_documents,)
+    lengths : ndarray of int64, shape (n_sequences,)
         Falling; every length is at least 1.
     rows : ndarray of int64, shape (n_documents,)
-        Where each packed document stood in the data set.
+        Where each document stood in the data set, in the order of the sequences or,
+        with segments, of ``segments``.
+    segments : Segments or None
+        None where every sequence is a whole document.
     """
 
     ids: np.ndarray
@@ -80,11 +99,12 @@ class TokenBatch(NamedTuple):
     starts: np.ndarray
     lengths: np.ndarray
     rows: np.ndarray
+    segments: Segments | None = None
 
     @property
     def n_tokens(self) -> int:
         return len(self.ids)
 
     @property
-    def n_documents(self) -> int:
+    def n_sequences(self) -> int:
         return len(self.lengths)

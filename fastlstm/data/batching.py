@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastlstm.core.records import TokenBatch, TokenSequences
+from fastlstm.core.records import Segments, TokenBatch, TokenSequences
 
 # Minibatches that are sorted by length together; larger means fewer live-row
 # drops in a minibatch, smaller means more varied minibatches.
@@ -23,7 +23,7 @@ LANES = 8
 _SHARD_TOKENS = 32768
 
 
-def pack(k, sequences: TokenSequences, rows: np.ndarray) -> TokenBatch:
+def pack(k, sequences: TokenSequences, rows: np.ndarray, segment_length: int = 0) -> TokenBatch:
     """Pack the documents ``rows`` time-major, longest first (ties keep their order).
 
     Parameters
@@ -31,6 +31,9 @@ def pack(k, sequences: TokenSequences, rows: np.ndarray) -> TokenBatch:
     k : backend module
     sequences : TokenSequences
     rows : int array
+    segment_length : int
+        Documents longer than this become as many sequences of equal length as are
+        needed; 0 keeps them whole.
 
     Raises
     ------
@@ -39,16 +42,41 @@ def pack(k, sequences: TokenSequences, rows: np.ndarray) -> TokenBatch:
     """
     rows = np.asarray(rows, dtype=np.int64)
     lengths = sequences.lengths_of(rows)
-    if len(rows) > 1:
+    if lengths.min(initial=1) < 1:
+        row = rows[np.argmin(lengths)]
+        raise ValueError(f"row {row} is an empty document and cannot be packed.")
+    first, segments = sequences.offsets[rows], None
+    in_segments = segment_length and lengths.max(initial=0) > segment_length
+    if in_segments:
+        first, lengths, offsets = _cut(first, lengths, segment_length)
+    if len(lengths) > 1:
         order = np.argsort(-lengths, kind="stable")
-        rows, lengths = rows[order], lengths[order]
-    if len(rows) and lengths[-1] < 1:
-        raise ValueError(f"row {rows[-1]} is an empty document and cannot be packed.")
-    n_live = np.empty(int(lengths[0]) if len(rows) else 0, dtype=np.int64)
+        first, lengths = first[order], lengths[order]
+        if in_segments:
+            place = np.empty_like(order)
+            place[order] = np.arange(len(order))
+            segments = Segments(place, offsets)
+        else:
+            rows = rows[order]
+    n_live = np.empty(int(lengths[0]) if len(lengths) else 0, dtype=np.int64)
     starts = np.empty_like(n_live)
     ids = np.empty(int(lengths.sum()), dtype=np.int32)
-    k.pack_tokens(sequences.ids, sequences.offsets[rows], lengths, n_live, starts, ids)
-    return TokenBatch(ids, n_live, starts, lengths, rows)
+    k.pack_tokens(sequences.ids, first, lengths, n_live, starts, ids)
+    return TokenBatch(ids, n_live, starts, lengths, rows, segments)
+
+
+def _cut(first, lengths, segment_length):
+    """First token and length of each segment, and where each document's segments begin.
+
+    Segments of a document differ by one token at most.
+    """
+    counts = -(-lengths // segment_length)
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    number = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+    whole, parts = np.repeat(lengths, counts), np.repeat(counts, counts)
+    begin, end = number * whole // parts, (number + 1) * whole // parts
+    return np.repeat(first, counts) + begin, end - begin, offsets
 
 
 def split_shards(lengths: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:

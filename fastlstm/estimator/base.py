@@ -30,9 +30,11 @@ from fastlstm.kernels.registry import load_backend, why
 from fastlstm.losses import predicted_class, probabilities
 from fastlstm.model import ModelConfig, Network, init_parameters
 from fastlstm.optim.schedules import SCHEDULES
+from fastlstm.text.ngrams import NGrams
 from fastlstm.training.callbacks import ProgressBar
 from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
 from fastlstm.training.shards import LabelledSequences
+from fastlstm.training.skip_gram import skip_gram
 
 _MAX_SEED = np.iinfo(np.int32).max
 
@@ -46,6 +48,9 @@ _MIN_VALIDATION = 20
 
 # Of the tokens that occur once in the training data, this share is read as unknown.
 _UNKNOWN_SHARE = 0.5
+
+# Standard deviation of learned word vectors, as the embedding begins with them.
+_VECTOR_DEVIATION = 0.1
 
 
 def _all_or_nothing(method):
@@ -82,6 +87,13 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         "pooling": [StrOptions(set(POOLING))],
         "dropout": [Interval(numbers.Real, 0, 1, closed="left")],
         "embedding_dropout": [Interval(numbers.Real, 0, 1, closed="left")],
+        "token_dropout": [Interval(numbers.Real, 0, 1, closed="left")],
+        "ngrams": [Interval(numbers.Integral, 1, None, closed="left")],
+        "max_ngrams": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "ngram_dropout": [Interval(numbers.Real, 0, 1, closed="left")],
+        "segment_length": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "average_decay": [Interval(numbers.Real, 0, 1, closed="left")],
+        "word_vectors": [StrOptions({"skipgram"}), None],
         "optimizer": [StrOptions({"adam", "adamw", "sgd"})],
         "learning_rate": [Interval(numbers.Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
@@ -141,7 +153,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         """
         self._validate_params()
         going_on = self.warm_start and hasattr(self, "parameters_")
-        sequences, labels = self._encode_for_fit(X, y, first=not going_on)
+        sequences, labels = self._read_for_fit(X, y, first=not going_on)
         classes, indices = encode_labels(labels, self.classes_ if going_on else None)
         weight = check_weights(sample_weight, sequences.n_documents)
         given = self._given_validation(X_val, y_val, classes)
@@ -149,11 +161,14 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         self.classes_ = classes
         self.class_count_ = np.bincount(indices, weights=weight, minlength=len(classes))
         self.class_prior_ = self.class_count_ / self.class_count_.sum()
-        state = self._start(seed, parameters=self.parameters_ if going_on else None)
+        state = self._start(seed, sequences, parameters=self.parameters_ if going_on else None)
         weight = weight * class_weights(self.class_weight, classes, indices)
-        data = LabelledSequences(sequences, indices, weight)
+        data = LabelledSequences(self.ngrams_.longest(sequences), indices, weight)
         train, valid = self._hold_out(data, given, seed)
-        self._train(state, train, valid, self._n_epochs(train), unknown_share=_UNKNOWN_SHARE)
+        self._train(
+            state, train, valid, self._n_epochs(train), unknown_share=_UNKNOWN_SHARE,
+            average_decay=self.average_decay,
+        )  # fmt: skip
         self._state = None  # partial_fit goes on from these weights
         return self
 
@@ -181,7 +196,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
                 "the documents at a time. Pass a dict of weights instead."
             )
         first = not hasattr(self, "parameters_")
-        sequences, labels = self._encode_for_fit(X, y, first=first)
+        sequences, labels = self._read_for_fit(X, y, first=first)
         known = None if first else self.classes_
         if classes is not None:
             given = check_classes(classes)
@@ -200,11 +215,24 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         state = copy.deepcopy(getattr(self, "_state", None))  # a failure changes nothing
         if state is None:
             seed = check_random_state(self.random_state).randint(_MAX_SEED)
-            state = self._start(seed, parameters=None if first else self.parameters_)
+            state = self._start(seed, sequences, parameters=None if first else self.parameters_)
         weight = weight * class_weights(self.class_weight, classes, indices)
-        self._train(state, LabelledSequences(sequences, indices, weight), None, 1)
+        data = LabelledSequences(self.ngrams_.longest(sequences), indices, weight)
+        self._train(state, data, None, 1)
         self._state = state
         return self
+
+    def _read_for_fit(self, X, y, *, first):
+        """Token ids and checked labels; the first time, tokens and n-grams are learned."""
+        sequences, labels = self._encode_for_fit(X, y, first=first)
+        if first:
+            self.ngrams_ = NGrams.learn(
+                sequences, self._n_tokens(), int(self.ngrams), max_features=self.max_ngrams
+            )
+        return sequences, labels
+
+    def _read(self, X, name="X"):
+        return self.ngrams_.longest(self._encode(X, name=name))
 
     def _given_validation(self, X_val, y_val, classes):
         if X_val is None and y_val is None:
@@ -212,7 +240,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         if X_val is None or y_val is None:
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"{missing} is missing: pass X_val and y_val together, or neither.")
-        sequences = self._encode(X_val, name="X_val")
+        sequences = self._read(X_val, name="X_val")
         labels = check_labels(y_val, name="y_val")
         check_consistent_length(sequences.lengths, labels)
         _, indices = encode_labels(labels, classes, name="y_val")
@@ -242,10 +270,14 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         wanted = round(_AUTO_DOCUMENTS / max(1, len(train.y)))
         return min(max(wanted, _AUTO_EPOCHS[0]), _AUTO_EPOCHS[1])
 
-    def _start(self, seed, parameters) -> TrainingState:
-        """Fresh weights, or copies of given ones, with the training stream of ``seed``."""
+    def _start(self, seed, sequences, parameters) -> TrainingState:
+        """Fresh weights, or copies of given ones, with the training stream of ``seed``.
+
+        Word vectors are learned from ``sequences``, the training documents' tokens.
+        """
         # Before anything is computed: a CPU or backend without the instructions says so.
-        load_backend(self.backend).packed_dtype(np.float32, self.precision, training=True)
+        k = load_backend(self.backend)
+        k.packed_dtype(np.float32, self.precision, training=True)
         streams = make_streams(seed)
         config = self._config()
         if parameters is not None:
@@ -256,7 +288,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             return state
         self.config_ = config
         try:
-            parameters = init_parameters(config, streams)
+            parameters = init_parameters(config, streams, parents=self.ngrams_.parents)
         except (MemoryError, ValueError) as error:
             raise MemoryError(
                 f"a network of this size does not fit into memory ({error}): lower "
@@ -264,11 +296,17 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
                 f"num_layers={self.num_layers} or the vocabulary "
                 f"({config.vocabulary_size} token ids)."
             ) from error
+        if self.word_vectors == "skipgram":
+            learned = skip_gram(
+                k, sequences, self._n_tokens(), config.embedding_dim, streams.word_vectors
+            )
+            scale = _VECTOR_DEVIATION / max(float(learned.std()), 1e-12)
+            np.multiply(learned, scale, out=parameters.embedding[: len(learned)])
         return TrainingState(parameters, streams.training)
 
     def _config(self) -> ModelConfig:
         return ModelConfig(
-            vocabulary_size=self._n_tokens(),
+            vocabulary_size=self._n_tokens() + len(self.ngrams_),
             embedding_dim=int(self.embedding_dim),
             hidden_size=int(self.hidden_size),
             num_layers=int(self.num_layers),
@@ -277,6 +315,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             n_outputs=1 if len(self.classes_) == 2 else len(self.classes_),
             dropout=float(self.dropout),
             embedding_dropout=float(self.embedding_dropout),
+            n_ngrams=len(self.ngrams_),
+            segment_length=int(self.segment_length or 0),
         )
 
     def _check_same_network(self, config: ModelConfig) -> None:
@@ -290,7 +330,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
                 "back to go on with these weights, or fit anew with warm_start=False."
             )
 
-    def _train(self, state, train, valid, n_epochs, unknown_share=0.0) -> None:
+    def _train(self, state, train, valid, n_epochs, unknown_share=0.0, average_decay=0.0) -> None:
         options = TrainingOptions(
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
@@ -304,6 +344,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             early_stopping=bool(self.early_stopping),
             n_iter_no_change=int(self.n_iter_no_change),
             unknown_share=unknown_share,
+            token_dropout=self.token_dropout,
+            ngram_dropout=self.ngram_dropout,
+            average_decay=average_decay,
         )
         k = load_backend(self.backend)
         callbacks = [ProgressBar()] if self.verbose else []
@@ -321,7 +364,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X) -> np.ndarray:
         check_is_fitted(self)
-        sequences = self._encode(X)
+        sequences = self._read(X)
         return self._network.logits(sequences, self.class_prior_, effective_n_jobs(self.n_jobs))
 
     def decision_function(self, X) -> np.ndarray:
@@ -413,5 +456,5 @@ def warn_truncated(n_truncated: int, n_documents: int, tokens_lost: int, max_len
             f"longer than max_length={max_length} and lost {tokens_lost} tokens in all. "
             "Raise max_length, or choose which part to keep with truncation.",
             TruncationWarning,
-            stacklevel=5,
+            stacklevel=6,
         )

@@ -43,6 +43,7 @@ def save(estimator, path) -> None:
     saved = SavedModel(
         config=estimator.config_,
         parameters=estimator.parameters_,
+        ngrams=estimator.ngrams_,
         classes=estimator.classes_,
         class_prior=estimator.class_prior_,
         encoder=encoder,
@@ -83,10 +84,11 @@ def load(path):
         raise ModelFormatError(f"{path}: parameters of the estimator: {error}") from error
     estimator.config_ = saved.config
     estimator.parameters_ = saved.parameters
+    estimator.ngrams_ = saved.ngrams
     estimator.classes_ = saved.classes
     estimator.class_prior_ = saved.class_prior
     if saved.encoder is None:
-        estimator._vocabulary_size = saved.config.vocabulary_size
+        estimator._vocabulary_size = saved.ngrams.n_tokens
     else:
         estimator.encoder_ = saved.encoder
     for name, kind in _FITTED.items():

@@ -75,7 +75,8 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
         What to do with None, NaN and pandas' NA: name the row, or score it at
         ``class_prior_``.
     embedding_dim, hidden_size, num_layers, bidirectional, pooling, dropout, \
-embedding_dropout, optimizer, learning_rate, learning_rate_schedule, warmup_fraction, \
+embedding_dropout, token_dropout, ngrams, max_ngrams, ngram_dropout, segment_length, \
+average_decay, word_vectors, optimizer, learning_rate, learning_rate_schedule, warmup_fraction, \
 max_grad_norm, momentum, weight_decay, batch_size, max_epochs, early_stopping, \
 validation_fraction, n_iter_no_change, class_weight, warm_start, random_state, n_jobs, \
 verbose, backend, precision
@@ -85,8 +86,8 @@ verbose, backend, precision
     ----------
     vocabulary_ : dict of str to int
         Id of each token; 0 is padding and 1 stands for unknown tokens.
-    classes_, class_prior_, config_, parameters_, history_, n_iter_, stopped_by_, backend_, \
-backend_reason_
+    classes_, class_prior_, config_, parameters_, ngrams_, history_, n_iter_, stopped_by_, \
+backend_, backend_reason_
         As in :class:`LSTMClassifier`.
 
     Examples
@@ -118,6 +119,13 @@ backend_reason_
         pooling="max",
         dropout=0.5,
         embedding_dropout=0.5,
+        token_dropout=0.0,
+        ngrams=1,
+        max_ngrams=100_000,
+        ngram_dropout=0.3,
+        segment_length=None,
+        average_decay=0.0,
+        word_vectors=None,
         optimizer="adam",
         learning_rate=3e-3,
         learning_rate_schedule="linear",
@@ -152,6 +160,13 @@ backend_reason_
         self.pooling = pooling
         self.dropout = dropout
         self.embedding_dropout = embedding_dropout
+        self.token_dropout = token_dropout
+        self.ngrams = ngrams
+        self.max_ngrams = max_ngrams
+        self.ngram_dropout = ngram_dropout
+        self.segment_length = segment_length
+        self.average_decay = average_decay
+        self.word_vectors = word_vectors
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule

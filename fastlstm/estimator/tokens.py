@@ -36,6 +36,24 @@ class LSTMClassifier(BaseLSTM):
     embedding_dropout : float in [0, 1), default=0.5
         Share of the entries of token vectors dropped; a token keeps its mask
         within a shard of a minibatch.
+    token_dropout : float in [0, 1), default=0
+        Share of all tokens read as unknown, others in each epoch.
+    ngrams : int, default=1
+        Tokens of the longest n-grams with vectors of their own, which are added to
+        those of the tokens they end with; 1 is none.
+    max_ngrams : int or None, default=100000
+        N-grams of each length at most, the most frequent. Each occurs twice at least.
+    ngram_dropout : float in [0, 1), default=0.3
+        Share of n-grams that are left out, others in each epoch.
+    segment_length : int or None, default=None
+        Longer documents are read in parts of about equal length, at most this many
+        tokens each, and the parts are pooled together. None reads documents whole.
+    average_decay : float in [0, 1), default=0
+        The weights that predict are a moving average over the steps, of which this
+        share stays at each step; 0 takes the last weights. Not in ``partial_fit``.
+    word_vectors : {"skipgram"} or None, default=None
+        "skipgram" learns vectors of the tokens from the training documents first
+        (docs/maths.md, section 18) and begins with them; None begins at random.
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
     learning_rate : float, default=0.003
     learning_rate_schedule : {"constant", "linear", "cosine"}, default="linear"
@@ -74,7 +92,7 @@ class LSTMClassifier(BaseLSTM):
         Show a progress bar and a line for each epoch on standard error.
     backend : {"auto", "numba", "cython", "reference"}, default="auto"
     precision : {"float32", "bfloat16"}, default="float32"
-        Only "float32" is available in this version.
+        "bfloat16" needs a CPU with such products and trains about twice as fast.
 
     Attributes
     ----------
@@ -84,6 +102,8 @@ class LSTMClassifier(BaseLSTM):
     config_ : ModelConfig
     parameters_ : Parameters
         The weights.
+    ngrams_ : NGrams
+        The n-grams with vectors of their own.
     history_ : list of dict
         One entry an epoch: ``epoch, loss, accuracy, val_loss, val_accuracy,
         learning_rate, seconds, tokens_per_second``.
@@ -121,6 +141,13 @@ class LSTMClassifier(BaseLSTM):
         pooling="max",
         dropout=0.5,
         embedding_dropout=0.5,
+        token_dropout=0.0,
+        ngrams=1,
+        max_ngrams=100_000,
+        ngram_dropout=0.3,
+        segment_length=None,
+        average_decay=0.0,
+        word_vectors=None,
         optimizer="adam",
         learning_rate=3e-3,
         learning_rate_schedule="linear",
@@ -149,6 +176,13 @@ class LSTMClassifier(BaseLSTM):
         self.pooling = pooling
         self.dropout = dropout
         self.embedding_dropout = embedding_dropout
+        self.token_dropout = token_dropout
+        self.ngrams = ngrams
+        self.max_ngrams = max_ngrams
+        self.ngram_dropout = ngram_dropout
+        self.segment_length = segment_length
+        self.average_decay = average_decay
+        self.word_vectors = word_vectors
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
@@ -180,7 +214,7 @@ class LSTMClassifier(BaseLSTM):
         X = validate_data(self, X, dtype="numeric", reset=first)
         labels = check_labels(y)
         check_consistent_length(X, labels)
-        ids = check_token_ids(X, self.vocabulary_size if first else self.config_.vocabulary_size)
+        ids = check_token_ids(X, self.vocabulary_size if first else self._n_tokens())
         if first:
             largest = int(ids.max(initial=UNK_ID))
             self._vocabulary_size = self.vocabulary_size or largest + 1

@@ -1,4 +1,9 @@
-"""Token ids to vectors, once per distinct token of a shard."""
+"""Token ids to vectors, once per distinct token of a shard.
+
+An id may stand for an n-gram that ends at its position. Its vector is the sum of its
+own row of the table and the vector of its parent: the n-gram without its first token,
+down to the single token.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,33 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.core.records import PAD_ID
+from fastlstm.layers import dropout
+
+
+class Table(NamedTuple):
+    """Vectors of tokens and, behind them, of n-grams.
+
+    Attributes
+    ----------
+    rows : float array, shape (n_ids, embedding_dim)
+    parents : int32 array, shape (n_ngrams,)
+        Parent of id ``n_ids - n_ngrams + i``, a smaller id.
+    """
+
+    rows: np.ndarray
+    parents: np.ndarray
+
+    @property
+    def n_tokens(self) -> int:
+        """Ids below this are single tokens."""
+        return len(self.rows) - len(self.parents)
+
+
+class _Members(NamedTuple):
+    """Row ``row[m]`` of the shard's rows is a term of the vector ``vector[m]``."""
+
+    vector: np.ndarray
+    row: np.ndarray
 
 
 class EmbeddingOutput(NamedTuple):
@@ -14,14 +46,18 @@ class EmbeddingOutput(NamedTuple):
 
     Attributes
     ----------
-    tokens : int32 array, shape (n_distinct,)
+    ids : int32 array, shape (n_rows,)
+        Rows of the table that are terms of a vector.
     vectors : float array, shape (n_distinct, embedding_dim)
     inverse : int32 array, shape (n_tokens,)
+    members : _Members or None
+        None where each vector is the row of the same number.
     """
 
-    tokens: np.ndarray
+    ids: np.ndarray
     vectors: np.ndarray
     inverse: np.ndarray
+    members: _Members | None
 
 
 def init(rng, vocabulary_size, embedding_dim, dtype):
@@ -31,44 +67,105 @@ def init(rng, vocabulary_size, embedding_dim, dtype):
     return table
 
 
-def forward(k, work, table, ids) -> EmbeddingOutput:
-    """Look up the distinct tokens of a shard (docs/maths.md, eqs. (45) and (46))."""
-    slots = work.constant("embedding.slots", len(table), -1)
-    tokens = work.array("embedding.tokens", len(ids), dtype=np.int32)
-    inverse = work.array("embedding.inverse", len(ids), dtype=np.int32)
-    count = k.distinct_tokens(ids, slots, tokens, inverse)
-    vectors = work.array("embedding.vectors", count, table.shape[1])
-    k.gather_rows(table, tokens[:count], vectors)
-    return EmbeddingOutput(tokens[:count], vectors, inverse)
+def forward(k, work, table: Table, ids, rate=0.0, key=None) -> EmbeddingOutput:
+    """Look up the distinct ids of a shard (docs/maths.md, eqs. (45) and (46)).
+
+    Parameters
+    ----------
+    rate, key
+        Dropout of rows, as in ``dropout.apply``: in a shard an id has one mask.
+    """
+    distinct, inverse = _distinct(k, work, "embedding", ids, len(table.rows))
+    members = None
+    if len(table.parents) and distinct.max(initial=0) >= table.n_tokens:
+        vector, member_ids = _with_parents(table, distinct)
+        n_vectors = len(distinct)
+        distinct, row = _distinct(k, work, "embedding.member", member_ids, len(table.rows))
+        members = _Members(vector, row)
+    rows = work.array("embedding.rows", len(distinct), table.rows.shape[1])
+    k.gather_rows(table.rows, distinct, rows)
+    rows = dropout.apply(k, work, "embedding.drop", rows, rate, key)
+    if members is not None:
+        rows = _summed(k, work, "embedding.vectors", rows, members.row, members.vector, n_vectors)
+    return EmbeddingOutput(distinct, rows, inverse, members)
 
 
 class EmbeddingGradient(NamedTuple):
-    """Gradient of the rows ``tokens`` of the table, eq. (49); all others have none.
+    """Gradient of the rows ``ids`` of the table, eq. (49); all others have none.
 
     Attributes
     ----------
-    tokens : int32 array, shape (count,)
+    ids : int32 array, shape (count,)
     values : float array, shape (count, embedding_dim)
     """
 
-    tokens: np.ndarray
+    ids: np.ndarray
     values: np.ndarray
 
 
-def merge(k, work, parts, vocabulary_size) -> EmbeddingGradient:
+def backward(k, work, looked_up: EmbeddingOutput, d_vectors, rate=0.0, key=None):
+    """Gradient of the table, from that of ``looked_up.vectors``."""
+    members, d_rows = looked_up.members, d_vectors
+    if members is not None:
+        d_rows = _summed(
+            k, work, "embedding.d_rows", d_vectors, members.vector, members.row,
+            len(looked_up.ids),
+        )  # fmt: skip
+    d_rows = dropout.apply(k, work, "embedding.d_drop", d_rows, rate, key)
+    return EmbeddingGradient(looked_up.ids, d_rows)
+
+
+def all_vectors(table: Table):
+    """The vector of every id, float array, shape (n_ids, embedding_dim)."""
+    if not len(table.parents):
+        return table.rows
+    vectors = table.rows.copy()
+    ids, ancestors = np.arange(table.n_tokens, len(vectors)), table.parents
+    while len(ids):
+        vectors[ids] += table.rows[ancestors]
+        older = ancestors >= table.n_tokens
+        ids, ancestors = ids[older], table.parents[ancestors[older] - table.n_tokens]
+    return vectors
+
+
+def _with_parents(table, distinct):
+    """The vector and the id of every term: each id, its parent, the parent's parent."""
+    vectors, ids = [np.arange(len(distinct), dtype=np.int32)], [distinct]
+    while True:
+        is_ngram = ids[-1] >= table.n_tokens
+        if not is_ngram.any():
+            return np.concatenate(vectors), np.concatenate(ids)
+        vectors.append(vectors[-1][is_ngram])
+        ids.append(table.parents[ids[-1][is_ngram] - table.n_tokens])
+
+
+def _distinct(k, work, name, ids, n_ids):
+    """The distinct ids in the order of their first place, and which of them each is."""
+    slots = work.constant("embedding.slots", n_ids, -1)
+    distinct = work.array(f"{name}.ids", len(ids), dtype=np.int32)
+    inverse = work.array(f"{name}.inverse", len(ids), dtype=np.int32)
+    count = k.distinct_tokens(ids, slots, distinct, inverse)
+    return distinct[:count], inverse
+
+
+def _summed(k, work, name, x, source, target, n):
+    """``out[target[m]] += x[source[m]]`` for each m, in order."""
+    terms = work.array("embedding.terms", len(source), x.shape[1])
+    k.gather_rows(x, source, terms)
+    out = work.zeros(name, n, x.shape[1])
+    k.scatter_add_rows(terms, target, out)
+    return out
+
+
+def merge(k, work, parts, n_ids) -> EmbeddingGradient:
     """Sum the gradients of several shards, in their order: eq. (56) over the shards."""
     if len(parts) == 1:
         return parts[0]
-    ids = np.concatenate([part.tokens for part in parts])
-    width = parts[0].values.shape[1]
-    slots = work.constant("merge.slots", vocabulary_size, -1)
-    tokens = work.array("merge.tokens", len(ids), dtype=np.int32)
-    inverse = work.array("merge.inverse", len(ids), dtype=np.int32)
-    count = k.distinct_tokens(ids, slots, tokens, inverse)
-    values = work.zeros("merge.values", count, width)
+    ids, inverse = _distinct(k, work, "merge", np.concatenate([p.ids for p in parts]), n_ids)
+    values = work.zeros("merge.values", len(ids), parts[0].values.shape[1])
     first = 0
     for part in parts:
-        last = first + len(part.tokens)
+        last = first + len(part.ids)
         k.scatter_add_rows(part.values, inverse[first:last], values)
         first = last
-    return EmbeddingGradient(tokens[:count], values)
+    return EmbeddingGradient(ids, values)

@@ -165,7 +165,7 @@ def forward(k, work, name, inputs, batch, directions, initial=None) -> LSTMCache
         ``cache.out`` is the output, shape (n_tokens, len(directions) * hidden).
     """
     hidden = directions[0].hidden
-    n, n_tokens = batch.n_documents, batch.n_tokens
+    n, n_tokens = batch.n_sequences, batch.n_tokens
     out = work.array(f"{name}.out", n_tokens, len(directions) * hidden)
     given = initial is not None
     if initial is None:
@@ -226,7 +226,7 @@ def inference_sweeps(
         ``lstm_forward``; for a layer whose input is still being written.
     """
     hidden = directions[0].hidden
-    n, n_tokens = batch.n_documents, batch.n_tokens
+    n, n_tokens = batch.n_sequences, batch.n_tokens
     out = work.array(f"{name}.out", n_tokens, len(directions) * hidden)
     zero = work.zeros("lstm.initial", n, hidden)
     distinct = projected is not None or projects_distinct(inputs, n_tokens, _TERMS_INFERENCE)
@@ -291,7 +291,7 @@ def backward(k, work, name, cache, d_out, batch, directions, gradients, d_final=
     d_initial : InitialState
     """
     hidden = directions[0].hidden
-    n, n_tokens, dtype = batch.n_documents, batch.n_tokens, work.dtype
+    n, n_tokens, dtype = batch.n_sequences, batch.n_tokens, work.dtype
     n_rows, n_inputs = cache.inputs.rows.shape
     padded, padded_inputs = k.padded_width(hidden, dtype), k.padded_width(n_inputs, dtype)
     zeros = work.zeros(f"{name}.zeros", max(padded, padded_inputs))

@@ -24,8 +24,8 @@ def forward(k, work, h, batch, pooling, hidden):
     pooled : float array, shape (n_documents, width)
     winner : int32 array, shape (n_documents, directions * hidden)
     """
-    pooled = work.array("pool.out", batch.n_documents, width(pooling, h.shape[1]))
-    winner = work.array("pool.winner", batch.n_documents, h.shape[1], dtype=np.int32)
+    pooled = work.array("pool.out", batch.n_sequences, width(pooling, h.shape[1]))
+    winner = work.array("pool.winner", batch.n_sequences, h.shape[1], dtype=np.int32)
     k.pool_forward(
         h, batch.n_live, batch.starts, batch.lengths, POOLING[pooling], hidden, pooled, winner
     )

@@ -29,10 +29,23 @@ from fastlstm.core.errors import ModelFormatError
 
 Arrays = dict[str, np.ndarray]
 
-CURRENT_VERSION = 1
+CURRENT_VERSION = 2
+
+
+def _with_ngrams(arrays: Arrays, metadata: dict) -> tuple[Arrays, dict]:
+    """Version 1 to 2: n-grams and segments, of which there were none."""
+    try:
+        config = {**metadata["config"], "n_ngrams": 0, "segment_length": 0}
+        off = {"ngrams": 1, "segment_length": None, "average_decay": 0.0, "word_vectors": None}
+        settings = {**off, **metadata["settings"]}
+    except (KeyError, TypeError) as error:
+        raise ModelFormatError(f"the model's description is incomplete: {error}") from error
+    arrays = {**arrays, "ngrams": np.zeros((0, 2), dtype=np.int32)}
+    return arrays, {**metadata, "config": config, "settings": settings}
+
 
 # From a version to the next one.
-MIGRATIONS: dict[int, Callable[[Arrays, dict], tuple[Arrays, dict]]] = {}
+MIGRATIONS: dict[int, Callable[[Arrays, dict], tuple[Arrays, dict]]] = {1: _with_ngrams}
 
 
 def check_version(version: int) -> None:

@@ -15,6 +15,7 @@ from fastlstm.core.errors import ModelFormatError
 from fastlstm.model import POOLINGS, ModelConfig, Parameters
 from fastlstm.persist.container import read_container, write_container
 from fastlstm.text.encoder import TextEncoder
+from fastlstm.text.ngrams import NGrams
 
 # Integers, floats and booleans of the sizes that NumPy has everywhere, and strings.
 _LABEL_DTYPE = re.compile(r"<[iu][248]|<f[248]|<U[1-9][0-9]{0,8}|\|[iub]1|\|O")
@@ -31,6 +32,8 @@ class SavedModel:
     ----------
     config : ModelConfig
     parameters : Parameters
+    ngrams : NGrams
+        Those that have vectors of their own.
     classes : array, shape (n_classes,)
         Strings, integers, floats or booleans.
     class_prior : float64 array, shape (n_classes,)
@@ -46,6 +49,7 @@ class SavedModel:
 
     config: ModelConfig
     parameters: Parameters
+    ngrams: NGrams
     classes: np.ndarray
     class_prior: np.ndarray
     encoder: TextEncoder | None
@@ -75,7 +79,8 @@ def write_model(saved: SavedModel, path) -> None:
         "settings": saved.settings,
         "fitted": saved.fitted,
     }
-    write_container(path, saved.parameters.arrays(), metadata)
+    arrays = {**saved.parameters.arrays(), "ngrams": saved.ngrams.pairs}
+    write_container(path, arrays, metadata)
 
 
 def read_model(path) -> SavedModel:
@@ -89,13 +94,14 @@ def read_model(path) -> SavedModel:
     arrays, metadata = read_container(path)
     try:
         config = _config(metadata["config"])
-        parameters = _parameters(config, arrays)
+        ngrams = _ngrams(config, arrays)
+        parameters = _parameters(config, arrays, ngrams)
         classes = _classes(metadata)
         prior = np.array(metadata["class_prior"], dtype=np.float64)
         state = metadata["encoder"]
         encoder = None if state is None else TextEncoder.from_state(state)
         saved = SavedModel(
-            config, parameters, classes, prior, encoder,
+            config, parameters, ngrams, classes, prior, encoder,
             metadata["missing"], dict(metadata["settings"]), dict(metadata["fitted"]),
         )  # fmt: skip
     except ModelFormatError as error:
@@ -108,6 +114,10 @@ def read_model(path) -> SavedModel:
     return saved
 
 
+# The others count something that every network has.
+_MAY_BE_ZERO = ("n_ngrams", "segment_length")
+
+
 def _config(values: dict) -> ModelConfig:
     known = {f.name: f.type for f in fields(ModelConfig)}
     if set(values) != set(known):
@@ -117,8 +127,9 @@ def _config(values: dict) -> ModelConfig:
         wrong_bool = isinstance(value, bool) and known[name] != "bool"
         if wrong_bool or not isinstance(value, kinds[known[name]]):
             raise ModelFormatError(f"configuration {name}={value!r} is not of type {known[name]}")
-        if known[name] == "int" and value < 1:
-            raise ModelFormatError(f"configuration {name}={value} is below 1")
+        least = 0 if name in _MAY_BE_ZERO else 1
+        if known[name] == "int" and value < least:
+            raise ModelFormatError(f"configuration {name}={value} is below {least}")
         if known[name] == "float" and not 0 <= value < 1:
             raise ModelFormatError(f"configuration {name}={value} is not in [0, 1)")
     if values["pooling"] not in POOLINGS:
@@ -126,22 +137,34 @@ def _config(values: dict) -> ModelConfig:
     return ModelConfig(**values)
 
 
-def _parameters(config: ModelConfig, arrays) -> Parameters:
+def _ngrams(config: ModelConfig, arrays) -> NGrams:
+    if "ngrams" not in arrays:
+        raise ModelFormatError("unexpected weights ['ngrams']")
+    pairs = arrays["ngrams"]
+    if pairs.shape != (config.n_ngrams, 2) or pairs.dtype != np.int32:
+        raise ModelFormatError(
+            f"n-grams are {pairs.dtype} {pairs.shape}, not int32 {(config.n_ngrams, 2)}"
+        )
+    return NGrams(config.vocabulary_size - config.n_ngrams, pairs)
+
+
+def _parameters(config: ModelConfig, arrays, ngrams: NGrams) -> Parameters:
     if config.num_layers > len(arrays):  # before a loop over the layers
         raise ModelFormatError(f"there are {len(arrays)} weights for {config.num_layers} layers")
     shapes = {
         "embedding": (config.vocabulary_size, config.embedding_dim),
         **config.dense_shapes(),
     }
-    if set(arrays) != set(shapes):
-        raise ModelFormatError(f"unexpected weights {sorted(set(arrays) ^ set(shapes))}")
+    different = set(arrays) ^ {*shapes, "ngrams"}
+    if different:
+        raise ModelFormatError(f"unexpected weights {sorted(different)}")
     for name, shape in shapes.items():
         if arrays[name].shape != shape or arrays[name].dtype != np.float32:
             raise ModelFormatError(
                 f"weights {name!r} are {arrays[name].dtype} {arrays[name].shape}, "
                 f"not float32 {shape}"
             )
-    return Parameters.from_arrays({name: arrays[name] for name in shapes})
+    return Parameters.from_arrays({name: arrays[name] for name in shapes}, ngrams.parents)
 
 
 def _label_dtype(classes: np.ndarray) -> str:
@@ -190,7 +213,7 @@ def _check_consistent(saved: SavedModel, path) -> None:
         or not np.all(saved.class_prior >= 0)
         or not np.isclose(saved.class_prior.sum(), 1),
         "vocabulary": saved.encoder is not None
-        and len(saved.encoder.vocabulary_) != saved.config.vocabulary_size,
+        and len(saved.encoder.vocabulary_) != saved.ngrams.n_tokens,
         "missing": saved.missing not in ("error", "empty"),
     }
     wrong = [name for name, is_wrong in problems.items() if is_wrong]

@@ -10,14 +10,15 @@ import numpy as np
 
 from fastlstm import model as network
 from fastlstm.core.errors import NonFiniteLossWarning
-from fastlstm.core.records import UNK_ID
 from fastlstm.core.threads import ShardPool
 from fastlstm.data.batching import minibatches
 from fastlstm.losses import loss_for, predicted_class
 from fastlstm.optim.optimizers import clip_factor, make_optimizer
 from fastlstm.optim.schedules import make_schedule
+from fastlstm.training.averaging import WeightAverage
 from fastlstm.training.callbacks import Callback, InterruptGuard
 from fastlstm.training.history import EpochRecord
+from fastlstm.training.masking import mask, occurs_once
 from fastlstm.training.shards import GradientEngine, LabelledSequences
 
 _WHOLE = np.zeros(1, dtype=np.int32)
@@ -45,6 +46,9 @@ class TrainingOptions:
     early_stopping: bool = True
     n_iter_no_change: int | None = None
     unknown_share: float = 0.0
+    token_dropout: float = 0.0
+    ngram_dropout: float = 0.0
+    average_decay: float = 0.0
 
 
 @dataclass
@@ -122,8 +126,13 @@ class Trainer:
         )
         if state.slots_of != options.optimizer:
             self._reset_slots()
+        self.precision = precision
         self.packed = network.pack_model(k, config, parameters, precision, training=True)
         self._good = None  # weights that gave a finite loss
+        self._rare = None  # positions of tokens that occur once
+        self._average = None
+        if options.average_decay:
+            self._average = WeightAverage(parameters, options.average_decay)
 
     def run(self, train: LabelledSequences, valid: LabelledSequences | None) -> None:
         """Train for up to ``max_epochs``; with early stopping end at the best one.
@@ -137,6 +146,8 @@ class Trainer:
         if valid is not None and options.early_stopping:
             best = Best(options.n_iter_no_change or options.max_epochs)
         first_step, first_epoch = state.step, len(state.history)
+        if options.unknown_share:
+            self._rare = occurs_once(train.sequences.ids, state.parameters.parents, self._n_tokens)
         state.stopped_by = "max_epochs"
         self._tell("on_train_begin", options.max_epochs, n_steps)
         try:
@@ -151,7 +162,7 @@ class Trainer:
                     record["epoch"] = first_epoch + epoch
                     state.history.append(record)
                     self._tell("on_epoch_end", record)
-                    if best is not None and best.offer(record, state.parameters):
+                    if best is not None and best.offer(record, self._predicting()):
                         state.stopped_by = "early_stopping"
                         break
                     if guard.requested:
@@ -161,6 +172,8 @@ class Trainer:
             self._tell("on_train_end")
         if best is not None and best.parameters is not None:
             self._restore(best.parameters)
+        elif self._average is not None and state.stopped_by != "non_finite_loss":
+            self._restore(self._average.parameters)
 
     def _epoch(self, epoch, train, schedule, first_step, guard) -> EpochRecord | None:
         """One pass over the documents; None when the loss was not finite."""
@@ -168,7 +181,7 @@ class Trainer:
         state = self.state
         loss, correct, tokens, documents, rate = 0.0, 0.0, 0, 0, 0.0
         lengths = train.sequences.lengths
-        train = self._with_unknown_tokens(train)
+        train = self._masked(train)
         batches = minibatches(lengths, self.options.batch_size, state.rng)
         for number, rows in enumerate(batches, start=1):
             result = self.engine(state.parameters, self.packed, train, rows, state.rng)
@@ -184,6 +197,9 @@ class Trainer:
             correct += result.correct * len(rows)
             documents += len(rows)
             tokens += result.n_tokens
+            if self._average is not None:
+                last = number == len(batches) or guard.requested
+                self._average.step(state.parameters, self.pool.map, last)
             self._tell("on_step_end", epoch, number, result.loss)
             if guard.requested:
                 break
@@ -197,21 +213,23 @@ class Trainer:
             tokens_per_second=tokens / seconds,
         )
 
-    def _with_unknown_tokens(self, train: LabelledSequences) -> LabelledSequences:
-        """The documents with some of the tokens that occur once made unknown.
+    @property
+    def _n_tokens(self) -> int:
+        return self.config.vocabulary_size - self.config.n_ngrams
 
-        Otherwise nothing would train the vector of unknown tokens, which new
-        documents are full of.
-        """
-        share, ids = self.options.unknown_share, train.sequences.ids
-        if not share or self.config.vocabulary_size <= UNK_ID:
-            return train
-        once = np.bincount(ids, minlength=self.config.vocabulary_size) == 1
-        places = np.flatnonzero(once[ids])
-        places = places[self.state.rng.random(len(places)) < share]
-        ids = ids.copy()
-        ids[places] = UNK_ID
+    def _masked(self, train: LabelledSequences) -> LabelledSequences:
+        """The documents with what this epoch does not see replaced."""
+        options = self.options
+        ids = mask(
+            train.sequences.ids, self.state.parameters.parents, self._n_tokens, self.state.rng,
+            ngram_rate=options.ngram_dropout, token_rate=options.token_dropout,
+            rare=self._rare, rare_rate=options.unknown_share,
+        )  # fmt: skip
         return train._replace(sequences=train.sequences._replace(ids=ids))
+
+    def _predicting(self) -> network.Parameters:
+        """The weights that predict: their moving average, where there is one."""
+        return self.state.parameters if self._average is None else self._average.parameters
 
     def _update(self, result, rate, scale) -> None:
         """One step of the optimiser, in parts that threads share out, and packed weights."""
@@ -220,7 +238,7 @@ class Trainer:
         parameters, network_state = state.parameters, state.slots
 
         def rows_of_the_embedding(part):
-            rows, values = result.embedding.tokens[part], result.embedding.values[part]
+            rows, values = result.embedding.ids[part], result.embedding.values[part]
             self.optimizer.update(
                 self.k, parameters.embedding, rows, values, network_state[1], state.step, rate,
                 scale,
@@ -234,7 +252,7 @@ class Trainer:
             )  # fmt: skip
             network.repack(self.k, self.packed, parameters, name)
 
-        count = len(result.embedding.tokens)
+        count = len(result.embedding.ids)
         parts = [
             *((dense_part, name) for name in self.engine.parts),
             *((rows_of_the_embedding, slice(first, first + _ROWS_AT_ONCE))
@@ -244,9 +262,12 @@ class Trainer:
 
     def _validate(self, record: EpochRecord, valid: LabelledSequences) -> None:
         started = time.perf_counter()
-        loss, accuracy = evaluate(
-            self.k, self.config, self.state.parameters, self.packed, valid, self.pool
-        )
+        packed = self.packed
+        if self._average is not None:
+            packed = network.pack_model(
+                self.k, self.config, self._average.parameters, self.precision, training=True
+            )
+        loss, accuracy = evaluate(self.k, self.config, self._predicting(), packed, valid, self.pool)
         record["val_loss"], record["val_accuracy"] = loss, accuracy
         record["seconds"] += time.perf_counter() - started
 

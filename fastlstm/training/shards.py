@@ -139,18 +139,16 @@ class GradientEngine:
 
     def _shard(self, parameters, packed, data, rows, total, keys, gradients, work):
         k, config = self.k, self.config
-        batch = pack(k, data.sequences, rows)
+        batch = pack(k, data.sequences, rows, config.segment_length)
         y, weight = data.y[batch.rows], data.weight[batch.rows] / total
         # Training that explodes is noticed and reported by the loop.
         with np.errstate(over="ignore", invalid="ignore"):
-            logits, state = network.forward(
-                k, work, config, parameters.embedding, packed, batch, keys
-            )
+            logits, state = network.forward(k, work, config, parameters.table, packed, batch, keys)
             loss, d_logits = self.loss(logits, y, weight)
             gradient = network.backward(k, work, config, packed, state, d_logits, gradients)
         correct = float(np.sum(weight * (predicted_class(logits) == y)))
         # The workspace serves the next shard.
-        gradient = embedding.EmbeddingGradient(gradient.tokens.copy(), gradient.values.copy())
+        gradient = embedding.EmbeddingGradient(gradient.ids.copy(), gradient.values.copy())
         return _ShardResult(gradient, loss, correct, batch.n_tokens)
 
     def _reduce(self, done, n_lanes):

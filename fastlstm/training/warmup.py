@@ -13,6 +13,7 @@ from fastlstm.core.threads import ShardPool
 from fastlstm.kernels.registry import load_backend
 from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
 from fastlstm.training.shards import LabelledSequences
+from fastlstm.training.skip_gram import skip_gram
 
 _DOCUMENTS, _TOKENS, _VOCABULARY = 4, 3, 8
 
@@ -42,7 +43,7 @@ def warmup(*, backend: str = "auto", precision: str = "float32") -> float:
     k = load_backend(backend)
     config = network.ModelConfig(
         _VOCABULARY, embedding_dim=2, hidden_size=2, num_layers=2, pooling="mean_max",
-        dropout=0.5, embedding_dropout=0.5,
+        dropout=0.5, embedding_dropout=0.5, n_ngrams=1, segment_length=2,
     )  # fmt: skip
     ids = np.arange(_DOCUMENTS * _TOKENS, dtype=np.int32) % (_VOCABULARY - 1) + 1
     offsets = np.arange(_DOCUMENTS + 1, dtype=np.int64) * _TOKENS
@@ -51,10 +52,13 @@ def warmup(*, backend: str = "auto", precision: str = "float32") -> float:
     )
     for optimizer in ("adam", "sgd"):
         streams = make_streams(0)
-        state = TrainingState(network.init_parameters(config, streams), streams.training)
+        parents = np.array([1], dtype=np.int32)
+        parameters = network.init_parameters(config, streams, parents=parents)
+        state = TrainingState(parameters, streams.training)
         options = TrainingOptions(optimizer=optimizer, batch_size=_DOCUMENTS, max_epochs=1)
         with ShardPool(2, k) as pool:
             Trainer(k, config, state, options, pool, precision=precision).run(data, data)
+    skip_gram(k, data.sequences, _VOCABULARY, 2, np.random.default_rng(0))
     prior = np.array([0.5, 0.5])
     predicting = network.Network(k, config, state.parameters, precision)
     for _ in range(2):  # with the projection of distinct tokens, then of the vocabulary

@@ -31,7 +31,7 @@ def test_pack_keeps_every_token_of_every_document_in_order(lengths, data):
     rows = np.array(order[: data.draw(st.integers(1, len(order)))])
     batch = pack(reference, sequences, rows)
     assert sorted(batch.rows.tolist()) == sorted(rows.tolist())
-    assert batch.n_documents == len(rows)
+    assert batch.n_sequences == len(rows)
     assert batch.n_tokens == sum(lengths[row] for row in rows)
     for place, row in enumerate(batch.rows):
         assert batch.lengths[place] == lengths[row]
@@ -64,7 +64,7 @@ def test_pack_has_the_types_of_the_record():
 
 def test_pack_of_no_documents_is_empty():
     batch = pack(reference, numbered([2, 3]), np.arange(0))
-    assert batch.n_tokens == batch.n_documents == len(batch.n_live) == 0
+    assert batch.n_tokens == batch.n_sequences == len(batch.n_live) == 0
 
 
 def test_pack_refuses_an_empty_document_by_its_row():

@@ -93,7 +93,7 @@ class Stack:
 
     def final_states(self, cache):
         hidden = cache.c[0].shape[1]
-        every = np.arange(self.batch.n_documents)
+        every = np.arange(self.batch.n_sequences)
         ends = [self.batch.starts[self.batch.lengths - 1] + every, every]
         h = [cache.out[ends[d], d * hidden : (d + 1) * hidden] for d in range(self.directions)]
         c = [cache.c[d][ends[d]] for d in range(self.directions)]
@@ -178,7 +178,7 @@ def test_model(k, training, pooling, n_classes):
         result = engine(parameters, packed, data, rows, None)
     assert result.loss == pytest.approx(float(arrays["loss"]), rel=TOLERANCE)
     table = np.zeros_like(parameters.embedding)
-    table[result.embedding.tokens] = result.embedding.values
+    table[result.embedding.ids] = result.embedding.values
     assert_close(table, arrays["grad.embedding.weight"], TOLERANCE, "embedding")
     assert_close(result.dense.named["dense.w"], arrays["grad.dense.weight"].T, TOLERANCE)
     assert_close(result.dense.named["dense.b"], arrays["grad.dense.bias"], TOLERANCE)

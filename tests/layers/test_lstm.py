@@ -36,7 +36,7 @@ class Layer:
         self.k, self.precision = k, precision
         self.work = Workspace(dtype) if work is None else work
         self.batch = packed_batch(lengths)
-        n, tokens = self.batch.n_documents, self.batch.n_tokens
+        n, tokens = self.batch.n_sequences, self.batch.n_tokens
         self.weights = [
             {
                 "w_x": draw(INPUTS, 4 * HIDDEN),
@@ -64,7 +64,7 @@ class Layer:
 
     def final_states(self, cache):
         """Final h and c of each direction, shape (directions, n, hidden)."""
-        every = np.arange(self.batch.n_documents)
+        every = np.arange(self.batch.n_sequences)
         ends = [self.batch.starts[self.batch.lengths - 1] + every, every]
         h = [cache.out[ends[d], d * HIDDEN : (d + 1) * HIDDEN] for d in range(len(self.packed))]
         c = [cache.c[d][ends[d]] for d in range(len(self.packed))]

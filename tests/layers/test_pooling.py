@@ -47,7 +47,7 @@ def test_forward(k, directions, mode):
 def test_gradients(k, directions, mode):
     batch = packed_batch(LENGTHS)
     h = draw(batch.n_tokens, directions * HIDDEN)
-    d_pooled = draw(batch.n_documents, pooling.width(mode, h.shape[1]))
+    d_pooled = draw(batch.n_sequences, pooling.width(mode, h.shape[1]))
     work = Workspace(np.float64)
 
     def loss():

@@ -1,8 +1,11 @@
 """Old files are brought up to date when they are read."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import fastlstm
 from fastlstm.core.errors import ModelFormatError
 from fastlstm.persist import migrations
 from fastlstm.persist.container import read_container, write_container
@@ -16,6 +19,7 @@ def test_steps_run_in_order_from_the_version_of_the_file(tmp_path, monkeypatch):
         return arrays, {"steps": [*metadata["steps"], 2]}
 
     path = tmp_path / "model.fastlstm"
+    monkeypatch.setattr(migrations, "CURRENT_VERSION", 1)
     write_container(path, {"bias": np.array([1.0, 2.0])}, {"steps": []})
     written = path.read_bytes()
 
@@ -45,7 +49,34 @@ def test_every_old_version_has_its_step():
     assert sorted(migrations.MIGRATIONS) == list(range(1, migrations.CURRENT_VERSION))
 
 
-@pytest.mark.parametrize("version", [-1, 0, 2])
+@pytest.mark.parametrize("version", [-1, 0, 3])
 def test_migrate_refuses_an_unknown_version(version):
     with pytest.raises(ModelFormatError, match=f"version {version}"):
         migrations.migrate({}, {}, version)
+
+
+# Files that version 0.1.0 wrote, before n-grams, and what it predicted with them.
+OLD = Path(__file__).parent
+TEXTS = ["great film", "a dull day at all", ""]
+PROBABILITIES = [[0.49661063, 0.50338937], [0.51170701, 0.48829299], [0.5, 0.5]]
+IDS = [[2, 3, 0], [4, 4, 3]]
+PROBABILITIES_OF_IDS = [[0.49824372, 0.50175628], [0.50507386, 0.49492614]]
+
+
+@pytest.mark.parametrize("read", [fastlstm.load, fastlstm.Predictor])
+def test_a_text_model_of_version_1_predicts_as_it_did(read):
+    model = read(OLD / "text_version_1.fastlstm")
+    assert model.predict_proba(TEXTS) == pytest.approx(np.array(PROBABILITIES), abs=1e-6)
+
+
+def test_a_model_of_ids_of_version_1_predicts_as_it_did():
+    model = fastlstm.load(OLD / "ids_version_1.fastlstm")
+    expected = np.array(PROBABILITIES_OF_IDS)
+    assert model.predict_proba(IDS) == pytest.approx(expected, abs=1e-6)
+    assert (model.ngrams, model.segment_length, model.word_vectors) == (1, None, None)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"config": None, "settings": {}}, {"config": {}}])
+def test_incomplete_content_of_version_1_is_refused(metadata):
+    with pytest.raises(ModelFormatError, match="incomplete"):
+        migrations.migrate({}, metadata, 1)

@@ -286,6 +286,18 @@ INCONSISTENT = {
     "other_size": (put("config", "hidden_size", 5), "weights 'lstm.0.forward.w_x' are"),
     "more_layers": (put("config", "num_layers", 2), "unexpected weights.*lstm.1"),
     "one_way": (put("config", "bidirectional", False), "unexpected weights.*reverse"),
+    "no_ngrams": (lambda arrays, _: arrays.pop("ngrams"), r"unexpected weights \['ngrams'\]"),
+    "some_ngrams": (
+        put_array("ngrams", lambda a: np.array([[2, 3]], np.int32)), r"n-grams are int32 \(1, 2\)",
+    ),
+    "float_ngrams": (put_array("ngrams", lambda a: a.astype(np.float32)), "n-grams are float32"),
+    "ngrams_out_of_order": (
+        lambda arrays, metadata: (
+            metadata["config"].update(n_ngrams=1),
+            arrays.update(ngrams=np.array([[0, 3]], np.int32)),
+        ),
+        "n-grams from number 0",
+    ),
     # configuration
     "no_config": (drop("config"), "inconsistent: 'config'"),
     "config_none": (put("config", None), "inconsistent"),

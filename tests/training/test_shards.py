@@ -47,7 +47,7 @@ def run_engine(k, n_threads, dtype=np.float32, rng=None, n=45, precision="float3
         "loss": np.array(result.loss),
         "squared_norm": np.array(result.squared_norm),
         "dense": result.dense.flat.copy(),
-        "tokens": result.embedding.tokens.copy(),
+        "tokens": result.embedding.ids.copy(),
         "values": result.embedding.values.copy(),
         "counts": np.array([result.correct, result.n_tokens]),
     }
@@ -119,7 +119,7 @@ def test_shards_sum_to_one_unsharded_pass(k, n, dtype, tolerance):
     packed = network.pack_model(k, CONFIG, parameters, training=True)
     data, work = labelled(n=n), Workspace(dtype)
     batch = pack(k, data.sequences, np.arange(n))
-    logits, state = network.forward(k, work, CONFIG, parameters.embedding, packed, batch)
+    logits, state = network.forward(k, work, CONFIG, parameters.table, packed, batch)
     y, weight = data.y[batch.rows], data.weight[batch.rows] / data.weight.sum()
     p = np.exp(logits.astype(np.float64))
     p /= p.sum(axis=1, keepdims=True)
@@ -133,7 +133,7 @@ def test_shards_sum_to_one_unsharded_pass(k, n, dtype, tolerance):
     assert_close(result["dense"], whole.flat, tolerance)
     tables = np.zeros((2, CONFIG.vocabulary_size, CONFIG.embedding_dim))
     tables[0][result["tokens"]] = result["values"]
-    tables[1][of_embedding.tokens] = of_embedding.values
+    tables[1][of_embedding.ids] = of_embedding.values
     assert_close(*tables, tolerance)
     loss = -np.sum(weight * np.log((p * one_hot).sum(axis=1)))
     assert result["loss"] == pytest.approx(loss, rel=max(tolerance, 1e-12))

@@ -1,0 +1,150 @@
+"""Runs of tokens that have ids of their own.
+
+An n-gram is known by its first token and its parent, which is the n-gram of all tokens
+but the first. Whoever knows an n-gram knows its parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fastlstm.core.records import UNK_ID, TokenSequences
+
+
+class NGrams:
+    """Ids of n-grams, behind those of single tokens.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Ids of single tokens are below it; n-gram ``i`` has the id ``n_tokens + i``.
+    pairs : int32 array, shape (n_ngrams, 2)
+        First token and parent of each n-gram: the shortest first, those of one
+        length in rising order. Unknown tokens are part of no n-gram.
+
+    Raises
+    ------
+    ValueError
+        If the pairs are not in that order, or name an id that does not come before.
+    """
+
+    def __init__(self, n_tokens: int, pairs: np.ndarray) -> None:
+        self.n_tokens = n_tokens
+        self.pairs = np.ascontiguousarray(pairs, dtype=np.int32).reshape(-1, 2)
+        left, parents = self.pairs.T
+        self._keys = []  # of each length, rising
+        begin, oldest, newest = 0, UNK_ID + 1, n_tokens
+        while begin < len(self.pairs):
+            # Parents of one length have ids in [oldest, newest).
+            end = begin + _leading(parents[begin:] < newest)
+            keys = _key(left[begin:end], parents[begin:end])
+            if (
+                end == begin
+                or parents[begin:end].min() < oldest
+                or not (UNK_ID < left[begin:end].min() <= left[begin:end].max() < n_tokens)
+                or not (keys[:-1] < keys[1:]).all()
+            ):
+                raise ValueError(f"the n-grams from number {begin} on are not in their order")
+            self._keys.append(keys)
+            begin, oldest, newest = end, newest, n_tokens + end
+
+    @classmethod
+    def learn(
+        cls,
+        sequences: TokenSequences,
+        n_tokens: int,
+        longest: int = 2,
+        min_count: int = 2,
+        max_features: int | None = None,
+    ) -> NGrams:
+        """The most frequent n-grams of documents.
+
+        Parameters
+        ----------
+        sequences : TokenSequences
+        n_tokens : int
+        longest : int
+            Tokens of the longest n-grams.
+        min_count : int
+            Occurrences at least.
+        max_features : int or None
+            N-grams of each length at most.
+        """
+        pairs = [np.empty((0, 2), dtype=np.int32)]
+        places, parents, n_ids = np.arange(len(sequences.ids)), sequences.ids, n_tokens
+        for n in range(2, longest + 1):
+            places, keys = _candidates(sequences, places, parents, n)
+            found, counts = np.unique(keys, return_counts=True)
+            often = np.flatnonzero(counts >= min_count)
+            if max_features is not None and len(often) > max_features:
+                often = often[np.argsort(-counts[often], kind="stable")[:max_features]]
+                often.sort()
+            found = found[often]
+            places, parents = _known(places, keys, found, n_ids)
+            pairs.append(np.stack([found >> 32, found & 0xFFFFFFFF], axis=1).astype(np.int32))
+            n_ids += len(found)
+        return cls(n_tokens, np.concatenate(pairs))
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def parents(self) -> np.ndarray:
+        """Id of each n-gram's parent, int32, shape (n_ngrams,)."""
+        return np.ascontiguousarray(self.pairs[:, 1])
+
+    def occurrences(self, sequences: TokenSequences) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """For each length from 2 on, where such n-grams end and their ids.
+
+        Yields
+        ------
+        places : int64 array, shape (count,)
+            Positions in ``sequences.ids``, rising.
+        ids : int32 array, shape (count,)
+        """
+        places, parents, n_ids = np.arange(len(sequences.ids)), sequences.ids, self.n_tokens
+        for n, known in enumerate(self._keys, start=2):
+            places, keys = _candidates(sequences, places, parents, n)
+            places, parents = _known(places, keys, known, n_ids)
+            yield places, parents
+            n_ids += len(known)
+
+    def longest(self, sequences: TokenSequences) -> TokenSequences:
+        """Each position with the id of the longest n-gram that ends there."""
+        if not len(self):
+            return sequences
+        ids = sequences.ids.copy()
+        for places, found in self.occurrences(sequences):
+            ids[places] = found
+        return sequences._replace(ids=ids)
+
+
+def _key(left, parents):
+    return left.astype(np.int64) << 32 | parents
+
+
+def _leading(flags) -> int:
+    """How many flags are set before the first that is not."""
+    return len(flags) if flags.all() else int(np.argmin(flags))
+
+
+def _candidates(sequences, places, parents, n):
+    """Of the places where an n-gram's parent ends, those that have one token more before it."""
+    before = places - (n - 1)
+    starts = np.repeat(sequences.offsets[:-1], sequences.lengths)
+    inside = before >= starts[places]
+    places, before, parents = places[inside], before[inside], parents[inside]
+    left = sequences.ids[before]
+    fit = (left > UNK_ID) & (parents > UNK_ID)
+    return places[fit], _key(left[fit], parents[fit])
+
+
+def _known(places, keys, known, first_id):
+    """The places whose key is known, and the ids."""
+    if not len(known):
+        return places[:0], np.empty(0, dtype=np.int32)
+    index = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    hit = known[index] == keys
+    return places[hit], (first_id + index[hit]).astype(np.int32)
