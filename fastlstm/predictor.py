@@ -13,6 +13,7 @@ from fastlstm.kernels.registry import load_backend
 from fastlstm.losses import predicted_class, probabilities
 from fastlstm.model import Network
 from fastlstm.persist.model_file import read_model
+from fastlstm.scoring import Blend, Encoded, Scorer
 from fastlstm.text.documents import check_documents
 
 
@@ -64,15 +65,18 @@ class Predictor:
     def _attach_network(self) -> None:
         saved = self._saved
         k = load_backend(self._backend)
-        self._network = Network(k, saved.config, saved.parameters, self._precision)
+        self._scorer = Scorer(
+            Network(k, saved.config, saved.parameters, self._precision), saved.ngrams, saved.wide,
+            saved.blend or Blend.of_network(saved.config.n_outputs), saved.class_prior,
+        )  # fmt: skip
 
     def _logits(self, X) -> np.ndarray:
         texts, _ = check_documents(X, missing=self._saved.missing)
-        tokens: TokenSequences = self._saved.encoder.transform(texts)
-        sequences = self._saved.ngrams.longest(tokens)
+        whole: TokenSequences = self._saved.encoder.read(texts)
+        encoded = Encoded(self._saved.encoder.shorten(whole), whole)
         self.n_truncated_ = self._saved.encoder.n_truncated_
         n_threads = effective_n_jobs(self._n_jobs)
-        return self._network.logits(sequences, self._saved.class_prior, n_threads)
+        return self._scorer.logits(encoded, n_threads)
 
     def predict_proba(self, X) -> np.ndarray:
         """Class probabilities, float64, shape (n_documents, n_classes)."""
@@ -84,7 +88,7 @@ class Predictor:
         return self.classes_[indices]
 
     def __getstate__(self):
-        return {name: value for name, value in self.__dict__.items() if name != "_network"}
+        return {name: value for name, value in self.__dict__.items() if name != "_scorer"}
 
     def __setstate__(self, state):
         self.__dict__.update(state)

@@ -385,6 +385,7 @@ TEXT_PARAMETERS = {
     "truncation": CHOICE,
     "missing": CHOICE,
 }
+WIDE_PARAMETERS = {"wide": ["", "other", 3]}
 TRAINING_PARAMETERS = {
     "embedding_dim": COUNT,
     "hidden_size": COUNT,
@@ -421,7 +422,11 @@ TRAINING_PARAMETERS = {
     "precision": ["float64", 32, None],
 }
 ESTIMATORS = {
-    LSTMSentimentClassifier: ({**TEXT_PARAMETERS, **TRAINING_PARAMETERS}, TEXTS, LABELS),
+    LSTMSentimentClassifier: (
+        {**TEXT_PARAMETERS, **WIDE_PARAMETERS, **TRAINING_PARAMETERS},
+        TEXTS,
+        LABELS,
+    ),
     LSTMClassifier: (
         {**TRAINING_PARAMETERS, "vocabulary_size": [0, -1, 1.5, "all"]},
         IDS,

@@ -26,11 +26,14 @@ LAYERS = {
     "losses": {"core"},
     "optim": {"core"},
     "model": {"layers", "data", "kernels", "core"},
-    "persist": {"model", "text", "core"},
-    "predictor": {"persist", "model", "text", "kernels", "losses", "core"},
+    "wide": {"text", "core"},
+    "scoring": {"model", "wide", "text", "core"},
+    "persist": {"scoring", "model", "wide", "text", "core"},
+    "predictor": {"persist", "scoring", "model", "text", "kernels", "losses", "core"},
     "training": {"model", "losses", "optim", "data", "layers", "kernels", "core"},
     "estimator": {
-        "training", "persist", "data", "text", "model", "losses", "optim", "kernels", "core",
+        "training", "persist", "scoring", "wide", "data", "text", "model", "losses", "optim",
+        "kernels", "core",
     },
     "__main__": {"cli"},
     "cli": {

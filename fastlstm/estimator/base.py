@@ -30,6 +30,7 @@ from fastlstm.kernels.registry import load_backend, why
 from fastlstm.losses import predicted_class, probabilities
 from fastlstm.model import ModelConfig, Network, init_parameters
 from fastlstm.optim.schedules import SCHEDULES
+from fastlstm.scoring import Blend, Encoded, Scorer
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.callbacks import ProgressBar
 from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
@@ -74,10 +75,14 @@ def _all_or_nothing(method):
 class BaseLSTM(ClassifierMixin, BaseEstimator):
     """An LSTM classifier over token sequences; subclasses turn X into them.
 
-    Subclasses offer ``_encode_for_fit(X, y, first)``, which gives TokenSequences and
-    checked labels, ``_encode(X, name)``, which gives TokenSequences, and
-    ``_n_tokens()``, the size of the vocabulary.
+    Subclasses offer ``_encode_for_fit(X, y, first)``, which gives Encoded documents and
+    checked labels, ``_encode(X, name)``, which gives Encoded documents, and
+    ``_n_tokens()``, the tokens that the network knows. ``_fit_wide`` may add a part
+    beside the network.
     """
+
+    wide_ = None
+    _needs_held_out = False  # whether documents are held out without early stopping, too
 
     _parameter_constraints = {
         "embedding_dim": [Interval(numbers.Integral, 1, None, closed="left")],
@@ -153,10 +158,11 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         """
         self._validate_params()
         going_on = self.warm_start and hasattr(self, "parameters_")
-        sequences, labels = self._read_for_fit(X, y, first=not going_on)
+        encoded, labels = self._read_for_fit(X, y, first=not going_on)
+        sequences = encoded.sequences
         classes, indices = encode_labels(labels, self.classes_ if going_on else None)
         weight = check_weights(sample_weight, sequences.n_documents)
-        given = self._given_validation(X_val, y_val, classes)
+        given, given_encoded = self._given_validation(X_val, y_val, classes)
         seed = check_random_state(self.random_state).randint(_MAX_SEED)
         self.classes_ = classes
         self.class_count_ = np.bincount(indices, weights=weight, minlength=len(classes))
@@ -164,13 +170,17 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         state = self._start(seed, sequences, parameters=self.parameters_ if going_on else None)
         weight = weight * class_weights(self.class_weight, classes, indices)
         data = LabelledSequences(self.ngrams_.longest(sequences), indices, weight)
-        train, valid = self._hold_out(data, given, seed)
+        train, valid, held_out = self._hold_out(data, given, seed)
         self._train(
             state, train, valid, self._n_epochs(train), unknown_share=_UNKNOWN_SHARE,
             average_decay=self.average_decay,
         )  # fmt: skip
+        self._fit_wide(encoded.whole, data, valid, held_out, given_encoded, seed)
         self._state = None  # partial_fit goes on from these weights
         return self
+
+    def _fit_wide(self, whole, data, valid, held_out, given, seed) -> None:
+        """Fit what stands beside the network: here nothing."""
 
     @_all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -195,8 +205,14 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
                 "class_weight='balanced' is not supported for partial_fit, which sees a part of "
                 "the documents at a time. Pass a dict of weights instead."
             )
+        if self._needs_held_out:
+            raise ValueError(
+                "wide='nb' is not supported for partial_fit, which sees a part of the documents "
+                "at a time. Set wide=None."
+            )
         first = not hasattr(self, "parameters_")
-        sequences, labels = self._read_for_fit(X, y, first=first)
+        encoded, labels = self._read_for_fit(X, y, first=first)
+        sequences = encoded.sequences
         known = None if first else self.classes_
         if classes is not None:
             given = check_classes(classes)
@@ -224,45 +240,45 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
 
     def _read_for_fit(self, X, y, *, first):
         """Token ids and checked labels; the first time, tokens and n-grams are learned."""
-        sequences, labels = self._encode_for_fit(X, y, first=first)
+        encoded, labels = self._encode_for_fit(X, y, first=first)
         if first:
             self.ngrams_ = NGrams.learn(
-                sequences, self._n_tokens(), int(self.ngrams), max_features=self.max_ngrams
-            )
-        return sequences, labels
-
-    def _read(self, X, name="X"):
-        return self.ngrams_.longest(self._encode(X, name=name))
+                encoded.sequences, self._n_tokens(), int(self.ngrams),
+                max_features=self.max_ngrams,
+            )  # fmt: skip
+        return encoded, labels
 
     def _given_validation(self, X_val, y_val, classes):
         if X_val is None and y_val is None:
-            return None
+            return None, None
         if X_val is None or y_val is None:
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"{missing} is missing: pass X_val and y_val together, or neither.")
-        sequences = self._read(X_val, name="X_val")
+        encoded: Encoded = self._encode(X_val, name="X_val")
+        sequences = self.ngrams_.longest(encoded.sequences)
         labels = check_labels(y_val, name="y_val")
         check_consistent_length(sequences.lengths, labels)
         _, indices = encode_labels(labels, classes, name="y_val")
         weight = class_weights(self.class_weight, classes, indices)
-        return LabelledSequences(sequences, indices, weight)
+        return LabelledSequences(sequences, indices, weight), encoded
 
     def _hold_out(self, data: LabelledSequences, given, seed):
-        """Training and validation data; the latter None where there is none."""
+        """Training and validation data, and the latter's rows; None where there are none."""
         if given is not None:
-            return data, given
-        if not self.early_stopping:
-            return data, None
+            return data, given, None
+        if not (self.early_stopping or self._needs_held_out):
+            return data, None, None
         n = len(data.y)
         if n * self.validation_fraction < max(_MIN_VALIDATION, len(self.classes_)):
-            return data, None
+            return data, None, None
         train, valid = hold_out(data.y, self.validation_fraction, seed)
         if not (len(valid) and data.weight[train].any()):
-            return data, None
-        return tuple(
+            return data, None, None
+        parts = (
             LabelledSequences(data.sequences.take(part), data.y[part], data.weight[part])
             for part in (train, valid)
         )
+        return *parts, valid
 
     def _n_epochs(self, train: LabelledSequences) -> int:
         if self.max_epochs != "auto":
@@ -358,14 +374,18 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         self.n_iter_ = len(state.history)
         self.stopped_by_ = state.stopped_by
         self.backend_, self.backend_reason_ = k.NAME, why(self.backend)
+        self.blend_ = Blend.of_network(self.config_.n_outputs)
         self._network = Network(k, self.config_, state.parameters, self.precision)
 
     # -- predicting ------------------------------------------------------------
 
     def _logits(self, X) -> np.ndarray:
         check_is_fitted(self)
-        sequences = self._read(X)
-        return self._network.logits(sequences, self.class_prior_, effective_n_jobs(self.n_jobs))
+        encoded = self._encode(X)
+        return self._scorer().logits(encoded, effective_n_jobs(self.n_jobs))
+
+    def _scorer(self) -> Scorer:
+        return Scorer(self._network, self.ngrams_, self.wide_, self.blend_, self.class_prior_)
 
     def decision_function(self, X) -> np.ndarray:
         """Logits.

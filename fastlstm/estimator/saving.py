@@ -8,6 +8,7 @@ from fastlstm.core.errors import ModelFormatError
 from fastlstm.estimator.text import LSTMSentimentClassifier
 from fastlstm.estimator.tokens import LSTMClassifier
 from fastlstm.persist.model_file import SavedModel, read_model, write_model
+from fastlstm.scoring import Blend
 
 # Fitted attributes that go into the file as JSON, and their types there.
 _FITTED = {
@@ -44,6 +45,8 @@ def save(estimator, path) -> None:
         config=estimator.config_,
         parameters=estimator.parameters_,
         ngrams=estimator.ngrams_,
+        wide=estimator.wide_,
+        blend=estimator.blend_,
         classes=estimator.classes_,
         class_prior=estimator.class_prior_,
         encoder=encoder,
@@ -85,6 +88,9 @@ def load(path):
     estimator.config_ = saved.config
     estimator.parameters_ = saved.parameters
     estimator.ngrams_ = saved.ngrams
+    if saved.wide is not None:
+        estimator.wide_ = saved.wide
+    estimator.blend_ = saved.blend or Blend.of_network(saved.config.n_outputs)
     estimator.classes_ = saved.classes
     estimator.class_prior_ = saved.class_prior
     if saved.encoder is None:

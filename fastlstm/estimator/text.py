@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numbers
 
+import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
 
+from fastlstm.core.threads import effective_n_jobs
 from fastlstm.estimator.base import BaseLSTM, warn_truncated
 from fastlstm.estimator.validation import check_labels
+from fastlstm.estimator.wide_part import fit_blend, fit_wide
+from fastlstm.scoring import Blend, Encoded
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TextEncoder
 
@@ -44,7 +48,10 @@ class TextInputMixin:
     @property
     def vocabulary_(self) -> dict[str, int]:
         """Id of each token."""
-        return self.encoder_.vocabulary_.ids
+        encoder = self.encoder_
+        if encoder.n_known_ == len(encoder.vocabulary_):
+            return encoder.vocabulary_.ids
+        return {token: i for token, i in encoder.vocabulary_.ids.items() if i < encoder.n_known_}
 
 
 class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
@@ -74,6 +81,12 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
     missing : {"error", "empty"}, default="error"
         What to do with None, NaN and pandas' NA: name the row, or score it at
         ``class_prior_``.
+    wide : {"nb"} or None, default=None
+        "nb" adds a linear part beside the network: n-grams of up to three tokens, found
+        in two documents at least, weighted by naive Bayes and logistic regression. It
+        reads whole documents. How much either part counts is fitted on documents that
+        neither was fitted on; ``validation_fraction`` of them is held out from the
+        network even without ``early_stopping``.
     embedding_dim, hidden_size, num_layers, bidirectional, pooling, dropout, \
 embedding_dropout, token_dropout, ngrams, max_ngrams, ngram_dropout, segment_length, \
 average_decay, word_vectors, optimizer, learning_rate, learning_rate_schedule, warmup_fraction, \
@@ -85,7 +98,10 @@ verbose, backend, precision
     Attributes
     ----------
     vocabulary_ : dict of str to int
-        Id of each token; 0 is padding and 1 stands for unknown tokens.
+        Id of each token that the network knows; 0 is padding, 1 stands for the others.
+    wide_ : WidePart or None
+    blend_ : Blend
+        How much the network and the wide part count.
     classes_, class_prior_, config_, parameters_, ngrams_, history_, n_iter_, stopped_by_, \
 backend_, backend_reason_
         As in :class:`LSTMClassifier`.
@@ -100,7 +116,11 @@ backend_, backend_reason_
     array(['good', 'bad'], dtype='<U4')
     """
 
-    _parameter_constraints = {**BaseLSTM._parameter_constraints, **TEXT_CONSTRAINTS}
+    _parameter_constraints = {
+        **BaseLSTM._parameter_constraints,
+        **TEXT_CONSTRAINTS,
+        "wide": [StrOptions({"nb"}), None],
+    }
 
     def __init__(
         self,
@@ -112,6 +132,7 @@ backend_, backend_reason_
         max_length=400,
         truncation="head_tail",
         missing="error",
+        wide=None,
         embedding_dim=64,
         hidden_size=64,
         num_layers=1,
@@ -153,6 +174,7 @@ backend_, backend_reason_
         self.max_length = max_length
         self.truncation = truncation
         self.missing = missing
+        self.wide = wide
         self.embedding_dim = embedding_dim
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -193,14 +215,22 @@ backend_, backend_reason_
         check_consistent_length(texts, labels)
         if first:
             self.encoder_ = make_encoder(self)
-            sequences = self.encoder_.fit(texts)
+            if self.wide:
+                whole = self.encoder_.fit_whole(texts)
+                encoded = Encoded(self.encoder_.shorten(whole), whole)
+            else:
+                encoded = Encoded(self.encoder_.fit(texts))
         else:
             self._check_same_text()
-            sequences = self.encoder_.transform(texts)
+            encoded = self._read(texts)
         encoder = self.encoder_
         self.truncated_share_ = encoder.n_truncated_ / len(texts)
         warn_truncated(encoder.n_truncated_, len(texts), encoder.tokens_lost_, self.max_length)
-        return sequences, labels
+        return encoded, labels
+
+    def _read(self, texts) -> Encoded:
+        whole = self.encoder_.read(texts)
+        return Encoded(self.encoder_.shorten(whole), whole)
 
     def _check_same_text(self):
         """Refuse to go on with a vocabulary that was learned with other parameters."""
@@ -214,7 +244,28 @@ backend_, backend_reason_
 
     def _encode(self, X, name="X"):
         texts, _ = check_documents(X, missing=self.missing, name=name)
-        return self.encoder_.transform(texts)
+        return self._read(texts)
 
     def _n_tokens(self):
-        return len(self.encoder_.vocabulary_)
+        return self.encoder_.n_known_
+
+    @property
+    def _needs_held_out(self):
+        return bool(self.wide)
+
+    def _fit_wide(self, whole, data, valid, held_out, given, seed):
+        """The linear part, and what it and the network count on documents new to both."""
+        self.wide_ = None
+        if not self.wide:
+            return
+        self.wide_, out_of_fold = fit_wide(
+            whole, len(self.encoder_.vocabulary_), data.y, data.weight, len(self.classes_),
+            seed=seed,
+        )  # fmt: skip
+        if valid is None:
+            self.blend_ = Blend(np.full(2, 0.5), np.zeros(self.config_.n_outputs))
+            return
+        of_wide = self.wide_.logits(given.whole) if held_out is None else out_of_fold[held_out]
+        n_threads = effective_n_jobs(self.n_jobs)
+        of_network = self._network.logits(valid.sequences, self.class_prior_, n_threads)
+        self.blend_ = fit_blend([of_network, of_wide], valid.y, valid.weight)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from fastlstm.core.records import UNK_ID
 from fastlstm.estimator.base import BaseLSTM
 from fastlstm.estimator.validation import check_labels, check_token_ids, strip_padding
+from fastlstm.scoring import Encoded
 
 
 class LSTMClassifier(BaseLSTM):
@@ -218,11 +219,11 @@ class LSTMClassifier(BaseLSTM):
         if first:
             largest = int(ids.max(initial=UNK_ID))
             self._vocabulary_size = self.vocabulary_size or largest + 1
-        return strip_padding(ids), labels
+        return Encoded(strip_padding(ids)), labels
 
     def _encode(self, X, name="X"):
         X = validate_data(self, X, dtype="numeric", reset=False)
-        return strip_padding(check_token_ids(X, self._n_tokens(), name=name))
+        return Encoded(strip_padding(check_token_ids(X, self._n_tokens(), name=name)))
 
     def _n_tokens(self):
         return self._vocabulary_size

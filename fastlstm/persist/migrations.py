@@ -33,15 +33,19 @@ CURRENT_VERSION = 2
 
 
 def _with_ngrams(arrays: Arrays, metadata: dict) -> tuple[Arrays, dict]:
-    """Version 1 to 2: n-grams and segments, of which there were none."""
+    """Version 1 to 2: n-grams, segments and a wide part, of which there were none."""
     try:
         config = {**metadata["config"], "n_ngrams": 0, "segment_length": 0}
         off = {"ngrams": 1, "segment_length": None, "average_decay": 0.0, "word_vectors": None}
         settings = {**off, **metadata["settings"]}
+        encoder = metadata["encoder"]
+        if encoder is not None:
+            encoder = {**encoder, "n_known": len(encoder["tokens"])}
     except (KeyError, TypeError) as error:
         raise ModelFormatError(f"the model's description is incomplete: {error}") from error
     arrays = {**arrays, "ngrams": np.zeros((0, 2), dtype=np.int32)}
-    return arrays, {**metadata, "config": config, "settings": settings}
+    new = {"config": config, "settings": settings, "encoder": encoder}
+    return arrays, {**metadata, **new, "wide": False, "blend": None}
 
 
 # From a version to the next one.

@@ -14,8 +14,10 @@ import numpy as np
 from fastlstm.core.errors import ModelFormatError
 from fastlstm.model import POOLINGS, ModelConfig, Parameters
 from fastlstm.persist.container import read_container, write_container
+from fastlstm.scoring import Blend
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.ngrams import NGrams
+from fastlstm.wide import WidePart
 
 # Integers, floats and booleans of the sizes that NumPy has everywhere, and strings.
 _LABEL_DTYPE = re.compile(r"<[iu][248]|<f[248]|<U[1-9][0-9]{0,8}|\|[iub]1|\|O")
@@ -39,6 +41,10 @@ class SavedModel:
     class_prior : float64 array, shape (n_classes,)
     encoder : TextEncoder or None
         None where the model takes token ids.
+    wide : WidePart or None
+        Only beside an encoder.
+    blend : Blend or None
+        How much each part counts; None is the network alone.
     missing : str
         "error" or "empty", for text models.
     settings : dict
@@ -53,6 +59,8 @@ class SavedModel:
     classes: np.ndarray
     class_prior: np.ndarray
     encoder: TextEncoder | None
+    wide: WidePart | None = None
+    blend: Blend | None = None
     missing: str = "error"
     settings: dict = field(default_factory=dict)
     fitted: dict = field(default_factory=dict)
@@ -75,11 +83,16 @@ def write_model(saved: SavedModel, path) -> None:
         "classes_dtype": _label_dtype(saved.classes),
         "class_prior": saved.class_prior.tolist(),
         "encoder": None if saved.encoder is None else saved.encoder.state(),
+        "wide": saved.wide is not None,
+        "blend": None if saved.blend is None else [part.tolist() for part in saved.blend],
         "missing": saved.missing,
         "settings": saved.settings,
         "fitted": saved.fitted,
     }
     arrays = {**saved.parameters.arrays(), "ngrams": saved.ngrams.pairs}
+    if saved.wide is not None:
+        arrays["wide.ngrams"] = saved.wide.ngrams.pairs
+        arrays["wide.weights"], arrays["wide.bias"] = saved.wide.weights, saved.wide.bias
     write_container(path, arrays, metadata)
 
 
@@ -94,14 +107,16 @@ def read_model(path) -> SavedModel:
     arrays, metadata = read_container(path)
     try:
         config = _config(metadata["config"])
+        of_wide = {name: arrays.pop(name) for name in _WIDE if metadata["wide"]}
         ngrams = _ngrams(config, arrays)
         parameters = _parameters(config, arrays, ngrams)
         classes = _classes(metadata)
         prior = np.array(metadata["class_prior"], dtype=np.float64)
         state = metadata["encoder"]
         encoder = None if state is None else TextEncoder.from_state(state)
+        wide = _wide(config, encoder, of_wide) if of_wide else None
         saved = SavedModel(
-            config, parameters, ngrams, classes, prior, encoder,
+            config, parameters, ngrams, classes, prior, encoder, wide, _blend(metadata["blend"]),
             metadata["missing"], dict(metadata["settings"]), dict(metadata["fitted"]),
         )  # fmt: skip
     except ModelFormatError as error:
@@ -146,6 +161,32 @@ def _ngrams(config: ModelConfig, arrays) -> NGrams:
             f"n-grams are {pairs.dtype} {pairs.shape}, not int32 {(config.n_ngrams, 2)}"
         )
     return NGrams(config.vocabulary_size - config.n_ngrams, pairs)
+
+
+_WIDE = ("wide.ngrams", "wide.weights", "wide.bias")
+
+
+def _wide(config: ModelConfig, encoder, arrays) -> WidePart:
+    if encoder is None:
+        raise ModelFormatError("a wide part needs an encoder")
+    pairs, weights, bias = (arrays[name] for name in _WIDE)
+    n_tokens = len(encoder.vocabulary_)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype != np.int32:
+        raise ModelFormatError(f"n-grams of the wide part are {pairs.dtype} {pairs.shape}")
+    shape = (config.n_outputs, n_tokens + len(pairs))
+    for name, array, wanted in (("weights", weights, shape), ("bias", bias, shape[:1])):
+        if array.shape != wanted or array.dtype != np.float32:
+            raise ModelFormatError(
+                f"wide.{name} is {array.dtype} {array.shape}, not float32 {wanted}"
+            )
+    return WidePart(NGrams(n_tokens, pairs), weights, bias)
+
+
+def _blend(values) -> Blend | None:
+    if values is None:
+        return None
+    shares, bias = (np.array(part, dtype=np.float64) for part in values)
+    return Blend(shares, bias)
 
 
 def _parameters(config: ModelConfig, arrays, ngrams: NGrams) -> Parameters:
@@ -212,8 +253,18 @@ def _check_consistent(saved: SavedModel, path) -> None:
         "class prior": saved.class_prior.shape != (n,)
         or not np.all(saved.class_prior >= 0)
         or not np.isclose(saved.class_prior.sum(), 1),
-        "vocabulary": saved.encoder is not None
-        and len(saved.encoder.vocabulary_) != saved.ngrams.n_tokens,
+        "vocabulary": saved.encoder is not None and saved.encoder.n_known_ != saved.ngrams.n_tokens,
+        "further tokens": saved.encoder is not None
+        and saved.wide is None
+        and saved.encoder.n_known_ != len(saved.encoder.vocabulary_),
+        "blend": saved.blend is not None
+        and not (
+            saved.blend.shares.shape == (1 + (saved.wide is not None),)
+            and saved.blend.bias.shape == (saved.config.n_outputs,)
+            and all(np.isfinite(part).all() for part in saved.blend)
+            and (saved.blend.shares >= 0).all()
+        ),
+        "wide part": saved.wide is not None and saved.blend is None,
         "missing": saved.missing not in ("error", "empty"),
     }
     wrong = [name for name, is_wrong in problems.items() if is_wrong]

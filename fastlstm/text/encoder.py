@@ -22,7 +22,7 @@ TRUNCATIONS = ("head", "tail", "head_tail")
 
 PARAMETERS = ("tokenizer", "lowercase", "max_features", "min_df", "max_length", "truncation")
 
-_STATE_KEYS = {*PARAMETERS, "tokens"}
+_STATE_KEYS = {*PARAMETERS, "tokens", "n_known"}
 
 
 def truncate(sequences: TokenSequences, max_length: int | None, truncation: str) -> TokenSequences:
@@ -58,6 +58,11 @@ def truncate(sequences: TokenSequences, max_length: int | None, truncation: str)
 class TextEncoder:
     """Learns a vocabulary and turns documents into token ids.
 
+    ``fit`` and ``transform`` give documents as the network reads them: cut to
+    `max_length`, and of `max_features` tokens. ``fit_whole`` and ``read`` give whole
+    documents, with ids for further tokens behind those; ``shorten`` turns these into
+    the former.
+
     Parameters
     ----------
     tokenizer : {"auto", "word", "char", "jieba"} or callable, default="auto"
@@ -77,6 +82,8 @@ class TextEncoder:
     Attributes
     ----------
     vocabulary_ : Vocabulary
+    n_known_ : int
+        Ids below it are tokens that the network knows.
     n_truncated_ : int
         Documents that were cut in the last call of `fit` or `transform`.
     tokens_lost_ : int
@@ -125,12 +132,36 @@ class TextEncoder:
         ValueError
             No token occurs in `min_df` documents.
         """
+        return self.shorten(self._learn(texts, further_min_df=None))
+
+    def fit_whole(self, texts: Sequence[str], further_min_df: int = 2) -> TokenSequences:
+        """Learn further tokens, too, and encode the documents whole.
+
+        Parameters
+        ----------
+        texts : sequence of str
+        further_min_df : int
+            Documents that hold such a token, at least.
+
+        Returns
+        -------
+        TokenSequences
+            The same as ``read(texts)``.
+
+        Raises
+        ------
+        ValueError
+            As `fit`.
+        """
+        return self._learn(texts, further_min_df)
+
+    def _learn(self, texts, further_min_df) -> TokenSequences:
         # A token that is met for the first time takes the next id.
         provisional: defaultdict[str, int] = defaultdict()
         provisional.default_factory = provisional.__len__
-        read = self._read(texts, lambda tokens: map(provisional.__getitem__, tokens))
-        # Words that are only cut off are not learned: nothing would train them.
-        ids, offsets = self._truncate(*read)
+        whole = self._read(texts, lambda tokens: map(provisional.__getitem__, tokens))
+        # Words that are only cut off are unknown to the network: nothing would train them.
+        ids, offsets = truncate(whole, self.max_length, self.truncation)
         words = list(provisional)
         counts = np.bincount(ids, minlength=len(words))
         # A token that occurs at all occurs in one document.
@@ -143,10 +174,13 @@ class TextEncoder:
             min_df=self.min_df,
             max_features=self.max_features,
         )
+        self.n_known_ = len(SPECIAL_TOKENS) + len(kept)
+        if further_min_df is not None:
+            kept = np.concatenate([kept, _further(words, whole, kept, further_min_df)])
         self.vocabulary_ = Vocabulary([words[index] for index in kept])
         final = np.full(len(words), UNK_ID, dtype=np.int32)
         final[kept] = np.arange(len(SPECIAL_TOKENS), len(self.vocabulary_))
-        return TokenSequences(final[ids], offsets)
+        return TokenSequences(final[whole.ids], whole.offsets)
 
     def transform(self, texts: Sequence[str]) -> TokenSequences:
         """Encode documents with the vocabulary that `fit` learned.
@@ -165,7 +199,26 @@ class TextEncoder:
         RuntimeError
             `fit` was not called.
         """
-        return self._truncate(*self._read(texts, self._fitted_vocabulary().lookup))
+        return self.shorten(self.read(texts))
+
+    def read(self, texts: Sequence[str]) -> TokenSequences:
+        """Encode documents whole, with all ids.
+
+        Raises
+        ------
+        RuntimeError
+            `fit` was not called.
+        """
+        return self._read(texts, self._fitted_vocabulary().lookup)
+
+    def shorten(self, whole: TokenSequences) -> TokenSequences:
+        """Whole documents as the network reads them."""
+        cut = truncate(whole, self.max_length, self.truncation)
+        self.n_truncated_ = int(np.count_nonzero(cut.lengths < whole.lengths))
+        self.tokens_lost_ = len(whole.ids) - len(cut.ids)
+        if self.n_known_ < len(self.vocabulary_):
+            cut = cut._replace(ids=np.where(cut.ids < self.n_known_, cut.ids, UNK_ID))
+        return cut
 
     def state(self) -> dict:
         """Parameters and vocabulary as a dict that JSON can hold.
@@ -184,7 +237,8 @@ class TextEncoder:
                 "token ids to LSTMClassifier"
             )
         parameters = {name: getattr(self, name) for name in PARAMETERS}
-        return {**parameters, "tokens": list(self._fitted_vocabulary().tokens)}
+        tokens = list(self._fitted_vocabulary().tokens)
+        return {**parameters, "tokens": tokens, "n_known": self.n_known_}
 
     @classmethod
     def from_state(cls, state: dict) -> TextEncoder:
@@ -202,9 +256,14 @@ class TextEncoder:
             raise ValueError(f"the encoder's state has missing or unknown keys: {different}")
         if not isinstance(state["tokenizer"], str) or not isinstance(state["tokens"], list):
             raise ValueError("the encoder's state must name its tokenizer and list its tokens")
-        parameters = {key: value for key, value in state.items() if key != "tokens"}
-        encoder = cls(**parameters)
+        encoder = cls(**{name: state[name] for name in PARAMETERS})
         encoder.vocabulary_ = Vocabulary.from_tokens(state["tokens"])
+        n_known = state["n_known"]
+        if type(n_known) is not int or not len(SPECIAL_TOKENS) <= n_known <= len(state["tokens"]):
+            raise ValueError(
+                f"the encoder's state has n_known={n_known!r}, which is no such number"
+            )
+        encoder.n_known_ = n_known
         return encoder
 
     def _fitted_vocabulary(self) -> Vocabulary:
@@ -214,21 +273,26 @@ class TextEncoder:
 
     def _read(
         self, texts: Sequence[str], lookup: Callable[[list[str]], Iterable[int]]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> TokenSequences:
         # Tokens become ids at once; strings would take many times the memory.
         ids = array("i")
         offsets = np.zeros(len(texts) + 1, dtype=np.int64)
         for row, text in enumerate(texts, 1):
             ids.extend(lookup(self._tokenize(text)))
             offsets[row] = len(ids)
-        return np.array(ids, dtype=np.int32), offsets
+        return TokenSequences(np.array(ids, dtype=np.int32), offsets)
 
-    def _truncate(self, ids: np.ndarray, offsets: np.ndarray) -> TokenSequences:
-        whole = TokenSequences(ids, offsets)
-        cut = truncate(whole, self.max_length, self.truncation)
-        self.n_truncated_ = int(np.count_nonzero(cut.lengths < whole.lengths))
-        self.tokens_lost_ = len(whole.ids) - len(cut.ids)
-        return cut
+
+def _further(words, whole, kept, min_df) -> np.ndarray:
+    """Indices of the words in ``min_df`` documents that are not kept, as `select_words`."""
+    in_documents = document_counts(whole.ids, whole.offsets, len(words))
+    in_documents[kept] = 0
+    if all(words[index] in SPECIAL_TOKENS for index in np.flatnonzero(in_documents >= min_df)):
+        return kept[:0]
+    return select_words(
+        words, np.bincount(whole.ids, minlength=len(words)), in_documents,
+        n_documents=whole.n_documents, min_df=min_df, max_features=None,
+    )  # fmt: skip
 
 
 def _check_count(name: str, value: int | None) -> int | None:

@@ -362,7 +362,7 @@ INCONSISTENT = {
     "min_df": (put("encoder", "min_df", "1"), "min_df must be an int or a float"),
     "tokens_text": (put("encoder", "tokens", "abc"), "list its tokens"),
     "tokens_number": (put("encoder", "tokens", ["<pad>", "<unk>", 3]), "token 2 is int"),
-    "tokens_short": (put("encoder", "tokens", ["<pad>", "<unk>", "a"]), "inconsistent vocabulary"),
+    "tokens_short": (put("encoder", "tokens", ["<pad>", "<unk>", "a"]), "no such number"),
     "tokens_special": (put("encoder", "tokens", ["a", "b"]), "the first two tokens"),
     "tokens_twice": (put("encoder", "tokens", ["<pad>", "<unk>", "a", "a"]), "occurs twice"),
 }  # fmt: skip

@@ -1,0 +1,93 @@
+"""A fitted model's parts together: from encoded documents to logits.
+
+The estimators and the predictor share it; it imports nothing that fits.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlstm.core.records import TokenSequences
+from fastlstm.model import Network, prior_logits
+from fastlstm.text.ngrams import NGrams
+from fastlstm.wide import WidePart
+
+
+class Encoded(NamedTuple):
+    """Documents as token ids.
+
+    Attributes
+    ----------
+    sequences : TokenSequences
+        As the network reads them.
+    whole : TokenSequences or None
+        Uncut and with further tokens, for the wide part.
+    """
+
+    sequences: TokenSequences
+    whole: TokenSequences | None = None
+
+    def take(self, rows) -> Encoded:
+        """The documents ``rows``."""
+        return Encoded(*(None if part is None else part.take(rows) for part in self))
+
+
+class Blend(NamedTuple):
+    """Logits of the whole are ``bias + sum(share * logits of the part)``, docs/maths.md, eq. (113).
+
+    Attributes
+    ----------
+    shares : float64 array, shape (n_parts,)
+        Of the network and, if there is one, the wide part; none is below 0.
+    bias : float64 array, shape (n_outputs,)
+    """
+
+    shares: np.ndarray
+    bias: np.ndarray
+
+    @classmethod
+    def of_network(cls, n_outputs: int) -> Blend:
+        """The network alone."""
+        return cls(np.ones(1), np.zeros(n_outputs))
+
+    def __call__(self, logits) -> np.ndarray:
+        """Logits of the whole, float64, shape (n_documents, n_outputs), from those of the parts."""
+        terms = [share * part for share, part in zip(self.shares, logits, strict=True)]
+        return self.bias + sum(terms)
+
+
+class Scorer(NamedTuple):
+    """The parts of a model that predicts.
+
+    Attributes
+    ----------
+    network : Network
+    ngrams : NGrams
+        Those that have vectors of their own.
+    wide : WidePart or None
+    blend : Blend
+    prior : float64 array, shape (n_classes,)
+        Probabilities of a document without a token.
+    """
+
+    network: Network
+    ngrams: NGrams
+    wide: WidePart | None
+    blend: Blend
+    prior: np.ndarray
+
+    def parts(self, encoded: Encoded, n_threads: int = 1) -> list[np.ndarray]:
+        """Logits of the network and of the wide part, each of shape (n_documents, n_outputs)."""
+        sequences = self.ngrams.longest(encoded.sequences)
+        logits = [self.network.logits(sequences, self.prior, n_threads)]
+        if self.wide is not None:
+            logits.append(self.wide.logits(encoded.whole))
+        return logits
+
+    def logits(self, encoded: Encoded, n_threads: int = 1) -> np.ndarray:
+        """Logits of the whole, float64, shape (n_documents, n_outputs)."""
+        logits = self.blend(self.parts(encoded, n_threads))
+        logits[encoded.sequences.lengths == 0] = prior_logits(self.prior)
+        return logits

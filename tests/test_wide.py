@@ -1,0 +1,148 @@
+"""The linear part: against scikit-learn's own pipeline of the same model."""
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from fastlstm import wide as module
+from fastlstm.estimator import wide_part
+from fastlstm.estimator.wide_part import fit_blend, fit_wide
+from fastlstm.losses import softmax_cross_entropy
+from fastlstm.text.encoder import TextEncoder
+from tests.helpers import assert_close
+
+WORDS = [
+    "good",
+    "bad",
+    "film",
+    "plot",
+    "not",
+    "very",
+    "dull",
+    "fine",
+    "cast",
+    "and",
+    "but",
+    "rather",
+]
+
+
+def drawn_texts(n=150, n_classes=2, seed=0):
+    """Texts whose class makes some words likelier."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, n_classes, n)
+    texts = []
+    for label in y:
+        chances = np.ones(len(WORDS))
+        chances[label::n_classes] += 0.6
+        size = rng.integers(1, 9)
+        texts.append(" ".join(rng.choice(WORDS, size, p=chances / chances.sum())))
+    return texts, y
+
+
+def encoded(texts):
+    encoder = TextEncoder(max_features=5)
+    sequences = encoder.fit_whole(texts)
+    return encoder, sequences
+
+
+def nb_lr(texts, y, weight, new, label):
+    """Logits of class ``label`` by scikit-learn's counts and regression, from eq. (112)."""
+    vectorizer = CountVectorizer(
+        token_pattern=r"\w+", ngram_range=(1, 3), min_df=2, binary=True, vocabulary=None
+    )
+    return vectorizer, *_fit(vectorizer.fit_transform(texts), y == label, weight), new
+
+
+def _fit(X, target, weight):
+    X = X.toarray().astype(float)
+    p, q = 1 + weight[target] @ X[target], 1 + weight[~target] @ X[~target]
+    ratio = np.log(p / p.sum()) - np.log(q / q.sum())
+    model = LogisticRegression(C=wide_part.PENALTY_C, solver="liblinear", dual=True, tol=1e-10,
+                               max_iter=100_000, random_state=0)  # fmt: skip
+    model.fit(X * ratio, target, sample_weight=weight)
+    return model.coef_[0] * ratio, model.intercept_[0]
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("at_once", [7, 1 << 21])
+def test_logits_are_those_of_scikit_learn(n_classes, at_once, monkeypatch):
+    monkeypatch.setattr(module, "_TOKENS_AT_ONCE", at_once)
+    texts, y = drawn_texts(n_classes=n_classes)
+    new, _ = drawn_texts(60, n_classes, seed=1)
+    new += ["", "unheard of", "good good good"]
+    weight = np.random.default_rng(2).uniform(0.5, 2, len(y))
+    encoder, sequences = encoded(texts)
+    wide, _ = fit_wide(sequences, len(encoder.vocabulary_), y, weight, n_classes)
+    found = wide.logits(encoder.read(new))
+    for column, label in enumerate([1] if n_classes == 2 else range(3)):
+        vectorizer, coefficients, constant, _ = nb_lr(texts, y, weight, new, label)
+        expected = vectorizer.transform(new).toarray() @ coefficients + constant
+        assert_close(found[:, column], expected, 2e-3)  # liblinear stops at a tolerance
+    assert found[-3].tolist() == found[-2].tolist() == wide.bias.tolist()
+
+
+def test_out_of_fold_logits_do_not_see_the_document(monkeypatch):
+    """Labels of a fold change the logits of the others, never its own."""
+    texts, y = drawn_texts(200)
+    encoder, sequences = encoded(texts)
+    ones, n_tokens = np.ones(len(y)), len(encoder.vocabulary_)
+    rows = np.arange(200)
+    folds = [(np.setdiff1d(rows, rows[i::4]), rows[i::4]) for i in range(4)]
+    monkeypatch.setattr(wide_part, "_folds", lambda *_: folds)
+    _, before = fit_wide(sequences, n_tokens, y, ones, 2)
+    for rest, test in folds:
+        flipped = y.copy()
+        flipped[test] = 1 - y[test]
+        _, after = fit_wide(sequences, n_tokens, flipped, ones, 2)
+        assert np.array_equal(after[test], before[test])
+        assert (after[rest] != before[rest]).mean() > 0.9
+
+
+def test_every_document_is_in_one_fold():
+    _, y = drawn_texts(203, 3)
+    folds = wide_part._folds(y, 5, 0)
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(203))
+
+
+def test_degenerate_data():
+    encoder, sequences = encoded(["good film", "bad plot", "dull"])
+    n_tokens = len(encoder.vocabulary_)
+    wide, out_of_fold = fit_wide(sequences, n_tokens, np.array([0, 1, 1]), np.ones(3), 2)
+    assert np.isfinite(wide.weights).all()
+    assert not out_of_fold.any()  # a class of one document cannot be left out
+    assert wide.logits(sequences) == pytest.approx(np.full((3, 1), np.log(2)), abs=1e-5)
+
+
+def test_blend_has_the_least_cross_entropy():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 4000)
+    truth = rng.standard_normal((4000, 3)) + 2 * np.eye(3)[y]
+    parts = [2 * truth + rng.standard_normal((4000, 3)), rng.standard_normal((4000, 3))]
+    weight = rng.uniform(0.5, 2, 4000)
+    blend = fit_blend(parts, y, weight)
+
+    def loss(shares, bias):
+        logits = bias + shares[0] * parts[0] + shares[1] * parts[1]
+        return softmax_cross_entropy(logits, y, weight / weight.sum())[0]
+
+    least = loss(*blend)
+    assert blend.shares[0] > 0.5
+    assert 0 <= blend.shares[1] < 0.1
+    for number in range(2):
+        for step in (-0.05, 0.05):
+            shares = blend.shares.copy()
+            shares[number] = max(0, shares[number] + step)
+            assert loss(shares, blend.bias) >= least - 1e-6
+    assert loss(blend.shares, blend.bias + [0.1, 0, 0]) > least
+
+
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+def test_one_part_without_bias_finds_the_temperature(temperature):
+    rng = np.random.default_rng(1)
+    logits = 2 * rng.standard_normal((20_000, 1))
+    y = (rng.random(20_000) < 1 / (1 + np.exp(-logits[:, 0]))).astype(np.int64)
+    blend = fit_blend([temperature * logits], y, np.ones(len(y)), with_bias=False)
+    assert 1 / blend.shares[0] == pytest.approx(temperature, rel=0.05)
+    assert not blend.bias.any()
