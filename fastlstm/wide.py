@@ -14,9 +14,10 @@ import numpy as np
 
 from fastlstm.core.records import UNK_ID, TokenSequences
 from fastlstm.text.ngrams import NGrams
+from fastlstm.text.vocabulary import sorted_distinct
 
 # Tokens whose n-grams are sorted at once.
-_TOKENS_AT_ONCE = 1 << 21
+TOKENS_AT_ONCE = 1 << 21
 
 
 class WidePart(NamedTuple):
@@ -37,24 +38,13 @@ class WidePart(NamedTuple):
     def logits(self, sequences: TokenSequences) -> np.ndarray:
         """Logits, float32, shape (n_documents, n_outputs); one column stands for two classes."""
         out = np.empty((sequences.n_documents, len(self.bias)), dtype=np.float32)
-        for first, part in parts(sequences):
+        for first, part in sequences.runs(TOKENS_AT_ONCE):
             documents, ids = features(self.ngrams, part)
             for output, weights in enumerate(self.weights):
                 out[first : first + part.n_documents, output] = self.bias[output] + np.bincount(
                     documents, weights=weights[ids], minlength=part.n_documents
                 )
         return out
-
-
-def parts(sequences: TokenSequences):
-    """Runs of whole documents, each with the number of its first one."""
-    offsets, first = sequences.offsets, 0
-    while first < sequences.n_documents:
-        limit = offsets[first] + _TOKENS_AT_ONCE
-        last = max(first + 1, int(np.searchsorted(offsets, limit, side="right")) - 1)
-        ids = sequences.ids[offsets[first] : offsets[last]]
-        yield first, TokenSequences(ids, offsets[first : last + 1] - offsets[first])
-        first = last
 
 
 def features(ngrams: NGrams, sequences: TokenSequences):
@@ -71,9 +61,5 @@ def features(ngrams: NGrams, sequences: TokenSequences):
     known = np.flatnonzero(sequences.ids > UNK_ID)
     pairs = [document[known] << 32 | sequences.ids[known]]
     pairs += [document[places] << 32 | ids for places, ids in ngrams.occurrences(sequences)]
-    pairs = np.concatenate(pairs)
-    pairs.sort()
-    new = np.ones(len(pairs), dtype=bool)
-    np.not_equal(pairs[1:], pairs[:-1], out=new[1:])
-    pairs = pairs[new]
+    pairs = sorted_distinct(np.concatenate(pairs))
     return pairs >> 32, pairs & 0xFFFFFFFF

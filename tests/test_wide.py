@@ -68,7 +68,8 @@ def _fit(X, target, weight):
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("at_once", [7, 1 << 21])
 def test_logits_are_those_of_scikit_learn(n_classes, at_once, monkeypatch):
-    monkeypatch.setattr(module, "_TOKENS_AT_ONCE", at_once)
+    monkeypatch.setattr(module, "TOKENS_AT_ONCE", at_once)
+    monkeypatch.setattr(wide_part, "TOKENS_AT_ONCE", at_once)
     texts, y = drawn_texts(n_classes=n_classes)
     new, _ = drawn_texts(60, n_classes, seed=1)
     new += ["", "unheard of", "good good good"]

@@ -5,6 +5,7 @@ Axis order is part of each record's contract and is stated with it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -55,6 +56,24 @@ class TokenSequences(NamedTuple):
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         source = np.repeat(self.offsets[:-1][rows], lengths) + within
         return TokenSequences(self.ids[source], offsets)
+
+    def runs(self, n_tokens: int) -> Iterator[tuple[int, TokenSequences]]:
+        """Whole documents in their order, about ``n_tokens`` tokens at a time, as views.
+
+        Yields
+        ------
+        first : int
+            Number of the first document.
+        part : TokenSequences
+            It and those that follow; at least one.
+        """
+        first = 0
+        while first < self.n_documents:
+            limit = self.offsets[first] + n_tokens
+            last = max(first + 1, int(np.searchsorted(self.offsets, limit, side="right")) - 1)
+            ids = self.ids[self.offsets[first] : self.offsets[last]]
+            yield first, TokenSequences(ids, self.offsets[first : last + 1] - self.offsets[first])
+            first = last
 
 
 class Segments(NamedTuple):

@@ -12,7 +12,7 @@ from fastlstm.core.records import TokenSequences
 from fastlstm.losses import loss_for
 from fastlstm.scoring import Blend
 from fastlstm.text.ngrams import NGrams
-from fastlstm.wide import WidePart, features, parts
+from fastlstm.wide import TOKENS_AT_ONCE, WidePart, features
 
 # Tokens of the longest n-gram, documents that hold one at least, inverse strength of the
 # penalty, and folds: chosen on development splits of English and Chinese reviews.
@@ -83,11 +83,12 @@ def _folds(y, n_folds, seed):
 
 
 def _matrix(ngrams, sequences):
-    found = [features(ngrams, part) for _, part in parts(sequences)]
+    runs = [part for _, part in sequences.runs(TOKENS_AT_ONCE)]
+    found = [features(ngrams, part) for part in runs]
     counts = np.concatenate(
         [
             np.bincount(documents, minlength=part.n_documents)
-            for (documents, _), (_, part) in zip(found, parts(sequences), strict=True)
+            for (documents, _), part in zip(found, runs, strict=True)
         ]
     )
     indices = np.concatenate([ids for _, ids in found]).astype(np.int32)

@@ -161,15 +161,15 @@ class TextEncoder:
         provisional.default_factory = provisional.__len__
         whole = self._read(texts, lambda tokens: map(provisional.__getitem__, tokens))
         # Words that are only cut off are unknown to the network: nothing would train them.
-        ids, offsets = truncate(whole, self.max_length, self.truncation)
+        cut = truncate(whole, self.max_length, self.truncation)
         words = list(provisional)
-        counts = np.bincount(ids, minlength=len(words))
+        counts = np.bincount(cut.ids, minlength=len(words))
         # A token that occurs at all occurs in one document.
         needs_documents = self.min_df != 1 or not isinstance(self.min_df, Integral)
         kept = select_words(
             words,
             counts,
-            document_counts(ids, offsets, len(words)) if needs_documents else counts,
+            document_counts(cut, len(words)) if needs_documents else counts,
             n_documents=len(texts),
             min_df=self.min_df,
             max_features=self.max_features,
@@ -285,7 +285,7 @@ class TextEncoder:
 
 def _further(words, whole, kept, min_df) -> np.ndarray:
     """Indices of the words in ``min_df`` documents that are not kept, as `select_words`."""
-    in_documents = document_counts(whole.ids, whole.offsets, len(words))
+    in_documents = document_counts(whole, len(words))
     in_documents[kept] = 0
     if all(words[index] in SPECIAL_TOKENS for index in np.flatnonzero(in_documents >= min_df)):
         return kept[:0]

@@ -7,7 +7,7 @@ from itertools import repeat
 
 import numpy as np
 
-from fastlstm.core.records import PAD_ID, UNK_ID
+from fastlstm.core.records import PAD_ID, UNK_ID, TokenSequences
 
 PAD_TOKEN = "<pad>"
 UNK_TOKEN = "<unk>"
@@ -100,14 +100,12 @@ class Vocabulary:
         return np.fromiter(self.lookup(tokens), dtype=np.int32, count=len(tokens))
 
 
-def document_counts(ids: np.ndarray, offsets: np.ndarray, n_ids: int) -> np.ndarray:
+def document_counts(sequences: TokenSequences, n_ids: int) -> np.ndarray:
     """Number of documents that hold each id.
 
     Parameters
     ----------
-    ids : ndarray of int32, shape (n_tokens,)
-    offsets : ndarray of int64, shape (n_documents + 1,)
-        As in `fastlstm.core.records.TokenSequences`.
+    sequences : TokenSequences
     n_ids : int
         Every id is below it.
 
@@ -116,22 +114,20 @@ def document_counts(ids: np.ndarray, offsets: np.ndarray, n_ids: int) -> np.ndar
     ndarray of int64, shape (n_ids,)
     """
     counts = np.zeros(n_ids, dtype=np.int64)
-    n_documents = len(offsets) - 1
-    first = 0
-    while first < n_documents:
-        limit = offsets[first] + _PAIRS_AT_ONCE
-        last = max(first + 1, int(np.searchsorted(offsets, limit, side="right")) - 1)
-        document = np.repeat(
-            np.arange(last - first, dtype=np.int64), np.diff(offsets[first : last + 1])
-        )
-        pairs = (document << 32) | ids[offsets[first] : offsets[last]]
-        # np.unique may hash integers, which is much slower than this sort.
-        pairs.sort()
-        new = np.ones(len(pairs), dtype=bool)
-        np.not_equal(pairs[1:], pairs[:-1], out=new[1:])
-        counts += np.bincount(pairs[new] & 0xFFFFFFFF, minlength=n_ids)
-        first = last
+    for _, part in sequences.runs(_PAIRS_AT_ONCE):
+        document = np.repeat(np.arange(part.n_documents), part.lengths)
+        pairs = sorted_distinct(document << 32 | part.ids)
+        counts += np.bincount(pairs & 0xFFFFFFFF, minlength=n_ids)
     return counts
+
+
+def sorted_distinct(numbers: np.ndarray) -> np.ndarray:
+    """The distinct numbers in rising order; ``numbers`` is sorted in place."""
+    # np.unique may hash integers, which is much slower than this sort.
+    numbers.sort()
+    new = np.ones(len(numbers), dtype=bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=new[1:])
+    return numbers[new]
 
 
 def select_words(

@@ -75,7 +75,7 @@ def skip_gram(
     scratch = aligned_empty((options.negatives + 1, width + 1), np.float32)
     done, work = 0, max(1, options.epochs * len(sequences.ids))
     for _ in range(options.epochs):
-        for part in _parts(sequences):
+        for _, part in sequences.runs(_TOKENS_AT_ONCE):
             read = len(part.ids)
             part = _subsampled(part, keep, rng)
             n = len(part.ids)
@@ -111,19 +111,6 @@ class _Negatives:
         places = rng.integers(0, len(self.alias), size=shape, dtype=np.int32)
         stay = rng.random(shape, dtype=np.float32) < self.threshold[places]
         return np.where(stay, places, self.alias[places])
-
-
-def _parts(sequences: TokenSequences):
-    """Runs of whole documents of about ``_TOKENS_AT_ONCE`` tokens."""
-    offsets, first = sequences.offsets, 0
-    while first < sequences.n_documents:
-        limit = offsets[first] + _TOKENS_AT_ONCE
-        last = max(first + 1, int(np.searchsorted(offsets, limit, side="right")) - 1)
-        yield TokenSequences(
-            sequences.ids[offsets[first] : offsets[last]],
-            offsets[first : last + 1] - offsets[first],
-        )
-        first = last
 
 
 def _subsampled(part: TokenSequences, keep, rng) -> TokenSequences:

@@ -279,3 +279,46 @@ def test_from_state_rejects(change, message):
 def test_from_state_names_missing_keys():
     with pytest.raises(ValueError, match="missing or unknown keys: .*tokens"):
         TextEncoder.from_state({"tokenizer": "auto"})
+
+
+# Whole documents, with tokens that the network does not know
+
+WHOLE = ["a b c d e", "a b c", "e a b d", "rare e d", "a"]
+
+
+@pytest.mark.parametrize("max_length", [None, 3])
+@pytest.mark.parametrize("max_features", [None, 2, 3])
+def test_whole_documents_shorten_to_what_fit_gives(max_length, max_features):
+    settings = {"max_length": max_length, "max_features": max_features}
+    plain, further = TextEncoder(**settings), TextEncoder(**settings)
+    expected = plain.fit(WHOLE)
+    whole = further.fit_whole(WHOLE)
+    shortened = further.shorten(whole)
+    assert shortened.ids.tolist() == expected.ids.tolist()
+    assert shortened.offsets.tolist() == expected.offsets.tolist()
+    assert further.vocabulary_.tokens[: further.n_known_] == plain.vocabulary_.tokens
+    assert whole.lengths.tolist() == [5, 3, 4, 3, 1]
+    read = further.read(WHOLE)
+    assert read.ids.tolist() == whole.ids.tolist()
+    new = ["c unheard d b", ""]
+    assert further.transform(new).ids.tolist() == plain.transform(new).ids.tolist()
+
+
+def test_further_tokens_are_those_of_enough_documents():
+    encoder = TextEncoder(max_features=1)
+    encoder.fit_whole(WHOLE, further_min_df=3)
+    assert encoder.vocabulary_.tokens == ("<pad>", "<unk>", "a", "b", "d", "e")
+    assert encoder.n_known_ == 3
+    encoder.fit_whole(WHOLE, further_min_df=9)
+    assert len(encoder.vocabulary_) == encoder.n_known_ == 3
+
+
+def test_further_tokens_come_back():
+    encoder = TextEncoder(max_features=2, max_length=3)
+    whole = encoder.fit_whole(WHOLE)
+    again = TextEncoder.from_state(encoder.state())
+    assert again.n_known_ == encoder.n_known_ == 4
+    assert again.read(WHOLE).ids.tolist() == whole.ids.tolist()
+    for wrong in (1, 99, 2.0, "4", None, True):
+        with pytest.raises(ValueError, match="no such number"):
+            TextEncoder.from_state({**encoder.state(), "n_known": wrong})

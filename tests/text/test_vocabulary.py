@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastlstm.core.records import TokenSequences
 from fastlstm.text import vocabulary
 from fastlstm.text.vocabulary import Vocabulary, document_counts, select_words
 
@@ -68,7 +69,7 @@ def test_document_counts(documents, at_once):
     expected = Counter(i for document in documents for i in set(document))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vocabulary, "_PAIRS_AT_ONCE", at_once)
-        counts = document_counts(ids, offsets, 7)
+        counts = document_counts(TokenSequences(ids, offsets), 7)
     assert counts.tolist() == [expected[i] for i in range(7)]
 
 

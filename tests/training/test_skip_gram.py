@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastlstm.core.records import TokenSequences
-from fastlstm.training.skip_gram import SkipGramOptions, _Negatives, _parts, skip_gram
+from fastlstm.training.skip_gram import SkipGramOptions, _Negatives, skip_gram
 from tests.helpers import each_compiled_backend
 
 # Two topics of 20 words each; a document stays with one.
@@ -64,14 +64,3 @@ def test_nothing_to_learn_from():
     vectors = skip_gram(reference, empty, 4, 3, np.random.default_rng(0))
     assert vectors.shape == (4, 3)
     assert np.isfinite(vectors).all()
-
-
-def test_parts_are_runs_of_whole_documents(monkeypatch):
-    from fastlstm.training import skip_gram as module
-
-    monkeypatch.setattr(module, "_TOKENS_AT_ONCE", 30)
-    whole = documents(20)
-    found = list(_parts(whole))
-    assert np.array_equal(np.concatenate([part.ids for part in found]), whole.ids)
-    assert all(set(np.diff(part.offsets)) == {12} for part in found)
-    assert [len(part.ids) for part in found] == [24] * 10
