@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_consistent_length
 from fastlstm.core.threads import effective_n_jobs
 from fastlstm.estimator.base import BaseLSTM, warn_truncated
 from fastlstm.estimator.validation import check_labels
-from fastlstm.estimator.wide_part import fit_blend, fit_wide
 from fastlstm.scoring import Blend, Encoded
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TextEncoder
@@ -258,7 +257,10 @@ backend_, backend_reason_
         self.wide_ = None
         if not self.wide:
             return
-        self.wide_, out_of_fold = fit_wide(
+        # It brings in much of scikit-learn, which nothing else here needs.
+        from fastlstm.estimator import wide_part
+
+        self.wide_, out_of_fold = wide_part.fit_wide(
             whole, len(self.encoder_.vocabulary_), data.y, data.weight, len(self.classes_),
             seed=seed,
         )  # fmt: skip
@@ -268,4 +270,4 @@ backend_, backend_reason_
         of_wide = self.wide_.logits(given.whole) if held_out is None else out_of_fold[held_out]
         n_threads = effective_n_jobs(self.n_jobs)
         of_network = self._network.logits(valid.sequences, self.class_prior_, n_threads)
-        self.blend_ = fit_blend([of_network, of_wide], valid.y, valid.weight)
+        self.blend_ = wide_part.fit_blend([of_network, of_wide], valid.y, valid.weight)

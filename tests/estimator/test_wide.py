@@ -45,7 +45,7 @@ def test_logits_are_the_blend_of_both_parts(fitted, reviews):
 
 def test_the_blend_is_fitted_on_documents_new_to_both(fitted, reviews, monkeypatch):
     """Out-of-fold logits of the linear part, of the documents the network did not see."""
-    from fastlstm.estimator import text
+    from fastlstm.estimator import wide_part
 
     seen = {}
 
@@ -58,9 +58,9 @@ def test_the_blend_is_fitted_on_documents_new_to_both(fitted, reviews, monkeypat
         seen.update(rows=logits[1][:, 0].astype(int), y=y)
         return fitted.blend_
 
-    real = text.fit_wide
-    monkeypatch.setattr(text, "fit_wide", fit_wide)
-    monkeypatch.setattr(text, "fit_blend", fit_blend)
+    real = wide_part.fit_wide
+    monkeypatch.setattr(wide_part, "fit_wide", fit_wide)
+    monkeypatch.setattr(wide_part, "fit_blend", fit_blend)
     for early_stopping in (True, False):
         clf = LSTMSentimentClassifier(**SETTINGS, early_stopping=early_stopping)
         trained = []
