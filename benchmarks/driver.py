@@ -130,7 +130,7 @@ def compare_outputs(workers: list[Worker]) -> dict[str, dict]:
         if reference is None:
             reference = probabilities, answer["loss"], worker.library
             spread = float(probabilities.max() - probabilities.min())
-            print(f"  probabilities of the sample differ by up to {spread:.2g}", flush=True)
+            print(f"  probabilities of the documents lie up to {spread:.2g} apart", flush=True)
             continue
         found = {"probability": float(np.abs(probabilities - reference[0]).max())}
         if answer["loss"] is not None:

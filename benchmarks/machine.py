@@ -92,3 +92,14 @@ def peak_rss_mib() -> float:
 
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def review_sets_folder() -> Path:
+    """The folder of public review sets, as $FASTLSTM_REVIEW_SETS names it; see CONTRIBUTING.md."""
+    folder = os.environ.get("FASTLSTM_REVIEW_SETS")
+    if not folder:
+        raise SystemExit(
+            "Set FASTLSTM_REVIEW_SETS to the folder of the review sets; CONTRIBUTING.md says "
+            "how its files are laid out."
+        )
+    return Path(folder)

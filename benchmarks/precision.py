@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import time
-from pathlib import Path
 
-from machine import RESULTS, git_revision, processor_name, usable_cores, versions
+from machine import (
+    RESULTS,
+    git_revision,
+    processor_name,
+    review_sets_folder,
+    usable_cores,
+    versions,
+)
 
 from fastlstm import LSTMSentimentClassifier
 from fastlstm.data.tables import read_table
@@ -36,7 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    folder = Path(os.environ["FASTLSTM_REVIEW_SETS"]) / "imdb"
+    folder = review_sets_folder() / "imdb"
     train, test = (read_table(folder / f"{split}.tsv.gz") for split in ("train", "test"))
     runs = {name: [] for name in PRECISIONS}
     for seed in range(arguments.seeds):

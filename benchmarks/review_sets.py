@@ -11,14 +11,20 @@ evaluate`` on the test file, once, and writes ``benchmarks/results/review_sets.j
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from machine import RESULTS, git_revision, processor_name, usable_cores, versions
+from machine import (
+    RESULTS,
+    git_revision,
+    processor_name,
+    review_sets_folder,
+    usable_cores,
+    versions,
+)
 from report import review_sets_table
 
 SETS = ("mr", "sst2", "airline", "chnsenticorp", "imdb")
@@ -60,7 +66,7 @@ def tfidf_score(folder: Path):
 
 
 def main():
-    root = Path(os.environ["FASTLSTM_REVIEW_SETS"])
+    root = review_sets_folder()
     results = {
         "processor": processor_name(), "cores": usable_cores(),
         "versions": versions(), "revision": git_revision(), "sets": {},

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.core.errors import BackendError
 from fastlstm.core.random import make_streams
@@ -20,6 +20,7 @@ from fastlstm.core.threads import ShardPool, effective_n_jobs
 from fastlstm.estimator.validation import (
     check_classes,
     check_labels,
+    check_same_length,
     check_weights,
     class_weights,
     encode_labels,
@@ -257,7 +258,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         encoded: Encoded = self._encode(X_val, name="X_val")
         sequences = self.ngrams_.longest(encoded.sequences)
         labels = check_labels(y_val, name="y_val")
-        check_consistent_length(sequences.lengths, labels)
+        check_same_length(sequences.n_documents, labels, "X_val", "y_val")
         _, indices = encode_labels(labels, classes, name="y_val")
         weight = class_weights(self.class_weight, classes, indices)
         return LabelledSequences(sequences, indices, weight), encoded

@@ -6,11 +6,10 @@ import numbers
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length
 
 from fastlstm.core.threads import effective_n_jobs
 from fastlstm.estimator.base import BaseLSTM, warn_truncated
-from fastlstm.estimator.validation import check_labels
+from fastlstm.estimator.validation import check_labels, check_same_length
 from fastlstm.scoring import Blend, Encoded
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TextEncoder
@@ -211,7 +210,7 @@ backend_, backend_reason_
     def _encode_for_fit(self, X, y, *, first):
         texts, _ = check_documents(X, missing=self.missing)
         labels = check_labels(y)
-        check_consistent_length(texts, labels)
+        check_same_length(len(texts), labels)
         if first:
             self.encoder_ = make_encoder(self)
             if self.wide:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import numbers
 
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_consistent_length, validate_data
+from sklearn.utils.validation import validate_data
 
 from fastlstm.core.records import UNK_ID
 from fastlstm.estimator.base import BaseLSTM
-from fastlstm.estimator.validation import check_labels, check_token_ids, strip_padding
+from fastlstm.estimator.validation import (
+    check_labels,
+    check_same_length,
+    check_token_ids,
+    strip_padding,
+)
 from fastlstm.scoring import Encoded
 
 
@@ -214,7 +219,7 @@ class LSTMClassifier(BaseLSTM):
     def _encode_for_fit(self, X, y, *, first):
         X = validate_data(self, X, dtype="numeric", reset=first)
         labels = check_labels(y)
-        check_consistent_length(X, labels)
+        check_same_length(len(X), labels)
         ids = check_token_ids(X, self.vocabulary_size if first else self._n_tokens())
         if first:
             largest = int(ids.max(initial=UNK_ID))

@@ -285,3 +285,12 @@ def hold_out(labels, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
         if len(rows) > 1:
             held[rows[: max(1, round(share * len(rows)))]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def check_same_length(n_documents: int, labels, X="X", y="y") -> None:
+    """Refuse documents and labels that are not of one number."""
+    if n_documents != len(labels):
+        raise ValueError(
+            f"{X} has {n_documents} documents and {y} has {len(labels)} labels (inconsistent "
+            f"numbers of samples). Pass one label for each document."
+        )
