@@ -159,20 +159,26 @@ def save_model(case, data, folder) -> None:
     from fastlstm.model import ModelConfig, Parameters
     from fastlstm.persist.model_file import SavedModel, write_model
     from fastlstm.text.encoder import TextEncoder
+    from fastlstm.text.ngrams import NGrams
 
     config = ModelConfig(
         vocabulary_size=case.vocabulary, embedding_dim=case.embedding,
         hidden_size=case.hidden, num_layers=case.layers, bidirectional=case.bidirectional,
         pooling="last",
     )  # fmt: skip
+    tokens = ["<pad>", "<unk>", *words(case)]
     state = {
         "tokenizer": "auto", "lowercase": True, "max_features": None, "min_df": 1,
-        "max_length": 400, "truncation": "head_tail", "tokens": ["<pad>", "<unk>", *words(case)],
+        "max_length": 400, "truncation": "head_tail", "tokens": tokens, "n_known": len(tokens),
     }  # fmt: skip
     saved = SavedModel(
-        config, Parameters.from_arrays(data.weights), np.array([0, 1]), np.array([0.5, 0.5]),
-        TextEncoder.from_state(state),
-    )  # fmt: skip
+        config=config,
+        parameters=Parameters.from_arrays(data.weights),
+        ngrams=NGrams(len(tokens), []),
+        classes=np.array([0, 1]),
+        class_prior=np.array([0.5, 0.5]),
+        encoder=TextEncoder.from_state(state),
+    )
     write_model(saved, Path(folder) / "model.fastlstm")
 
 
