@@ -103,7 +103,7 @@ def test_out_of_fold_logits_do_not_see_the_document(monkeypatch):
 
 def test_every_document_is_in_one_fold():
     _, y = drawn_texts(203, 3)
-    folds = wide_part._folds(y, 5, 0)
+    folds = wide_part._folds(y, 0)
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(203))
 
 

@@ -375,7 +375,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         self.n_iter_ = len(state.history)
         self.stopped_by_ = state.stopped_by
         self.backend_, self.backend_reason_ = k.NAME, why(self.backend)
-        self.blend_ = Blend.of_network(self.config_.n_outputs)
+        self.wide_, self.blend_ = None, Blend.of_network(self.config_.n_outputs)
         self._network = Network(k, self.config_, state.parameters, self.precision)
 
     # -- predicting ------------------------------------------------------------
@@ -397,7 +397,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        scores : float32 array, shape (n_documents,) or (n_documents, n_classes)
+        scores : float64 array, shape (n_documents,) or (n_documents, n_classes)
             With two classes the log-odds of ``classes_[1]``.
         """
         logits = self._logits(X)

@@ -253,7 +253,6 @@ backend_, backend_reason_
 
     def _fit_wide(self, whole, data, valid, held_out, given, seed):
         """The linear part, and what it and the network count on documents new to both."""
-        self.wide_ = None
         if not self.wide:
             return
         # It brings in much of scikit-learn, which nothing else here needs.

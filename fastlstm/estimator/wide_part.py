@@ -25,10 +25,7 @@ N_FOLDS = 5
 _PRIOR_DOCUMENTS = 1.0
 
 
-def fit_wide(
-    sequences: TokenSequences, n_tokens: int, y, weight, n_classes: int, *,
-    n_folds: int = N_FOLDS, seed: int = 0,
-):  # fmt: skip
+def fit_wide(sequences: TokenSequences, n_tokens: int, y, weight, n_classes: int, *, seed: int = 0):
     """Fit the weights, and say what they would predict for documents they have not seen.
 
     Parameters
@@ -39,16 +36,15 @@ def fit_wide(
         Class indices.
     weight : float64 array, shape (n_documents,)
     n_classes : int
-    n_folds : int
-        Folds of the out-of-fold logits; fewer where a class has fewer documents, and
-        with a single one all logits are those of the constant.
     seed : int
+        Of the folds and of the solver.
 
     Returns
     -------
     wide : WidePart
     out_of_fold : float32 array, shape (n_documents, n_outputs)
-        For each document the logits of weights that were fitted without it.
+        For each document the logits of weights that were fitted without it; 0 for all
+        where a class has a single document.
     """
     ngrams = NGrams.learn(sequences, n_tokens, LONGEST)
     X = _matrix(ngrams, sequences)
@@ -56,7 +52,7 @@ def fit_wide(
     kept = np.flatnonzero(np.bincount(X.indices, minlength=X.shape[1]) >= MIN_DF)
     X = X[:, kept]
     n_outputs = 1 if n_classes == 2 else n_classes
-    folds = _folds(y, n_folds, seed)
+    folds = _folds(y, seed)
     everything = np.arange(len(y))
     out_of_fold = np.zeros((len(y), n_outputs), dtype=np.float32)
     weights = np.zeros((n_outputs, len(ngrams) + n_tokens), dtype=np.float32)
@@ -74,9 +70,9 @@ def fit_wide(
     return WidePart(ngrams, weights, bias), out_of_fold
 
 
-def _folds(y, n_folds, seed):
+def _folds(y, seed):
     """Pairs of training and test rows, with every class in all of the training rows."""
-    n_folds = min(n_folds, int(np.bincount(y)[np.unique(y)].min()))
+    n_folds = min(N_FOLDS, int(np.bincount(y)[np.unique(y)].min()))
     if n_folds < 2:
         return []
     return list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(y, y))

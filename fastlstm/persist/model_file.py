@@ -254,9 +254,6 @@ def _check_consistent(saved: SavedModel, path) -> None:
         or not np.all(saved.class_prior >= 0)
         or not np.isclose(saved.class_prior.sum(), 1),
         "vocabulary": saved.encoder is not None and saved.encoder.n_known_ != saved.ngrams.n_tokens,
-        "further tokens": saved.encoder is not None
-        and saved.wide is None
-        and saved.encoder.n_known_ != len(saved.encoder.vocabulary_),
         "blend": saved.blend is not None
         and not (
             saved.blend.shares.shape == (1 + (saved.wide is not None),)

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastlstm import model as network
 from fastlstm.core.errors import NonFiniteLossWarning
+from fastlstm.core.records import UNK_ID
 from fastlstm.core.threads import ShardPool
 from fastlstm.data.batching import minibatches
 from fastlstm.losses import loss_for, predicted_class
@@ -219,6 +220,8 @@ class Trainer:
 
     def _masked(self, train: LabelledSequences) -> LabelledSequences:
         """The documents with what this epoch does not see replaced."""
+        if self._n_tokens <= UNK_ID:  # the table has no row of the unknown token
+            return train
         options = self.options
         ids = mask(
             train.sequences.ids, self.state.parameters.parents, self._n_tokens, self.state.rng,

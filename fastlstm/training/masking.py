@@ -56,9 +56,10 @@ def mask(ids, parents, n_tokens, rng, *, ngram_rate=0.0, token_rate=0.0, rare=No
         ids = ids.copy()
         ids[places] = parents[ids[places] - n_tokens]
     if token_rate:
-        unknown = rng.random(len(ids), dtype=np.float32)
-        unknown = unknown < (np.where(rare, max(token_rate, rare_rate), token_rate)
-                             if rare is not None else token_rate)  # fmt: skip
+        rate = token_rate
+        if rare is not None:
+            rate = np.where(rare, max(token_rate, rare_rate), token_rate)
+        unknown = rng.random(len(ids), dtype=np.float32) < rate
     elif rare is not None and rare_rate:
         unknown = np.flatnonzero(rare)
         unknown = unknown[rng.random(len(unknown)) < rare_rate]

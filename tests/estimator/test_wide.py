@@ -131,6 +131,16 @@ def test_it_cannot_be_learned_in_parts(fitted):
         LSTMSentimentClassifier(wide="nb").partial_fit(["a", "b"], [0, 1])
 
 
+@pytest.mark.filterwarnings("ignore::fastlstm.TruncationWarning")
+def test_going_on_without_it_leaves_the_network(reviews, tmp_path):
+    clf = LSTMSentimentClassifier(**SETTINGS).fit(reviews[0], reviews[1])
+    clf.set_params(wide=None).partial_fit(reviews[0], reviews[1])
+    assert clf.wide_ is None
+    expected = clf.predict_proba(NEW)
+    clf.save(tmp_path / "model.fastlstm")
+    assert np.array_equal(fastlstm.load(tmp_path / "model.fastlstm").predict_proba(NEW), expected)
+
+
 def test_fitting_without_it_again_drops_it(fitted, reviews):
     clf = fastlstm.LSTMSentimentClassifier(**{**SETTINGS, "max_length": None, "max_epochs": 1})
     clf.fit(reviews[0], reviews[1])
