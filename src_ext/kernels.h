@@ -121,4 +121,8 @@ void fastlstm_return_to_python(void);
 int fastlstm_wait_for_all(const int64_t *counters, const int64_t *least, int64_t n,
                           int64_t tries);
 
+/* subnormals.c */
+uint64_t fastlstm_flush_subnormals(void);
+void fastlstm_restore_subnormals(uint64_t before);
+
 #endif

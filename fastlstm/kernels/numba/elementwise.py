@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastlstm.kernels.numba.jit import jit
+from fastlstm.kernels.numba.subnormals import flush_subnormals, restore_subnormals
 from fastlstm.kernels.numba.turns import leave_python, return_to_python
 
 LAST, MEAN, MAX, MEAN_MAX = 0, 1, 2, 3
@@ -261,6 +262,7 @@ def adam_update(
         1 / (1 - beta1**t) and 1 / (1 - beta2**t).
     """
     leave_python()
+    before = flush_subnormals()
     kind = table.dtype.type
     scale, keep, step = kind(scale), kind(1.0 - decay), kind(rate * correction1)
     new1, new2 = kind(1.0 - beta1), kind(1.0 - beta2)
@@ -275,6 +277,7 @@ def adam_update(
             m_row[j] = first
             v_row[j] = second
             w[j] = w[j] * keep - step * first / (np.sqrt(second * correct) + epsilon)
+    restore_subnormals(before)
     return_to_python()
 
 

@@ -19,6 +19,7 @@ from fastlstm.kernels.numba.cell import cell_backward, cell_forward
 from fastlstm.kernels.numba.jit import jit
 from fastlstm.kernels.numba.products import add_gradient, left_operand, product_rows
 from fastlstm.kernels.numba.progress import publish, wait_for
+from fastlstm.kernels.numba.subnormals import flush_subnormals, restore_subnormals
 from fastlstm.kernels.numba.tiles import ask_for
 from fastlstm.kernels.numba.turns import leave_python, return_to_python
 
@@ -245,6 +246,7 @@ def lstm_backward(
         Added to; with ``index`` only ``w_h`` and ``b``.
     """
     leave_python()
+    before = flush_subnormals()
     n_live, starts, reverse, column = steps
     hidden, gate_row = weights.hidden, gates.shape[1]
     n_inputs = 0 if len(index) else inputs.shape[1]
@@ -288,4 +290,5 @@ def lstm_backward(
             gradient.w_x, gradient.w_h, gradient.b,
         )  # fmt: skip
         step = end
+    restore_subnormals(before)
     return_to_python()
