@@ -13,7 +13,7 @@ from fastlstm.kernels.registry import load_backend
 from fastlstm.losses import predicted_class, probabilities
 from fastlstm.model import Network
 from fastlstm.persist.model_file import read_model
-from fastlstm.scoring import Blend, Encoded, Scorer
+from fastlstm.scoring import Encoded, Scorer
 from fastlstm.text.documents import check_documents
 
 
@@ -66,8 +66,8 @@ class Predictor:
         saved = self._saved
         k = load_backend(self._backend)
         self._scorer = Scorer(
-            Network(k, saved.config, saved.parameters, self._precision), saved.ngrams, saved.wide,
-            saved.blend or Blend.of_network(saved.config.n_outputs), saved.class_prior,
+            [Network(k, saved.config, each, self._precision) for each in saved.networks],
+            saved.ngrams, saved.wide, saved.blend, saved.class_prior,
         )  # fmt: skip
 
     def _logits(self, X) -> np.ndarray:

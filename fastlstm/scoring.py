@@ -40,7 +40,7 @@ class Blend(NamedTuple):
     Attributes
     ----------
     shares : float64 array, shape (n_parts,)
-        Of the network and, if there is one, the wide part; none is below 0.
+        Of the networks' mean and, if there is one, the wide part; none is below 0.
     bias : float64 array, shape (n_outputs,)
     """
 
@@ -48,8 +48,8 @@ class Blend(NamedTuple):
     bias: np.ndarray
 
     @classmethod
-    def of_network(cls, n_outputs: int) -> Blend:
-        """The network alone."""
+    def of_networks(cls, n_outputs: int) -> Blend:
+        """The networks alone."""
         return cls(np.ones(1), np.zeros(n_outputs))
 
     def __call__(self, logits) -> np.ndarray:
@@ -58,12 +58,19 @@ class Blend(NamedTuple):
         return self.bias + sum(terms)
 
 
+def mean_logits(networks, sequences: TokenSequences, prior, n_threads: int = 1) -> np.ndarray:
+    """Mean of the networks' logits, shape (n_documents, n_outputs)."""
+    first, *others = (network.logits(sequences, prior, n_threads) for network in networks)
+    return sum(others, start=first) / len(networks)
+
+
 class Scorer(NamedTuple):
     """The parts of a model that predicts.
 
     Attributes
     ----------
-    network : Network
+    networks : list of Network
+        Their logits are averaged.
     ngrams : NGrams
         Those that have vectors of their own.
     wide : WidePart or None
@@ -72,16 +79,16 @@ class Scorer(NamedTuple):
         Probabilities of a document without a token.
     """
 
-    network: Network
+    networks: list[Network]
     ngrams: NGrams
     wide: WidePart | None
     blend: Blend
     prior: np.ndarray
 
     def parts(self, encoded: Encoded, n_threads: int = 1) -> list[np.ndarray]:
-        """Logits of the network and of the wide part, each of shape (n_documents, n_outputs)."""
+        """Logits of the networks and of the wide part, each of shape (n_documents, n_outputs)."""
         sequences = self.ngrams.longest(encoded.sequences)
-        logits = [self.network.logits(sequences, self.prior, n_threads)]
+        logits = [mean_logits(self.networks, sequences, self.prior, n_threads)]
         if self.wide is not None:
             logits.append(self.wide.logits(encoded.whole))
         return logits

@@ -8,7 +8,7 @@ the other backends, where they are documented.
 """
 
 cimport numpy as cnp
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 import sys
 
@@ -144,8 +144,6 @@ cdef extern from "kernels.h" nogil:
     void fastlstm_take_turns(int)
     void fastlstm_leave_python()
     void fastlstm_return_to_python()
-    uint64_t fastlstm_flush_subnormals()
-    void fastlstm_restore_subnormals(uint64_t before)
     int fastlstm_wait_for_all(const int64_t *, const int64_t *, int64_t, int64_t)
 
 
@@ -377,7 +375,6 @@ def lstm_backward(
     cdef int kind = _kind(inputs)
     cdef int form = _form(weights[0], kind)
     cdef const kernels_t *k = _kernels(kind)
-    cdef uint64_t before
     cdef sweep_t s = _sweep(
         inputs, index, weights, steps, initial, scratch, gates, h, c, kind, form
     )
@@ -393,9 +390,7 @@ def lstm_backward(
     s.gradient_b = _data(gradient[2], kind)
     with nogil:
         fastlstm_leave_python()
-        before = fastlstm_flush_subnormals()
         k.lstm_backward[form](&s)
-        fastlstm_restore_subnormals(before)
         fastlstm_return_to_python()
 
 
@@ -538,15 +533,12 @@ def adam_update(
     cdef void *first = _data(m, kind)
     cdef void *second = _data(v, kind)
     cdef adam_t s
-    cdef uint64_t before
     cdef const kernels_t *k = _kernels(kind)
     s.scale, s.rate, s.decay, s.beta1, s.beta2 = scale, rate, decay, beta1, beta2
     s.correction1, s.correction2, s.epsilon = correction1, correction2, epsilon
     with nogil:
         fastlstm_leave_python()
-        before = fastlstm_flush_subnormals()
         k.adam_update(weights, places, n, slopes, first, second, &s)
-        fastlstm_restore_subnormals(before)
         fastlstm_return_to_python()
 
 

@@ -79,9 +79,9 @@ def test_probabilities_as_near_as_can_be(saved):
     model, _ = saved
     path = saved[1].with_name("even")
     even = small().fit(["a", "b"], [0, 1])
-    for array in even.parameters_.arrays().values():
+    for array in even.networks_[0].arrays().values():
         array[...] = 0
-    even.parameters_.named["dense.b"][0] = 1e-20
+    even.networks_[0].named["dense.b"][0] = 1e-20
     even.save(path)
     assert Predictor(path).predict_proba(["a"]).tolist() == [[0.5, 0.5]]
     assert Predictor(path).predict(["a"]) == fastlstm.load(path).predict(["a"]) == [1]

@@ -158,6 +158,7 @@ def save_model(case, data, folder) -> None:
 
     from fastlstm.model import ModelConfig, Parameters
     from fastlstm.persist.model_file import SavedModel, write_model
+    from fastlstm.scoring import Blend
     from fastlstm.text.encoder import TextEncoder
     from fastlstm.text.ngrams import NGrams
 
@@ -173,7 +174,8 @@ def save_model(case, data, folder) -> None:
     }  # fmt: skip
     saved = SavedModel(
         config=config,
-        parameters=Parameters.from_arrays(data.weights),
+        networks=[Parameters.from_arrays(data.weights)],
+        blend=Blend.of_networks(config.n_outputs),
         ngrams=NGrams(len(tokens), []),
         classes=np.array([0, 1]),
         class_prior=np.array([0.5, 0.5]),

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastlstm.core.errors import BackendError
 from fastlstm.core.random import make_streams
 from fastlstm.core.threads import ShardPool, effective_n_jobs
+from fastlstm.estimator.held_out import Part, hold_out_parts, of_held_out
 from fastlstm.estimator.validation import (
     check_classes,
     check_labels,
@@ -24,7 +25,6 @@ from fastlstm.estimator.validation import (
     check_weights,
     class_weights,
     encode_labels,
-    hold_out,
 )
 from fastlstm.kernels.contract import POOLING
 from fastlstm.kernels.registry import load_backend, why
@@ -33,7 +33,7 @@ from fastlstm.model import ModelConfig, Network, init_parameters
 from fastlstm.optim.schedules import SCHEDULES
 from fastlstm.scoring import Blend, Encoded, Scorer
 from fastlstm.text.ngrams import NGrams
-from fastlstm.training.callbacks import ProgressBar
+from fastlstm.training.callbacks import ProgressBar, task_bar
 from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
 from fastlstm.training.shards import LabelledSequences
 from fastlstm.training.skip_gram import skip_gram
@@ -53,6 +53,11 @@ _UNKNOWN_SHARE = 0.5
 
 # Standard deviation of learned word vectors, as the embedding begins with them.
 _VECTOR_DEVIATION = 0.1
+
+
+# n_estimators="auto": so many networks up to so many documents, and one beyond.
+_AUTO_NETWORKS = 3
+_FEW_DOCUMENTS = 20_000
 
 
 def _all_or_nothing(method):
@@ -82,7 +87,6 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
     beside the network.
     """
 
-    wide_ = None
     _needs_held_out = False  # whether documents are held out without early stopping, too
 
     _parameter_constraints = {
@@ -111,6 +115,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         "max_epochs": [Interval(numbers.Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(numbers.Real, 0, 1, closed="neither")],
+        "n_estimators": [Interval(numbers.Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_iter_no_change": [Interval(numbers.Integral, 1, None, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "warm_start": ["boolean"],
@@ -158,34 +163,81 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         after the current step and leaves a fitted model.
         """
         self._validate_params()
-        going_on = self.warm_start and hasattr(self, "parameters_")
+        going_on = self.warm_start and hasattr(self, "networks_")
         encoded, labels = self._read_for_fit(X, y, first=not going_on)
-        sequences = encoded.sequences
         classes, indices = encode_labels(labels, self.classes_ if going_on else None)
-        weight = check_weights(sample_weight, sequences.n_documents)
+        weight = check_weights(sample_weight, encoded.sequences.n_documents)
         given, given_encoded = self._given_validation(X_val, y_val, classes)
         seed = check_random_state(self.random_state).randint(_MAX_SEED)
         self.classes_ = classes
         self.class_count_ = np.bincount(indices, weights=weight, minlength=len(classes))
         self.class_prior_ = self.class_count_ / self.class_count_.sum()
-        state = self._start(seed, sequences, parameters=self.parameters_ if going_on else None)
         weight = weight * class_weights(self.class_weight, classes, indices)
-        data = LabelledSequences(self.ngrams_.longest(sequences), indices, weight)
-        train, valid, held_out = self._hold_out(data, given, seed)
-        self._train(
-            state, train, valid, self._n_epochs(train), unknown_share=_UNKNOWN_SHARE,
-            average_decay=self.average_decay,
-        )  # fmt: skip
-        self._fit_wide(encoded.whole, data, valid, held_out, given_encoded, seed)
-        self._state = None  # partial_fit goes on from these weights
+        data = LabelledSequences(self.ngrams_.longest(encoded.sequences), indices, weight)
+        parts = self._parts(data, given, seed, len(self.networks_) if going_on else None)
+        self._fit_networks(parts, encoded.sequences, seed, self.networks_ if going_on else None)
+        self._fit_beside(encoded, data, parts, given_encoded, seed)
+        self._states = None  # partial_fit goes on from these weights
         return self
 
-    def _fit_wide(self, whole, data, valid, held_out, given, seed) -> None:
-        """Fit what stands beside the network: here nothing."""
+    def _fit_networks(self, parts, sequences, seed, before) -> None:
+        """Train a network on each part, from fresh weights or those ``before``."""
+        vectors = self._learned_vectors(sequences, seed) if before is None else None
+        states = []
+        for number, part in enumerate(parts):
+            state = self._start(seed, number, vectors, before)
+            self._train(
+                state, part.train, part.valid, self._n_epochs(part.train), number, len(parts),
+                unknown_share=_UNKNOWN_SHARE, average_decay=self.average_decay,
+            )  # fmt: skip
+            interrupted = state.stopped_by == "interrupt"
+            if not (interrupted and states):  # else it is half trained, and others are not
+                state.slots = None
+                states.append(state)
+            if interrupted:
+                break
+        self._keep(states)
+        if interrupted:
+            self.stopped_by_ = "interrupt"
+
+    def _fit_beside(self, encoded, data, parts, given, seed) -> None:
+        """What stands beside the networks, and how much each counts."""
+        n_outputs = self.config_.n_outputs
+        self.wide_, self.blend_ = None, Blend.of_networks(n_outputs)
+        try:
+            self._fit_blend(encoded, data, parts, given, seed)
+        except KeyboardInterrupt:
+            self.wide_, self.blend_ = None, Blend.of_networks(n_outputs)
+            self.stopped_by_ = "interrupt"
+
+    def _fit_blend(self, encoded, data, parts, given, seed) -> None:
+        wide, out_of_fold = self._fit_wide(encoded.whole, data, seed)
+        held_out = of_held_out(
+            self._networks, parts, self.class_prior_, effective_n_jobs(self.n_jobs)
+        )
+        if held_out is None:
+            if wide is not None:
+                self.wide_, self.blend_ = wide, Blend(np.full(2, 0.5), np.zeros(len(wide.bias)))
+            return
+        logits = [held_out.logits]
+        if wide is not None and held_out.rows is None:
+            logits.append(wide.logits(given.whole))
+        elif wide is not None:
+            logits.append(out_of_fold[held_out.rows])
+        from fastlstm.estimator.blending import fit_blend  # needs much of SciPy
+
+        self.wide_ = wide
+        self.blend_ = fit_blend(logits, held_out.y, held_out.weight, with_bias=wide is not None)
+
+    def _fit_wide(self, whole, data, seed):
+        """The wide part, and its logits for documents that it has not seen; here none."""
+        return None, None
 
     @_all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Train for one epoch on more documents, at a constant learning rate.
+        """Train the networks for one epoch on more documents, at a constant learning rate.
+
+        What stands beside the networks stays as ``fit`` left it.
 
         Parameters
         ----------
@@ -206,12 +258,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
                 "class_weight='balanced' is not supported for partial_fit, which sees a part of "
                 "the documents at a time. Pass a dict of weights instead."
             )
-        if self._needs_held_out:
-            raise ValueError(
-                "wide='nb' is not supported for partial_fit, which sees a part of the documents "
-                "at a time. Set wide=None."
-            )
-        first = not hasattr(self, "parameters_")
+        first = not hasattr(self, "networks_")
         encoded, labels = self._read_for_fit(X, y, first=first)
         sequences = encoded.sequences
         known = None if first else self.classes_
@@ -229,15 +276,27 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         self.classes_ = classes
         self.class_count_ = counts if first else self.class_count_ + counts
         self.class_prior_ = self.class_count_ / self.class_count_.sum()
-        state = copy.deepcopy(getattr(self, "_state", None))  # a failure changes nothing
-        if state is None:
-            seed = check_random_state(self.random_state).randint(_MAX_SEED)
-            state = self._start(seed, sequences, parameters=None if first else self.parameters_)
         weight = weight * class_weights(self.class_weight, classes, indices)
         data = LabelledSequences(self.ngrams_.longest(sequences), indices, weight)
-        self._train(state, data, None, 1)
-        self._state = state
+        states = copy.deepcopy(getattr(self, "_states", None))  # a failure changes nothing
+        if states is None:
+            states = self._first_states(sequences, None if first else self.networks_)
+        for number, state in enumerate(states):
+            self._train(state, data, None, 1, number, len(states))
+        self._keep(states)
+        if first or (self.wide_ is not None and not self.wide):
+            self.wide_, self.blend_ = None, Blend.of_networks(self.config_.n_outputs)
+        self._states = states
         return self
+
+    def _first_states(self, sequences, before):
+        """Of the networks, for the first ``partial_fit``."""
+        seed = check_random_state(self.random_state).randint(_MAX_SEED)
+        vectors = self._learned_vectors(sequences, seed) if before is None else None
+        count = 1 if self.n_estimators == "auto" else int(self.n_estimators)
+        if before is not None:
+            count = len(before)
+        return [self._start(seed, number, vectors, before) for number in range(count)]
 
     def _read_for_fit(self, X, y, *, first):
         """Token ids and checked labels; the first time, tokens and n-grams are learned."""
@@ -263,23 +322,24 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         weight = class_weights(self.class_weight, classes, indices)
         return LabelledSequences(sequences, indices, weight), encoded
 
-    def _hold_out(self, data: LabelledSequences, given, seed):
-        """Training and validation data, and the latter's rows; None where there are none."""
+    def _parts(self, data: LabelledSequences, given, seed, n_networks=None) -> list[Part]:
+        """What each network is trained and measured on."""
+        if n_networks is None:
+            n_networks = self._n_networks(len(data.y))
         if given is not None:
-            return data, given, None
-        if not (self.early_stopping or self._needs_held_out):
-            return data, None, None
-        n = len(data.y)
-        if n * self.validation_fraction < max(_MIN_VALIDATION, len(self.classes_)):
-            return data, None, None
-        train, valid = hold_out(data.y, self.validation_fraction, seed)
-        if not (len(valid) and data.weight[train].any()):
-            return data, None, None
-        parts = (
-            LabelledSequences(data.sequences.take(part), data.y[part], data.weight[part])
-            for part in (train, valid)
-        )
-        return *parts, valid
+            return [Part(data, given, None)] * n_networks
+        # Early stopping looks at one network's documents, the blend at all of them.
+        n_held_out = len(data.y) * self.validation_fraction
+        n_held_out *= 1 if self.early_stopping else n_networks
+        wanted = self.early_stopping or self._needs_held_out
+        if not wanted or n_held_out < max(_MIN_VALIDATION, len(self.classes_)):
+            return [Part(data, None, None)] * n_networks
+        return hold_out_parts(data, self.validation_fraction, n_networks, seed)
+
+    def _n_networks(self, n_documents: int) -> int:
+        if self.n_estimators != "auto":
+            return int(self.n_estimators)
+        return _AUTO_NETWORKS if n_documents <= _FEW_DOCUMENTS else 1
 
     def _n_epochs(self, train: LabelledSequences) -> int:
         if self.max_epochs != "auto":
@@ -287,21 +347,35 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         wanted = round(_AUTO_DOCUMENTS / max(1, len(train.y)))
         return min(max(wanted, _AUTO_EPOCHS[0]), _AUTO_EPOCHS[1])
 
-    def _start(self, seed, sequences, parameters) -> TrainingState:
-        """Fresh weights, or copies of given ones, with the training stream of ``seed``.
-
-        Word vectors are learned from ``sequences``, the training documents' tokens.
-        """
+    def _learned_vectors(self, sequences, seed):
+        """Vectors of all tokens, learned from the training documents; None if not wanted."""
         # Before anything is computed: a CPU or backend without the instructions says so.
         k = load_backend(self.backend)
         k.packed_dtype(np.float32, self.precision, training=True)
-        streams = make_streams(seed)
+        if self.word_vectors != "skipgram":
+            return None
+        with task_bar("word vectors", self.verbose) as report:
+            vectors = skip_gram(
+                k, sequences, self._n_tokens(), int(self.embedding_dim),
+                make_streams(seed).word_vectors, report=report,
+            )  # fmt: skip
+        vectors *= _VECTOR_DEVIATION / max(float(vectors.std()), 1e-12)
+        return vectors
+
+    def _start(self, seed, number, vectors, before) -> TrainingState:
+        """Fresh weights of a network, or copies of its weights ``before``.
+
+        Fresh vectors of tokens are ``vectors``, if they are given.
+        """
+        k = load_backend(self.backend)
+        k.packed_dtype(np.float32, self.precision, training=True)
+        streams = make_streams(seed + number)
         config = self._config()
-        if parameters is not None:
+        if before is not None:
             self._check_same_network(config)
             self.config_ = config
-            state = TrainingState(parameters.copy(), streams.training)
-            state.history = list(self.history_)
+            state = TrainingState(before[number].copy(), streams.training)
+            state.history = [r for r in self.history_ if r.get("network", 1) == number + 1]
             return state
         self.config_ = config
         try:
@@ -313,12 +387,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
                 f"num_layers={self.num_layers} or the vocabulary "
                 f"({config.vocabulary_size} token ids)."
             ) from error
-        if self.word_vectors == "skipgram":
-            learned = skip_gram(
-                k, sequences, self._n_tokens(), config.embedding_dim, streams.word_vectors
-            )
-            scale = _VECTOR_DEVIATION / max(float(learned.std()), 1e-12)
-            np.multiply(learned, scale, out=parameters.embedding[: len(learned)])
+        if vectors is not None:
+            parameters.embedding[: len(vectors)] = vectors
         return TrainingState(parameters, streams.training)
 
     def _config(self) -> ModelConfig:
@@ -347,7 +417,11 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
                 "back to go on with these weights, or fit anew with warm_start=False."
             )
 
-    def _train(self, state, train, valid, n_epochs, unknown_share=0.0, average_decay=0.0) -> None:
+    def _train(
+        self, state, train, valid, n_epochs, number=0, count=1, unknown_share=0.0,
+        average_decay=0.0,
+    ) -> None:  # fmt: skip
+        """Train network ``number`` of ``count``."""
         options = TrainingOptions(
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
@@ -366,17 +440,21 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             average_decay=average_decay,
         )
         k = load_backend(self.backend)
-        callbacks = [ProgressBar()] if self.verbose else []
+        title = f"network {number + 1} of {count}, " if count > 1 else ""
+        callbacks = [ProgressBar(title)] if self.verbose else []
         with ShardPool(effective_n_jobs(self.n_jobs), k) as pool:
             trainer = Trainer(k, self.config_, state, options, pool, callbacks, self.precision)
             trainer.run(train, valid)
-        self.parameters_ = state.parameters
-        self.history_ = state.history
-        self.n_iter_ = len(state.history)
-        self.stopped_by_ = state.stopped_by
-        self.backend_, self.backend_reason_ = k.NAME, why(self.backend)
-        self.wide_, self.blend_ = None, Blend.of_network(self.config_.n_outputs)
-        self._network = Network(k, self.config_, state.parameters, self.precision)
+        for record in state.history:
+            record["network"] = number + 1
+
+    def _keep(self, states) -> None:
+        """Take over trained networks."""
+        self.networks_ = [state.parameters for state in states]
+        self.history_ = [record for state in states for record in state.history]
+        self.n_iter_ = max(len(state.history) for state in states)
+        self.stopped_by_ = states[-1].stopped_by
+        self._attach_networks()
 
     # -- predicting ------------------------------------------------------------
 
@@ -386,7 +464,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         return self._scorer().logits(encoded, effective_n_jobs(self.n_jobs))
 
     def _scorer(self) -> Scorer:
-        return Scorer(self._network, self.ngrams_, self.wide_, self.blend_, self.class_prior_)
+        return Scorer(self._networks, self.ngrams_, self.wide_, self.blend_, self.class_prior_)
 
     def decision_function(self, X) -> np.ndarray:
         """Logits.
@@ -444,15 +522,15 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
 
     def __getstate__(self):
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_network"}
+        return {name: value for name, value in state.items() if name != "_networks"}
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        if hasattr(self, "parameters_"):
-            self._attach_network()
+        if hasattr(self, "networks_"):
+            self._attach_networks()
 
-    def _attach_network(self) -> None:
-        """Make a model from a pickle or file ready to predict on this machine.
+    def _attach_networks(self) -> None:
+        """Make the networks ready to predict on this machine.
 
         Weights are float32 whatever ``precision`` is, so a CPU without bfloat16
         products predicts with float32 ones.
@@ -464,7 +542,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             precision = self.precision
         except BackendError:
             precision = "float32"
-        self._network = Network(k, self.config_, self.parameters_, precision)
+        self._networks = [Network(k, self.config_, each, precision) for each in self.networks_]
 
 
 def warn_truncated(n_truncated: int, n_documents: int, tokens_lost: int, max_length) -> None:

@@ -8,7 +8,6 @@ from fastlstm.core.errors import ModelFormatError
 from fastlstm.estimator.text import LSTMSentimentClassifier
 from fastlstm.estimator.tokens import LSTMClassifier
 from fastlstm.persist.model_file import SavedModel, read_model, write_model
-from fastlstm.scoring import Blend
 
 # Fitted attributes that go into the file as JSON, and their types there.
 _FITTED = {
@@ -43,7 +42,7 @@ def save(estimator, path) -> None:
     }
     saved = SavedModel(
         config=estimator.config_,
-        parameters=estimator.parameters_,
+        networks=estimator.networks_,
         ngrams=estimator.ngrams_,
         wide=estimator.wide_,
         blend=estimator.blend_,
@@ -86,11 +85,10 @@ def load(path):
     except (TypeError, ValueError) as error:
         raise ModelFormatError(f"{path}: parameters of the estimator: {error}") from error
     estimator.config_ = saved.config
-    estimator.parameters_ = saved.parameters
+    estimator.networks_ = saved.networks
     estimator.ngrams_ = saved.ngrams
-    if saved.wide is not None:
-        estimator.wide_ = saved.wide
-    estimator.blend_ = saved.blend or Blend.of_network(saved.config.n_outputs)
+    estimator.wide_ = saved.wide
+    estimator.blend_ = saved.blend
     estimator.classes_ = saved.classes
     estimator.class_prior_ = saved.class_prior
     if saved.encoder is None:
@@ -113,7 +111,7 @@ def load(path):
         estimator.class_count_ = saved.class_prior
     if estimator.class_count_.shape != saved.class_prior.shape:
         raise ModelFormatError(f"{path}: class_count_ does not fit the classes.")
-    estimator._attach_network()
+    estimator._attach_networks()
     return estimator
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numbers
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastlstm.core.threads import effective_n_jobs
 from fastlstm.estimator.base import BaseLSTM, warn_truncated
 from fastlstm.estimator.validation import check_labels, check_same_length
-from fastlstm.scoring import Blend, Encoded
+from fastlstm.scoring import Encoded
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TextEncoder
+from fastlstm.training.callbacks import task_bar
 
 TEXT_CONSTRAINTS = {
     "tokenizer": [StrOptions({"auto", "word", "char", "jieba"}), callable],
@@ -85,13 +84,82 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
         reads whole documents. How much either part counts is fitted on documents that
         neither was fitted on; ``validation_fraction`` of them is held out from the
         network even without ``early_stopping``.
-    embedding_dim, hidden_size, num_layers, bidirectional, pooling, dropout, \
-embedding_dropout, token_dropout, ngrams, max_ngrams, ngram_dropout, segment_length, \
-average_decay, word_vectors, optimizer, learning_rate, learning_rate_schedule, warmup_fraction, \
-max_grad_norm, momentum, weight_decay, batch_size, max_epochs, early_stopping, \
-validation_fraction, n_iter_no_change, class_weight, warm_start, random_state, n_jobs, \
-verbose, backend, precision
-        As in :class:`LSTMClassifier`.
+    embedding_dim : int, default=128
+        Length of a token's vector.
+    hidden_size : int, default=64
+        Units of an LSTM layer in one direction.
+    num_layers : int, default=1
+        LSTM layers on top of each other.
+    bidirectional : bool, default=True
+        Read each document from both ends.
+    pooling : {"last", "mean", "max", "mean_max"}, default="max"
+        How a document's outputs become one vector. "last" takes the state after
+        the last token (in reverse, after the first).
+    dropout : float in [0, 1), default=0.5
+        Share of outputs dropped between layers and before the dense layer.
+    embedding_dropout : float in [0, 1), default=0.4
+        Share of the entries of token vectors dropped; a token keeps its mask
+        within a shard of a minibatch.
+    token_dropout : float in [0, 1), default=0.2
+        Share of all tokens read as unknown, others in each epoch.
+    ngrams : int, default=2
+        Tokens of the longest n-grams with vectors of their own, which are added to
+        those of the tokens they end with; 1 is none.
+    max_ngrams : int or None, default=100000
+        N-grams of each length at most, the most frequent. Each occurs twice at least.
+    ngram_dropout : float in [0, 1), default=0.3
+        Share of n-grams that are left out, others in each epoch.
+    segment_length : int or None, default=100
+        Longer documents are read in parts of about equal length, at most this many
+        tokens each, and the parts are pooled together. None reads documents whole.
+    average_decay : float in [0, 1), default=0.995
+        The weights that predict are a moving average over the steps, of which this
+        share stays at each step; 0 takes the last weights. Not in ``partial_fit``.
+    word_vectors : {"skipgram"} or None, default="skipgram"
+        "skipgram" learns vectors of the tokens from the training documents first
+        (docs/maths.md, section 18) and begins with them; None begins at random.
+    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+    learning_rate : float, default=0.003
+    learning_rate_schedule : {"constant", "linear", "cosine"}, default="linear"
+        Course of the rate after the warm-up; "linear" and "cosine" fall to 2 %.
+    warmup_fraction : float in [0, 1), default=0.05
+        Share of all steps over which the rate rises from 0.
+    max_grad_norm : float or None, default=1.0
+        Gradients with a larger global norm are scaled down to it.
+    momentum : float in [0, 1), default=0.9
+        Only for "sgd".
+    weight_decay : float, default=0.01
+        Only for "adamw" and "sgd": share of a weight, times the rate, taken off
+        at each step.
+    batch_size : int, default=64
+        Documents in a minibatch.
+    max_epochs : int or "auto", default="auto"
+        "auto" takes as many epochs as show the network about 60,000 documents, at
+        least 2 and at most 30.
+    early_stopping : bool, default=False
+        Stop when the accuracy on documents held out no longer rises, and keep the
+        weights of the best epoch.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the documents that each network holds out, with ``early_stopping`` or
+        ``wide``.
+    n_estimators : int or "auto", default="auto"
+        Networks whose logits are averaged. Each holds out other documents. "auto" is 3 up to
+        20,000 documents and 1 beyond.
+    n_iter_no_change : int, default=3
+        Epochs without a better validation accuracy before ``early_stopping`` ends training.
+    class_weight : dict, "balanced" or None, default=None
+        Factor on the loss of each class's documents.
+    warm_start : bool, default=False
+        Go on from the weights of the previous ``fit``.
+    random_state : int, RandomState or None, default=None
+        An int makes training repeatable bit for bit, whatever ``n_jobs``.
+    n_jobs : int or None, default=None
+        Threads; None is all cores (1 inside joblib workers), -1 too.
+    verbose : int or bool, default=0
+        Show a progress bar and a line for each epoch on standard error.
+    backend : {"auto", "numba", "cython", "reference"}, default="auto"
+    precision : {"float32", "bfloat16"}, default="float32"
+        "bfloat16" needs a CPU with such products and trains about twice as fast.
 
     Attributes
     ----------
@@ -99,10 +167,24 @@ verbose, backend, precision
         Id of each token that the network knows; 0 is padding, 1 stands for the others.
     wide_ : WidePart or None
     blend_ : Blend
-        How much the network and the wide part count.
-    classes_, class_prior_, config_, parameters_, ngrams_, history_, n_iter_, stopped_by_, \
-backend_, backend_reason_
-        As in :class:`LSTMClassifier`.
+        How much the networks and the wide part count, fitted on documents held out.
+    classes_ : array, shape (n_classes,)
+    class_prior_ : float array, shape (n_classes,)
+        Weighted share of each class in the training data.
+    config_ : ModelConfig
+    networks_ : list of Parameters
+        The weights of each network.
+    ngrams_ : NGrams
+        The n-grams with vectors of their own.
+    history_ : list of dict
+        One entry an epoch: ``epoch, network, loss, accuracy, val_loss, val_accuracy,
+        learning_rate, seconds, tokens_per_second``.
+    n_iter_ : int
+        Epochs trained, of the network that has most.
+    stopped_by_ : str
+        "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
+    backend_, backend_reason_ : str
+        The backend that ran, and why ``backend="auto"`` took it.
 
     Examples
     --------
@@ -156,6 +238,7 @@ backend_, backend_reason_
         max_epochs="auto",
         early_stopping=True,
         validation_fraction=0.1,
+        n_estimators=1,
         n_iter_no_change=3,
         class_weight=None,
         warm_start=False,
@@ -198,6 +281,7 @@ backend_, backend_reason_
         self.max_epochs = max_epochs
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.n_estimators = n_estimators
         self.n_iter_no_change = n_iter_no_change
         self.class_weight = class_weight
         self.warm_start = warm_start
@@ -251,21 +335,14 @@ backend_, backend_reason_
     def _needs_held_out(self):
         return bool(self.wide)
 
-    def _fit_wide(self, whole, data, valid, held_out, given, seed):
-        """The linear part, and what it and the network count on documents new to both."""
+    def _fit_wide(self, whole, data, seed):
         if not self.wide:
-            return
+            return None, None
         # It brings in much of scikit-learn, which nothing else here needs.
-        from fastlstm.estimator import wide_part
+        from fastlstm.estimator.wide_part import fit_wide
 
-        self.wide_, out_of_fold = wide_part.fit_wide(
-            whole, len(self.encoder_.vocabulary_), data.y, data.weight, len(self.classes_),
-            seed=seed,
-        )  # fmt: skip
-        if valid is None:
-            self.blend_ = Blend(np.full(2, 0.5), np.zeros(self.config_.n_outputs))
-            return
-        of_wide = self.wide_.logits(given.whole) if held_out is None else out_of_fold[held_out]
-        n_threads = effective_n_jobs(self.n_jobs)
-        of_network = self._network.logits(valid.sequences, self.class_prior_, n_threads)
-        self.blend_ = wide_part.fit_blend([of_network, of_wide], valid.y, valid.weight)
+        with task_bar("linear part", self.verbose) as report:
+            return fit_wide(
+                whole, len(self.encoder_.vocabulary_), data.y, data.weight, len(self.classes_),
+                seed=seed, report=report,
+            )  # fmt: skip

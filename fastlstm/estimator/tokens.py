@@ -82,6 +82,10 @@ class LSTMClassifier(BaseLSTM):
         Hold out validation data, stop when its accuracy no longer rises, and keep
         the weights of the best epoch.
     validation_fraction : float in (0, 1), default=0.1
+        Share of the documents that each network holds out.
+    n_estimators : int or "auto", default=1
+        Networks whose logits are averaged. Each holds out other documents. "auto" is 3 up to
+        20,000 documents and 1 beyond.
     n_iter_no_change : int, default=3
         Epochs without a better validation accuracy before training stops.
     class_weight : dict, "balanced" or None, default=None
@@ -106,15 +110,18 @@ class LSTMClassifier(BaseLSTM):
     class_prior_ : float array, shape (n_classes,)
         Weighted share of each class in the training data.
     config_ : ModelConfig
-    parameters_ : Parameters
-        The weights.
+    networks_ : list of Parameters
+        The weights of each network.
+    blend_ : Blend
+        Factor on the networks' logits: one over the temperature that fits documents held
+        out, 1 where there are none.
     ngrams_ : NGrams
         The n-grams with vectors of their own.
     history_ : list of dict
-        One entry an epoch: ``epoch, loss, accuracy, val_loss, val_accuracy,
+        One entry an epoch: ``epoch, network, loss, accuracy, val_loss, val_accuracy,
         learning_rate, seconds, tokens_per_second``.
     n_iter_ : int
-        Epochs trained.
+        Epochs trained, of the network that has most.
     stopped_by_ : str
         "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
     backend_, backend_reason_ : str
@@ -165,6 +172,7 @@ class LSTMClassifier(BaseLSTM):
         max_epochs="auto",
         early_stopping=True,
         validation_fraction=0.1,
+        n_estimators=1,
         n_iter_no_change=3,
         class_weight=None,
         vocabulary_size=None,
@@ -200,6 +208,7 @@ class LSTMClassifier(BaseLSTM):
         self.max_epochs = max_epochs
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.n_estimators = n_estimators
         self.n_iter_no_change = n_iter_no_change
         self.class_weight = class_weight
         self.vocabulary_size = vocabulary_size

@@ -29,7 +29,7 @@ from fastlstm.core.errors import ModelFormatError
 
 Arrays = dict[str, np.ndarray]
 
-CURRENT_VERSION = 2
+CURRENT_VERSION = 3
 
 
 def _with_ngrams(arrays: Arrays, metadata: dict) -> tuple[Arrays, dict]:
@@ -48,8 +48,31 @@ def _with_ngrams(arrays: Arrays, metadata: dict) -> tuple[Arrays, dict]:
     return arrays, {**metadata, **new, "wide": False, "blend": None}
 
 
+def _with_networks(arrays: Arrays, metadata: dict) -> tuple[Arrays, dict]:
+    """Version 2 to 3: several networks, of which there was one, and always a blend."""
+    try:
+        off = {"n_estimators": 1, "token_dropout": 0.0}
+        if metadata["encoder"] is not None:
+            off["wide"] = None
+        settings = {**off, **metadata["settings"]}
+        blend = metadata["blend"]
+        if blend is None:
+            blend = [[1.0], [0.0] * len(arrays["dense.b"])]
+    except (KeyError, TypeError) as error:
+        raise ModelFormatError(f"the model's description is incomplete: {error}") from error
+    shared = ("ngrams", "wide.")
+    arrays = {
+        name if name.startswith(shared) else f"network.0.{name}": array
+        for name, array in arrays.items()
+    }
+    return arrays, {**metadata, "settings": settings, "blend": blend, "n_networks": 1}
+
+
 # From a version to the next one.
-MIGRATIONS: dict[int, Callable[[Arrays, dict], tuple[Arrays, dict]]] = {1: _with_ngrams}
+MIGRATIONS: dict[int, Callable[[Arrays, dict], tuple[Arrays, dict]]] = {
+    1: _with_ngrams,
+    2: _with_networks,
+}
 
 
 def check_version(version: int) -> None:

@@ -33,7 +33,8 @@ class SavedModel:
     Attributes
     ----------
     config : ModelConfig
-    parameters : Parameters
+    networks : list of Parameters
+        At least one.
     ngrams : NGrams
         Those that have vectors of their own.
     classes : array, shape (n_classes,)
@@ -41,10 +42,10 @@ class SavedModel:
     class_prior : float64 array, shape (n_classes,)
     encoder : TextEncoder or None
         None where the model takes token ids.
+    blend : Blend
+        How much each part counts.
     wide : WidePart or None
         Only beside an encoder.
-    blend : Blend or None
-        How much each part counts; None is the network alone.
     missing : str
         "error" or "empty", for text models.
     settings : dict
@@ -54,13 +55,13 @@ class SavedModel:
     """
 
     config: ModelConfig
-    parameters: Parameters
+    networks: list[Parameters]
     ngrams: NGrams
     classes: np.ndarray
     class_prior: np.ndarray
     encoder: TextEncoder | None
+    blend: Blend
     wide: WidePart | None = None
-    blend: Blend | None = None
     missing: str = "error"
     settings: dict = field(default_factory=dict)
     fitted: dict = field(default_factory=dict)
@@ -84,16 +85,25 @@ def write_model(saved: SavedModel, path) -> None:
         "class_prior": saved.class_prior.tolist(),
         "encoder": None if saved.encoder is None else saved.encoder.state(),
         "wide": saved.wide is not None,
-        "blend": None if saved.blend is None else [part.tolist() for part in saved.blend],
+        "blend": [part.tolist() for part in saved.blend],
+        "n_networks": len(saved.networks),
         "missing": saved.missing,
         "settings": saved.settings,
         "fitted": saved.fitted,
     }
-    arrays = {**saved.parameters.arrays(), "ngrams": saved.ngrams.pairs}
+    arrays = {"ngrams": saved.ngrams.pairs}
+    for number, parameters in enumerate(saved.networks):
+        prefix = _prefix(number)
+        arrays.update({prefix + name: array for name, array in parameters.arrays().items()})
     if saved.wide is not None:
         arrays["wide.ngrams"] = saved.wide.ngrams.pairs
         arrays["wide.weights"], arrays["wide.bias"] = saved.wide.weights, saved.wide.bias
     write_container(path, arrays, metadata)
+
+
+def _prefix(number: int) -> str:
+    """What the names of a network's weights begin with."""
+    return f"network.{number}."
 
 
 def read_model(path) -> SavedModel:
@@ -109,14 +119,14 @@ def read_model(path) -> SavedModel:
         config = _config(metadata["config"])
         of_wide = {name: arrays.pop(name) for name in _WIDE if metadata["wide"]}
         ngrams = _ngrams(config, arrays)
-        parameters = _parameters(config, arrays, ngrams)
+        networks = _networks(config, arrays, ngrams, metadata["n_networks"])
         classes = _classes(metadata)
         prior = np.array(metadata["class_prior"], dtype=np.float64)
         state = metadata["encoder"]
         encoder = None if state is None else TextEncoder.from_state(state)
         wide = _wide(config, encoder, of_wide) if of_wide else None
         saved = SavedModel(
-            config, parameters, ngrams, classes, prior, encoder, wide, _blend(metadata["blend"]),
+            config, networks, ngrams, classes, prior, encoder, _blend(metadata["blend"]), wide,
             metadata["missing"], dict(metadata["settings"]), dict(metadata["fitted"]),
         )  # fmt: skip
     except ModelFormatError as error:
@@ -182,11 +192,23 @@ def _wide(config: ModelConfig, encoder, arrays) -> WidePart:
     return WidePart(NGrams(n_tokens, pairs), weights, bias)
 
 
-def _blend(values) -> Blend | None:
-    if values is None:
-        return None
+def _blend(values) -> Blend:
     shares, bias = (np.array(part, dtype=np.float64) for part in values)
     return Blend(shares, bias)
+
+
+def _networks(config: ModelConfig, arrays, ngrams: NGrams, count) -> list[Parameters]:
+    if type(count) is not int or not 1 <= count <= len(arrays):
+        raise ModelFormatError(f"there are {len(arrays)} weights for {count!r} networks")
+    found = []
+    for number in range(count):
+        prefix = _prefix(number)
+        own = {name: arrays.pop(name) for name in list(arrays) if name.startswith(prefix)}
+        own = {name[len(prefix) :]: array for name, array in own.items()}
+        found.append(_parameters(config, own, ngrams))
+    if set(arrays) != {"ngrams"}:
+        raise ModelFormatError(f"unexpected weights {sorted(set(arrays) - {'ngrams'})}")
+    return found
 
 
 def _parameters(config: ModelConfig, arrays, ngrams: NGrams) -> Parameters:
@@ -196,7 +218,7 @@ def _parameters(config: ModelConfig, arrays, ngrams: NGrams) -> Parameters:
         "embedding": (config.vocabulary_size, config.embedding_dim),
         **config.dense_shapes(),
     }
-    different = set(arrays) ^ {*shapes, "ngrams"}
+    different = set(arrays) ^ set(shapes)
     if different:
         raise ModelFormatError(f"unexpected weights {sorted(different)}")
     for name, shape in shapes.items():
@@ -254,14 +276,12 @@ def _check_consistent(saved: SavedModel, path) -> None:
         or not np.all(saved.class_prior >= 0)
         or not np.isclose(saved.class_prior.sum(), 1),
         "vocabulary": saved.encoder is not None and saved.encoder.n_known_ != saved.ngrams.n_tokens,
-        "blend": saved.blend is not None
-        and not (
+        "blend": not (
             saved.blend.shares.shape == (1 + (saved.wide is not None),)
             and saved.blend.bias.shape == (saved.config.n_outputs,)
             and all(np.isfinite(part).all() for part in saved.blend)
             and (saved.blend.shares >= 0).all()
         ),
-        "wide part": saved.wide is not None and saved.blend is None,
         "missing": saved.missing not in ("error", "empty"),
     }
     wrong = [name for name, is_wrong in problems.items() if is_wrong]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
+from contextlib import contextmanager
 
 from fastlstm.training.history import EpochRecord, describe
 
@@ -25,25 +27,24 @@ class Callback:
 
 
 class ProgressBar(Callback):
-    """A live bar with the running loss, and a line for each finished epoch (rich)."""
+    """A live bar with the running loss, and a line for each finished epoch (rich).
+
+    Parameters
+    ----------
+    title : str
+        What lines begin with, such as "network 1 of 3, ".
+    """
+
+    def __init__(self, title: str = ""):
+        self.title = title
 
     def on_train_begin(self, n_epochs, steps_per_epoch):
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[loss]}"),
-            console=Console(stderr=True),
-            transient=True,
-            redirect_stdout=False,  # else prints of the caller land on standard error
-        )
+        self.progress = _progress("{task.completed}/{task.total}", "{task.fields[loss]}")
         self.n_epochs = n_epochs
         self.steps_per_epoch = steps_per_epoch
-        self.task = self.progress.add_task(f"epoch 1/{n_epochs}", total=steps_per_epoch, loss="")
+        self.task = self.progress.add_task(
+            f"{self.title}epoch 1/{n_epochs}", total=steps_per_epoch, loss=""
+        )
         self.progress.start()
 
     def on_step_end(self, epoch, step, loss):
@@ -51,15 +52,49 @@ class ProgressBar(Callback):
             self.task,
             completed=step,
             loss=f"loss {loss:.4f}",
-            description=f"epoch {epoch}/{self.n_epochs}",
+            description=f"{self.title}epoch {epoch}/{self.n_epochs}",
         )
 
     def on_epoch_end(self, record):
-        self.progress.console.print(describe(record), highlight=False, soft_wrap=True)
+        line = self.title + describe(record)
+        self.progress.console.print(line, highlight=False, soft_wrap=True)
         self.progress.update(self.task, completed=0)
 
     def on_train_end(self):
         self.progress.stop()
+
+
+@contextmanager
+def task_bar(title: str, shown: bool):
+    """A live bar for other work, and a line with its seconds at the end.
+
+    Yields
+    ------
+    report : callable or None
+        Takes the share of work that is done; None where nothing is ``shown``.
+    """
+    if not shown:
+        yield None
+        return
+    started = time.perf_counter()
+    with _progress() as progress:
+        task = progress.add_task(title, total=1.0)
+        yield lambda share: progress.update(task, completed=share)
+        seconds = time.perf_counter() - started
+        progress.console.print(f"{title}: {seconds:.1f} s", highlight=False, soft_wrap=True)
+
+
+def _progress(*columns: str):
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    first, *others = [TextColumn(text) for text in ("{task.description}", *columns)]
+    return Progress(
+        first, BarColumn(), *others[:1], TimeRemainingColumn(), *others[1:],
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,  # else prints of the caller land on standard error
+    )  # fmt: skip
 
 
 class InterruptGuard:

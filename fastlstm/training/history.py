@@ -12,6 +12,8 @@ class EpochRecord(TypedDict, total=False):
     ----------
     epoch : int
         1 for the first.
+    network : int
+        1 for the first of an estimator's networks.
     loss, val_loss : float
         Weighted mean cross-entropy, in nats a document; ``loss`` is the mean over
         the epoch's minibatches, with dropout, while the weights changed.
@@ -27,6 +29,7 @@ class EpochRecord(TypedDict, total=False):
     """
 
     epoch: int
+    network: int
     loss: float
     accuracy: float
     val_loss: float

@@ -34,6 +34,10 @@ class LabelledSequences(NamedTuple):
     y: np.ndarray
     weight: np.ndarray
 
+    def take(self, rows) -> LabelledSequences:
+        """The documents ``rows``."""
+        return LabelledSequences(self.sequences.take(rows), self.y[rows], self.weight[rows])
+
 
 class MinibatchResult(NamedTuple):
     """Loss of a minibatch, its gradients, and how much was right.

@@ -57,7 +57,7 @@ def token_data(n=60, seed=0):
 
 
 def weights(model):
-    return {name: array.copy() for name, array in model.parameters_.arrays().items()}
+    return {name: array.copy() for name, array in model.networks_[0].arrays().items()}
 
 
 def assert_same_weights(model, other):
@@ -297,7 +297,7 @@ def test_partial_fit_goes_on_from_the_last_fit():
     expected = copy.deepcopy(small().fit(TEXTS, LABELS)).partial_fit(TEXTS, LABELS)
     model.partial_fit(TEXTS, LABELS)
     assert_same_weights(model, expected)
-    assert len(model.parameters_.embedding) == len(model.vocabulary_) + 2
+    assert len(model.networks_[0].embedding) == len(model.vocabulary_) + 2
     assert model.n_iter_ == 4
 
 
@@ -350,7 +350,7 @@ def test_a_fit_that_fails_changes_nothing(name, monkeypatch):
 
 # -- validation and early stopping ------------------------------------------------------------
 
-EPOCH = {"epoch", "loss", "accuracy", "learning_rate", "seconds", "tokens_per_second"}
+EPOCH = {"epoch", "network", "loss", "accuracy", "learning_rate", "seconds", "tokens_per_second"}
 
 
 def test_history():
@@ -381,9 +381,15 @@ def test_early_stopping_keeps_the_best_epoch(n_classes):
     assert model.stopped_by_ == "early_stopping"
     assert best["epoch"] == len(model.history_) - 4
     assert model.score(OTHERS, y_val) == pytest.approx(best["val_accuracy"])
+    # Without the temperature, which is fitted on the same documents.
+    assert model.blend_.shares[0] != 1
+    network = fastlstm.scoring.Blend.of_networks(model.config_.n_outputs)
+    model.blend_, fitted = network, model.blend_
     loss = log_loss(y_val, model.predict_proba(OTHERS), labels=model.classes_)
     assert loss == pytest.approx(best["val_loss"], rel=1e-5)
     assert abs(loss - model.history_[-1]["val_loss"]) > 1e-3
+    model.blend_ = fitted
+    assert log_loss(y_val, model.predict_proba(OTHERS), labels=model.classes_) < loss
 
 
 def test_validation_data_of_token_ids():
@@ -485,7 +491,7 @@ def test_bfloat16_learns_and_is_saved(backend, tmp_path):
     # Weights are float32: they go on from where they were.
     model.partial_fit(X, y)
     assert_same_weights(loaded.partial_fit(X, y), model)
-    assert model.parameters_.flat.dtype == np.float32
+    assert model.networks_[0].flat.dtype == np.float32
 
 
 @pytest.mark.parametrize("backend", BFLOAT16[:1])

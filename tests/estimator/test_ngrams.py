@@ -34,8 +34,8 @@ def test_ngrams_are_those_of_the_training_documents(fitted):
     }  # fmt: skip
     assert set(spelled.values()) == expected
     assert fitted.config_.n_ngrams == len(expected)
-    assert len(fitted.parameters_.embedding) == n_tokens + len(expected)
-    assert fitted.parameters_.embedding[n_tokens:].any()
+    assert len(fitted.networks_[0].embedding) == n_tokens + len(expected)
+    assert fitted.networks_[0].embedding[n_tokens:].any()
 
 
 def test_it_learns_the_order_of_words(fitted):
@@ -57,7 +57,8 @@ def test_file_and_predictor_give_the_same(fitted, tmp_path):
 
 def test_the_number_of_threads_changes_nothing():
     found = [
-        LSTMSentimentClassifier(**SETTINGS, n_jobs=n).fit(TEXTS, LABELS).parameters_ for n in (1, 3)
+        LSTMSentimentClassifier(**SETTINGS, n_jobs=n).fit(TEXTS, LABELS).networks_[0]
+        for n in (1, 3)
     ]
     assert np.array_equal(found[0].embedding, found[1].embedding)
     assert np.array_equal(found[0].flat, found[1].flat)
@@ -101,7 +102,7 @@ def test_word_vectors_start_the_embedding():
     settings = {**SETTINGS, "learning_rate": 1e-30, "max_epochs": 1, "average_decay": 0.0}
     clf = LSTMSentimentClassifier(**settings).fit(TEXTS, LABELS)
     n_tokens = clf.ngrams_.n_tokens
-    table = clf.parameters_.embedding
+    table = clf.networks_[0].embedding
     assert table[:n_tokens].std() == pytest.approx(0.1, rel=1e-4)
     assert not table[0].any()
     assert np.abs(table[n_tokens:]).max() < 1e-20

@@ -49,7 +49,7 @@ def test_the_vector_of_unknown_tokens_is_trained():
     labels = [1] * 20 + [0] * 20
     clf = LSTMSentimentClassifier(early_stopping=False, max_epochs=1, **SMALL).fit(texts, labels)
     longer = LSTMSentimentClassifier(early_stopping=False, max_epochs=3, **SMALL).fit(texts, labels)
-    assert not np.array_equal(clf.parameters_.embedding[1], longer.parameters_.embedding[1])
+    assert not np.array_equal(clf.networks_[0].embedding[1], longer.networks_[0].embedding[1])
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_logits_are_the_blend_of_both_parts(fitted, reviews):
     encoder = fitted.encoder_
     whole = encoder.read(reviews[2])
     of_wide = fitted.wide_.logits(whole)
-    of_network = fitted._network.logits(encoder.shorten(whole), fitted.class_prior_)
+    of_network = fitted._networks[0].logits(encoder.shorten(whole), fitted.class_prior_)
     shares, bias = fitted.blend_
     assert (shares >= 0).all()
     assert shares.any()
@@ -45,7 +45,7 @@ def test_logits_are_the_blend_of_both_parts(fitted, reviews):
 
 def test_the_blend_is_fitted_on_documents_new_to_both(fitted, reviews, monkeypatch):
     """Out-of-fold logits of the linear part, of the documents the network did not see."""
-    from fastlstm.estimator import wide_part
+    from fastlstm.estimator import blending, wide_part
 
     seen = {}
 
@@ -54,13 +54,13 @@ def test_the_blend_is_fitted_on_documents_new_to_both(fitted, reviews, monkeypat
         # The number of its document stands for a document's logit.
         return wide, np.arange(len(y), dtype=np.float32)[:, None]
 
-    def fit_blend(logits, y, weight):
+    def fit_blend(logits, y, weight, with_bias):
         seen.update(rows=logits[1][:, 0].astype(int), y=y)
         return fitted.blend_
 
     real = wide_part.fit_wide
     monkeypatch.setattr(wide_part, "fit_wide", fit_wide)
-    monkeypatch.setattr(wide_part, "fit_blend", fit_blend)
+    monkeypatch.setattr(blending, "fit_blend", fit_blend)
     for early_stopping in (True, False):
         clf = LSTMSentimentClassifier(**SETTINGS, early_stopping=early_stopping)
         trained = []
@@ -103,7 +103,7 @@ def test_given_validation_documents_weigh_the_parts(reviews):
     clf.fit(reviews[0], reviews[1], X_val=reviews[2], y_val=reviews[3])
     other = LSTMSentimentClassifier(**SETTINGS, early_stopping=False)
     other.fit(reviews[0], reviews[1], X_val=reviews[2][:60], y_val=reviews[3][:60])
-    assert np.array_equal(clf.parameters_.flat, other.parameters_.flat)
+    assert np.array_equal(clf.networks_[0].flat, other.networks_[0].flat)
     assert np.array_equal(clf.wide_.weights, other.wide_.weights)
     assert not np.array_equal(clf.blend_.shares, other.blend_.shares)
 
@@ -126,9 +126,16 @@ def test_three_classes_and_too_few_documents_to_hold_out():
     assert found.sum(axis=1) == pytest.approx(1)
 
 
-def test_it_cannot_be_learned_in_parts(fitted):
-    with pytest.raises(ValueError, match="wide='nb' is not supported for partial_fit.*wide=None"):
-        LSTMSentimentClassifier(wide="nb").partial_fit(["a", "b"], [0, 1])
+def test_learning_in_parts_is_for_the_network(reviews):
+    clf = LSTMSentimentClassifier(**{**SETTINGS, "max_length": None})
+    clf.partial_fit(reviews[0], reviews[1])
+    assert clf.wide_ is None
+    assert clf.blend_.shares.tolist() == [1]
+    clf.fit(reviews[0], reviews[1])
+    wide, blend, weights = clf.wide_, clf.blend_, clf.networks_[0].flat.copy()
+    clf.partial_fit(reviews[0], reviews[1])
+    assert clf.wide_ is wide and clf.blend_ is blend
+    assert not np.array_equal(clf.networks_[0].flat, weights)
 
 
 @pytest.mark.filterwarnings("ignore::fastlstm.TruncationWarning")
@@ -147,7 +154,7 @@ def test_fitting_without_it_again_drops_it(fitted, reviews):
     assert clf.wide_ is not None
     clf.set_params(wide=None).fit(reviews[0], reviews[1])
     assert clf.wide_ is None
-    assert clf.blend_.shares.tolist() == [1]
+    assert clf.blend_.shares.shape == (1,)
     assert len(clf.encoder_.vocabulary_) == clf.ngrams_.n_tokens
 
 
@@ -156,7 +163,11 @@ def test_fitting_without_it_again_drops_it(fitted, reviews):
     [
         (lambda a, m: a.pop("wide.bias"), "wide.bias"),
         (lambda a, m: m.update(wide=False), "unexpected weights.*wide"),
-        (lambda a, m: m.update(blend=None), "inconsistent wide part"),
+        (lambda a, m: m.update(blend=None), "inconsistent"),
+        (lambda a, m: m.update(n_networks=0), "for 0 networks"),
+        (lambda a, m: m.update(n_networks=10**9), "networks"),
+        (lambda a, m: m.update(n_networks=2), "weights"),
+        (lambda a, m: m.update(n_networks="1"), "for '1' networks"),
         (lambda a, m: m.update(blend=[[0.5], [0.0]]), "inconsistent blend"),
         (lambda a, m: m.update(blend=[[0.5, -0.5], [0.0]]), "inconsistent blend"),
         (lambda a, m: m.update(blend=[[0.5, 0.5], [0.0, 0.0]]), "inconsistent blend"),

@@ -49,24 +49,39 @@ def test_every_old_version_has_its_step():
     assert sorted(migrations.MIGRATIONS) == list(range(1, migrations.CURRENT_VERSION))
 
 
-@pytest.mark.parametrize("version", [-1, 0, 3])
+@pytest.mark.parametrize("version", [-1, 0, migrations.CURRENT_VERSION + 1])
 def test_migrate_refuses_an_unknown_version(version):
     with pytest.raises(ModelFormatError, match=f"version {version}"):
         migrations.migrate({}, {}, version)
 
 
-# Files that version 0.1.0 wrote, before n-grams, and what it predicted with them.
+# Files that version 0.1.0 wrote, before n-grams and before several networks, and what it
+# predicted with them.
 OLD = Path(__file__).parent
 TEXTS = ["great film", "a dull day at all", ""]
-PROBABILITIES = [[0.49661063, 0.50338937], [0.51170701, 0.48829299], [0.5, 0.5]]
+PROBABILITIES = {
+    1: [[0.49661063, 0.50338937], [0.51170701, 0.48829299], [0.5, 0.5]],
+    2: [[0.13248859, 0.86751141], [0.92631694, 0.07368306], [0.5, 0.5]],
+}
 IDS = [[2, 3, 0], [4, 4, 3]]
 PROBABILITIES_OF_IDS = [[0.49824372, 0.50175628], [0.50507386, 0.49492614]]
 
 
+@pytest.mark.parametrize("version", PROBABILITIES)
 @pytest.mark.parametrize("read", [fastlstm.load, fastlstm.Predictor])
-def test_a_text_model_of_version_1_predicts_as_it_did(read):
-    model = read(OLD / "text_version_1.fastlstm")
-    assert model.predict_proba(TEXTS) == pytest.approx(np.array(PROBABILITIES), abs=1e-6)
+def test_an_old_text_model_predicts_as_it_did(read, version):
+    model = read(OLD / f"text_version_{version}.fastlstm")
+    expected = np.array(PROBABILITIES[version])
+    assert model.predict_proba(TEXTS) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("version", "wide"), [(1, None), (2, "nb")])
+def test_an_old_text_model_can_be_written_anew(version, wide, tmp_path):
+    model = fastlstm.load(OLD / f"text_version_{version}.fastlstm")
+    assert (model.n_estimators, model.wide, model.token_dropout) == (1, wide, 0)
+    model.save(tmp_path / "model.fastlstm")
+    again = fastlstm.load(tmp_path / "model.fastlstm")
+    assert np.array_equal(again.predict_proba(TEXTS), model.predict_proba(TEXTS))
 
 
 def test_a_model_of_ids_of_version_1_predicts_as_it_did():
@@ -76,7 +91,8 @@ def test_a_model_of_ids_of_version_1_predicts_as_it_did():
     assert (model.ngrams, model.segment_length, model.word_vectors) == (1, None, None)
 
 
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("metadata", [{}, {"config": None, "settings": {}}, {"config": {}}])
-def test_incomplete_content_of_version_1_is_refused(metadata):
+def test_incomplete_content_of_an_old_version_is_refused(metadata, version):
     with pytest.raises(ModelFormatError, match="incomplete"):
-        migrations.migrate({}, metadata, 1)
+        migrations.migrate({}, metadata, version)

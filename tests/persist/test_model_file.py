@@ -215,8 +215,8 @@ def test_not_fitted(path):
 
 def test_weights_that_are_not_finite_are_refused(path):
     model = small().fit(TEXTS, LABELS)
-    model.parameters_.embedding[2, 0] = np.nan
-    with pytest.raises(ValueError, match="'embedding' holds NaN.*lower learning_rate"):
+    model.networks_[0].embedding[2, 0] = np.nan
+    with pytest.raises(ValueError, match="'network.0.embedding' holds NaN.*lower learning_rate"):
         model.save(path)
 
 
@@ -254,35 +254,36 @@ def drop(key):
 
 def no_layers(arrays, metadata):
     metadata["config"]["num_layers"] = 0
-    for name in [name for name in arrays if name.startswith("lstm.")]:
+    for name in [name for name in arrays if ".lstm." in name]:
         del arrays[name]
 
 
 def no_tokens(arrays, metadata):
     metadata["config"]["vocabulary_size"] = 0
     metadata["encoder"] = None
-    arrays["embedding"] = arrays["embedding"][:0]
+    arrays["network.0.embedding"] = arrays["network.0.embedding"][:0]
 
 
 def no_width(arrays, metadata):
     metadata["config"]["embedding_dim"] = 0
-    for name in ["embedding", *(name for name in arrays if name.endswith(".w_x"))]:
-        axis = 1 if name == "embedding" else 0
+    for name in [name for name in arrays if name.endswith((".embedding", ".w_x"))]:
+        axis = 1 if name.endswith("embedding") else 0
         arrays[name] = np.take(arrays[name], [], axis=axis)
 
 
 CONFIG = "configuration"
+TABLE, HEAD, BIAS = (f"network.0.{name}" for name in ("embedding", "dense.w", "dense.b"))
 INCONSISTENT = {
     # weights
     "no_weights": (lambda arrays, _: arrays.clear(), "there are 0 weights|unexpected weights"),
-    "no_embedding": (lambda arrays, _: arrays.pop("embedding"), "unexpected weights.*embedding"),
-    "no_bias": (lambda arrays, _: arrays.pop("dense.b"), r"unexpected weights \['dense.b'\]"),
+    "no_embedding": (lambda arrays, _: arrays.pop(TABLE), "unexpected weights.*embedding"),
+    "no_bias": (lambda arrays, _: arrays.pop(BIAS), r"unexpected weights \['dense.b'\]"),
     "other_weights": (lambda arrays, _: arrays.update(x=np.ones(2)), r"unexpected weights \['x'\]"),
-    "cut": (put_array("embedding", lambda a: a[:-1]), "weights 'embedding' are float32"),
-    "transposed": (put_array("dense.w", lambda a: a.T.copy()), "weights 'dense.w' are float32"),
-    "flat": (put_array("dense.w", np.ravel), "weights 'dense.w' are"),
-    "float64": (put_array("dense.b", lambda a: a.astype(float)), "weights 'dense.b' are float64"),
-    "int_weights": (put_array("dense.b", lambda a: a.astype(int)), "weights 'dense.b' are int64"),
+    "cut": (put_array(TABLE, lambda a: a[:-1]), "weights 'embedding' are float32"),
+    "transposed": (put_array(HEAD, lambda a: a.T.copy()), "weights 'dense.w' are float32"),
+    "flat": (put_array(HEAD, np.ravel), "weights 'dense.w' are"),
+    "float64": (put_array(BIAS, lambda a: a.astype(float)), "weights 'dense.b' are float64"),
+    "int_weights": (put_array(BIAS, lambda a: a.astype(int)), "weights 'dense.b' are int64"),
     "other_size": (put("config", "hidden_size", 5), "weights 'lstm.0.forward.w_x' are"),
     "more_layers": (put("config", "num_layers", 2), "unexpected weights.*lstm.1"),
     "one_way": (put("config", "bidirectional", False), "unexpected weights.*reverse"),

@@ -1,0 +1,56 @@
+"""How much each part of a model counts, from documents that none was fitted on."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize
+
+from fastlstm.losses import loss_for
+from fastlstm.scoring import Blend
+
+# Strength of the pull towards equal shares, as a number of documents.
+_PRIOR_DOCUMENTS = 1.0
+
+
+def fit_blend(logits, y, weight, with_bias: bool = True) -> Blend:
+    """Shares, and a bias, with the least cross-entropy.
+
+    With one part and no bias the share is one over the temperature of Guo et al. (2017),
+    "On calibration of modern neural networks".
+
+    Parameters
+    ----------
+    logits : list of float arrays, shape (n_documents, n_outputs)
+        Of each part, for documents that it was not fitted on.
+    y : int64 array, shape (n_documents,)
+    weight : float64 array, shape (n_documents,)
+    with_bias : bool
+
+    Returns
+    -------
+    Blend
+    """
+    logits = np.stack([part.astype(np.float64) for part in logits])
+    n_parts, _, n_outputs = logits.shape
+    loss = loss_for(n_outputs)
+    weight = weight / max(float(weight.sum()), 1e-12)
+    start = np.zeros(n_parts + (n_outputs if with_bias else 0))
+    start[:n_parts] = 1 / n_parts
+    pull = _PRIOR_DOCUMENTS / max(len(y), 1)
+
+    def objective(x):
+        z = np.tensordot(x[:n_parts], logits, axes=1)
+        if with_bias:
+            z = z + x[n_parts:]
+        value, d_z = loss(z, y, weight)
+        away = x - start
+        slope = pull * away
+        slope[:n_parts] += np.tensordot(logits, d_z, axes=2)
+        if with_bias:
+            slope[n_parts:] += d_z.sum(axis=0)
+        return value + 0.5 * pull * away @ away, slope
+
+    bounds = [(0, None)] * n_parts + [(None, None)] * (len(start) - n_parts)
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    bias = found[n_parts:] if with_bias else np.zeros(n_outputs)
+    return Blend(found[:n_parts], bias)

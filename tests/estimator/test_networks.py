@@ -1,0 +1,231 @@
+"""Several networks in one estimator: what each is trained on, and their mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastlstm
+from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor, datasets
+from fastlstm.estimator.validation import folds
+from fastlstm.training.callbacks import ProgressBar
+
+SETTINGS = {
+    "embedding_dim": 8, "hidden_size": 6, "max_epochs": 3, "n_estimators": 3, "ngrams": 2,
+    "max_length": None, "early_stopping": False, "random_state": 0,
+}  # fmt: skip
+NEW = ["a great little hotel", "never again", "", "unheardof", "房间 很 好"]
+
+
+@pytest.fixture(scope="module")
+def reviews():
+    train, test = (datasets.load_reviews(split=part) for part in ("train", "test"))
+    return train.texts[:300], np.asarray(train.labels)[:300], test.texts[:100], test.labels[:100]
+
+
+@pytest.fixture(scope="module")
+def fitted(auto_backend, reviews):
+    return LSTMSentimentClassifier(**SETTINGS, wide="nb").fit(reviews[0], reviews[1])
+
+
+def same_weights(one, other):
+    return np.array_equal(one.flat, other.flat) and np.array_equal(one.embedding, other.embedding)
+
+
+def test_folds_are_stratified_and_share_no_row():
+    labels = ["a"] * 50 + ["b"] * 23 + ["c"] * 2 + ["d"]
+    found = folds(labels, 0.2, 3, seed=0)
+    held = np.concatenate([rows for _, rows in found])
+    assert len(set(held.tolist())) == len(held)
+    for train, rows in found:
+        assert sorted([*train, *rows]) == list(range(76))
+        counts = [int(np.sum(np.asarray(labels)[rows] == label)) for label in "abcd"]
+        assert counts[:2] == [10, 5] and counts[3] == 0
+    assert [np.sum(rows >= 73) for _, rows in found] == [1, 1, 0]  # two documents of "c"
+    assert all(len(rows) == 25 for _, rows in folds(["a"] * 100, 0.9, 4, seed=0))
+    again = folds(labels, 0.2, 3, seed=0)
+    assert all(np.array_equal(a[1], b[1]) for a, b in zip(found, again, strict=True))
+
+
+def test_logits_are_the_mean_of_the_networks(fitted, reviews):
+    assert len(fitted.networks_) == 3
+    assert not any(same_weights(fitted.networks_[i], fitted.networks_[i - 1]) for i in range(3))
+    whole = fitted.encoder_.read(reviews[2])
+    sequences = fitted.ngrams_.longest(fitted.encoder_.shorten(whole))
+    each = [n.logits(sequences, fitted.class_prior_) for n in fitted._networks]
+    shares, bias = fitted.blend_
+    expected = bias + shares[0] * np.mean(each, axis=0) + shares[1] * fitted.wide_.logits(whole)
+    assert fitted.decision_function(reviews[2]) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_history_names_the_network(fitted):
+    assert [r["network"] for r in fitted.history_] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert [r["epoch"] for r in fitted.history_] == [1, 2, 3] * 3
+    assert fitted.n_iter_ == 3
+
+
+def test_each_network_holds_out_other_documents(reviews, monkeypatch):
+    """And the blend is fitted on each one's own."""
+    from fastlstm.estimator import blending
+
+    seen = []
+
+    def fit_blend(logits, y, weight, with_bias):
+        seen.append((logits[0], y))
+        return real(logits, y, weight, with_bias)
+
+    real = blending.fit_blend
+    monkeypatch.setattr(blending, "fit_blend", fit_blend)
+    clf = LSTMSentimentClassifier(**SETTINGS, wide="nb")
+    trained = []
+    train = clf._train
+
+    def spy(state, part, valid, *arguments, **options):
+        trained.append((part, valid))
+        return train(state, part, valid, *arguments, **options)
+
+    monkeypatch.setattr(clf, "_train", spy)
+    clf.fit(reviews[0], reviews[1])
+    (logits, y), expected = seen[0], []
+    assert len(y) == 90
+    for network, (part, valid) in zip(clf._networks, trained, strict=True):
+        assert (len(part.y), len(valid.y)) == (270, 30)
+        expected.append(network.logits(valid.sequences, clf.class_prior_))
+    assert np.array_equal(logits, np.concatenate(expected))
+    assert np.array_equal(y, np.concatenate([valid.y for _, valid in trained]))
+
+
+def test_the_first_network_does_not_depend_on_the_others(fitted, reviews):
+    alone = LSTMSentimentClassifier(**{**SETTINGS, "n_estimators": 1}, wide="nb", n_jobs=1)
+    alone.fit(reviews[0], reviews[1])
+    assert same_weights(alone.networks_[0], fitted.networks_[0])
+    assert np.array_equal(alone.wide_.weights, fitted.wide_.weights)
+
+
+def test_file_and_predictor_give_the_same(fitted, tmp_path):
+    path = tmp_path / "model.fastlstm"
+    fitted.save(path)
+    expected = fitted.predict_proba(NEW)
+    loaded = fastlstm.load(path)
+    assert np.array_equal(loaded.predict_proba(NEW), expected)
+    assert np.array_equal(Predictor(path).predict_proba(NEW), expected)
+    assert loaded.get_params() == fitted.get_params()
+    assert loaded.history_ == fitted.history_
+
+
+def test_going_on_trains_every_network(reviews):
+    clf = LSTMSentimentClassifier(**SETTINGS, warm_start=True).fit(reviews[0], reviews[1])
+    before = clf.networks_
+    clf.fit(reviews[0], reviews[1])
+    assert len(clf.networks_) == 3
+    assert not any(same_weights(a, b) for a, b in zip(before, clf.networks_, strict=True))
+    before = clf.networks_
+    clf.partial_fit(reviews[0], reviews[1])
+    assert not any(same_weights(a, b) for a, b in zip(before, clf.networks_, strict=True))
+    assert [r["epoch"] for r in clf.history_] == [1, 2, 3, 4, 5, 6, 7] * 3
+    assert clf.n_iter_ == 7
+
+
+def test_partial_fit_begins_with_as_many_networks(reviews):
+    clf = LSTMSentimentClassifier(**SETTINGS).partial_fit(reviews[0], reviews[1])
+    assert len(clf.networks_) == 3
+    clf = LSTMSentimentClassifier(**{**SETTINGS, "n_estimators": "auto"})
+    assert len(clf.partial_fit(reviews[0], reviews[1]).networks_) == 1
+
+
+def test_given_validation_documents_leave_all_to_each_network(reviews):
+    clf = LSTMSentimentClassifier(**SETTINGS)
+    clf.fit(reviews[0], reviews[1], X_val=reviews[2], y_val=reviews[3])
+    other = LSTMSentimentClassifier(**SETTINGS).fit(reviews[0], reviews[1])
+    assert all(same_weights(a, b) for a, b in zip(clf.networks_, other.networks_, strict=True))
+    assert "val_loss" in clf.history_[0] and "val_loss" not in other.history_[0]
+    assert clf.blend_.shares[0] != 1 == other.blend_.shares[0]
+
+
+@pytest.mark.parametrize(("in_network", "kept"), [(1, 1), (2, 1), (3, 2)])
+def test_an_interrupt_keeps_the_networks_that_are_whole(reviews, monkeypatch, in_network, kept):
+    """Or the first one, however far it came."""
+    import signal
+
+    from fastlstm.training.callbacks import Callback
+    from fastlstm.training.loop import Trainer
+
+    class Interrupt(Callback):
+        def on_step_end(self, epoch, step, loss):
+            if epoch == 2 and step == 3 and len(begun) == in_network:
+                signal.raise_signal(signal.SIGINT)
+
+    def init(self, *arguments, **options):
+        begun.append(self)
+        real(self, *arguments, **options)
+        self.callbacks.append(Interrupt())
+
+    begun, real = [], Trainer.__init__
+    monkeypatch.setattr(Trainer, "__init__", init)
+    clf = LSTMSentimentClassifier(**SETTINGS, wide="nb").fit(reviews[0], reviews[1])
+    assert len(begun) == in_network
+    assert len(clf.networks_) == kept
+    assert clf.stopped_by_ == "interrupt"
+    assert clf.wide_ is not None
+    assert clf.predict(NEW).shape == (5,)
+
+
+def test_an_interrupt_beside_the_networks_keeps_them(reviews, monkeypatch):
+    from fastlstm.estimator import wide_part
+
+    def fit_wide(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(wide_part, "fit_wide", fit_wide)
+    clf = LSTMSentimentClassifier(**SETTINGS, wide="nb").fit(reviews[0], reviews[1])
+    assert len(clf.networks_) == 3
+    assert clf.wide_ is None
+    assert clf.stopped_by_ == "interrupt"
+    assert clf.blend_.shares.tolist() == [1]
+    assert clf.predict(NEW).shape == (5,)
+
+
+def test_auto_is_few_networks_for_few_documents():
+    clf = LSTMClassifier(n_estimators="auto", hidden_size=2, embedding_dim=2, max_epochs=1)
+    clf.set_params(early_stopping=False, random_state=0)
+    rng = np.random.default_rng(0)
+    for n, networks in ((200, 3), (20_001, 1)):
+        clf.fit(rng.integers(1, 9, (n, 2)), np.arange(n) % 2)
+        assert len(clf.networks_) == networks
+
+
+def test_temperature_makes_overconfident_probabilities_honest():
+    """A network that learned its documents by heart is as sure of others."""
+    rng = np.random.default_rng(0)
+
+    def draw(n):
+        y = rng.integers(0, 2, n)
+        noisy = rng.random(n) < 0.3
+        return rng.integers(2, 200, (n, 6)) * 2 + np.where(noisy, 1 - y, y)[:, None], y
+
+    (X, y), (X_new, y_new) = draw(600), draw(3000)
+    settings = {
+        "vocabulary_size": 500, "max_epochs": 15, "dropout": 0, "embedding_dropout": 0,
+        "validation_fraction": 0.25, "n_iter_no_change": 15, "random_state": 0,
+    }  # fmt: skip
+    clf = LSTMClassifier(**settings).fit(X, y)
+    share = clf.blend_.shares[0]
+    assert 0 < share < 1
+
+    def gap(probability):
+        return abs(np.mean(np.maximum(probability, 1 - probability))
+                   - np.mean((probability > 0.5) == y_new))  # fmt: skip
+
+    calibrated = gap(clf.predict_proba(X_new)[:, 1])
+    clf.blend_ = fastlstm.scoring.Blend.of_networks(1)
+    assert calibrated < gap(clf.predict_proba(X_new)[:, 1])
+
+
+def test_progress_names_the_network(capsys):
+    bar = ProgressBar("network 2 of 3, ")
+    bar.on_train_begin(1, 1)
+    bar.on_step_end(1, 1, 0.5)
+    bar.on_epoch_end({"epoch": 1, "loss": 0.5, "accuracy": 0.5, "seconds": 1.0,
+                      "tokens_per_second": 5.0})  # fmt: skip
+    bar.on_train_end()
+    assert "network 2 of 3, epoch 1: loss 0.5000" in capsys.readouterr().err
