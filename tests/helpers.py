@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastlstm import LSTMClassifier
 from fastlstm.core.errors import BackendError
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import pack
 from fastlstm.kernels import reference
 from fastlstm.kernels.registry import available_backends, load_backend
+
+# Parameters with which LSTMSentimentClassifier is LSTMClassifier behind an encoder.
+NETWORK_ALONE = {"wide": None, **LSTMClassifier().get_params()}
+del NETWORK_ALONE["vocabulary_size"]
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -98,8 +98,11 @@ def test_forged_file_without_edits_is_good(path, tiny):
     assert read_model(path).classes.tolist() == [0, 1]
 
 
+TABLE = "network.0.embedding"
+
+
 def set_shape(shape, dtype="F32"):
-    return lambda header: header["embedding"].update(shape=shape, dtype=dtype)
+    return lambda header: header[TABLE].update(shape=shape, dtype=dtype)
 
 
 def set_field(name, value):
@@ -108,7 +111,7 @@ def set_field(name, value):
 
 def set_weight(value):
     def edit(header, data):
-        first, _ = header["embedding"]["data_offsets"]
+        first, _ = header[TABLE]["data_offsets"]
         data[first : first + 4] = np.float32(value).tobytes()
 
     return edit
@@ -116,20 +119,20 @@ def set_weight(value):
 
 FORGED = [
     # id, edits of the header and of the data, message
-    ("huge", set_shape([2**40, 2**20]), None, "array 'embedding' does not fit its data"),
-    ("overflowing", set_shape([2**32, 2**32]), None, "'embedding' does not fit its data"),
-    ("zero_times_huge", set_shape([0, 2**62]), None, "'embedding' does not fit its data"),
-    ("huge_dimension", set_shape([10**40]), None, "'embedding' does not fit its data"),
-    ("negative", set_shape([-2, -2]), None, "the shape of array 'embedding'"),
-    ("many_dimensions", set_shape([1] * 1000), None, "the shape of array 'embedding'"),
-    ("other_dtype", set_shape([2, 2], "F64"), None, "'embedding' does not fit its data"),
-    ("unknown_dtype", set_shape([4, 1], "F8_E4M3"), None, "'embedding' has the dtype"),
+    ("huge", set_shape([2**40, 2**20]), None, f"array '{TABLE}' does not fit its data"),
+    ("overflowing", set_shape([2**32, 2**32]), None, f"'{TABLE}' does not fit its data"),
+    ("zero_times_huge", set_shape([0, 2**62]), None, f"'{TABLE}' does not fit its data"),
+    ("huge_dimension", set_shape([10**40]), None, f"'{TABLE}' does not fit its data"),
+    ("negative", set_shape([-2, -2]), None, f"the shape of array '{TABLE}'"),
+    ("many_dimensions", set_shape([1] * 1000), None, f"the shape of array '{TABLE}'"),
+    ("other_dtype", set_shape([2, 2], "F64"), None, f"'{TABLE}' does not fit its data"),
+    ("unknown_dtype", set_shape([4, 1], "F8_E4M3"), None, f"'{TABLE}' has the dtype"),
     ("transposed", set_shape([1, 4]), None, r"weights 'embedding' are float32 \(1, 4\), not"),
-    ("offsets", lambda header: header["embedding"].update(data_offsets=[0, 2**60]), None,
-     "'embedding' does not fit its data"),
-    ("nan", None, set_weight(np.nan), "array 'embedding' holds NaN or infinite values"),
-    ("infinity", None, set_weight(-np.inf), "array 'embedding' holds NaN or infinite values"),
-    ("version_3", set_field("format_version", "3"), None, "format version 3.*upgrade fastlstm"),
+    ("offsets", lambda header: header[TABLE].update(data_offsets=[0, 2**60]), None,
+     f"'{TABLE}' does not fit its data"),
+    ("nan", None, set_weight(np.nan), f"array '{TABLE}' holds NaN or infinite values"),
+    ("infinity", None, set_weight(-np.inf), f"array '{TABLE}' holds NaN or infinite values"),
+    ("version_4", set_field("format_version", "4"), None, "format version 4.*upgrade fastlstm"),
     ("version_0", set_field("format_version", "0"), None, "its format version is '0'"),
     ("version_huge", set_field("format_version", "9" * 50), None, "its format version is"),
     ("version_text", set_field("format_version", "one"), None, "its format version is 'one'"),

@@ -413,7 +413,9 @@ TRAINING_PARAMETERS = {
     "max_epochs": COUNT,
     "early_stopping": FLAG,
     "validation_fraction": [0, 0.0, *SHARE],
+    "n_estimators": COUNT,
     "n_iter_no_change": COUNT,
+    "calibrate": FLAG,
     "class_weight": ["even", 2, [("good", 1.0)]],
     "warm_start": FLAG,
     "random_state": [-1, 1.5, "seed"],
@@ -545,7 +547,7 @@ def test_odd_documents_are_learned(tokenizer, tmp_path):
 def test_ten_megabytes_are_learned(name):
     texts, y = [ODD[name], *TEXTS], ["odd", *LABELS]
     if name == "long_document":
-        with pytest.warns(TruncationWarning, match="1 of 13 documents .* max_length=400 and lost"):
+        with pytest.warns(TruncationWarning, match="1 of 13 documents .* max_length=600 and lost"):
             model = text().fit(texts, y)
     else:
         model = text().fit(texts, y)

@@ -24,6 +24,7 @@ LAYERS = {
     "text": {"core"},
     "data": {"core"},
     "losses": {"core"},
+    "metrics": set(),
     "optim": {"core"},
     "model": {"layers", "data", "kernels", "core"},
     "wide": {"text", "core"},
@@ -38,7 +39,7 @@ LAYERS = {
     "__main__": {"cli"},
     "cli": {
         "estimator", "predictor", "training", "persist", "data", "text", "model", "losses",
-        "optim", "layers", "kernels", "core",
+        "metrics", "optim", "layers", "kernels", "core",
     },
 }  # fmt: skip
 

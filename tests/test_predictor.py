@@ -21,6 +21,7 @@ from fastlstm.core.errors import ModelFormatError
 from fastlstm.core.threads import COMPANION
 from fastlstm.data.datasets import load_reviews
 from fastlstm.kernels.registry import available_backends
+from tests.helpers import NETWORK_ALONE
 
 REVIEWS = load_reviews(None, "train")
 TEXTS = REVIEWS.texts[:80]
@@ -40,7 +41,7 @@ SMALL = {
 
 
 def small(**settings):
-    return LSTMSentimentClassifier(**{**SMALL, **settings})
+    return LSTMSentimentClassifier(**{**NETWORK_ALONE, **SMALL, **settings})
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +208,7 @@ def test_missing_documents_as_the_model_was_told(tmp_path):
 def test_truncation_is_counted(saved):
     predictor = Predictor(saved[1])
     assert predictor.n_truncated_ == 0
-    predictor.predict(["word " * 500, "word", "好" * 401, "好" * 400])
+    predictor.predict(["word " * 700, "word", "好" * 601, "好" * 600])
     assert predictor.n_truncated_ == 2
     predictor.predict(["word"])
     assert predictor.n_truncated_ == 0

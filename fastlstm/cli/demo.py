@@ -8,17 +8,6 @@ from fastlstm.cli.errors import plain_errors
 from fastlstm.cli.files import check_target
 from fastlstm.cli.output import plain, print_json, print_table, quoted
 
-# Chosen by 5-fold cross-validation on the training split.
-DEMO_SETTINGS = {
-    "embedding_dim": 64,
-    "hidden_size": 48,
-    "pooling": "mean_max",
-    "batch_size": 8,
-    "max_epochs": 12,
-    "early_stopping": False,
-    "random_state": 0,
-}
-
 # Not in the data.
 SENTENCES = (
     "I love it, worth every cent and then some.",
@@ -50,10 +39,10 @@ def demo_command(out, as_json):
     if not as_json:
         click.echo(f"{n_train} bundled reviews to train on, {n_test} to score on; en and zh.")
         announce_compilation("auto")
-    clf = LSTMSentimentClassifier(**DEMO_SETTINGS)
+    clf = LSTMSentimentClassifier(random_state=0)
     lstm = fit_and_score(clf, data, save_to=out)
-    predicted = clf.predict(data.valid_texts).tolist()
-    result = evaluation(clf.classes_.tolist(), data.valid_labels, predicted)
+    probabilities = clf.predict_proba(data.valid_texts)
+    result = evaluation(clf.classes_.tolist(), data.valid_labels, probabilities)
     if as_json:
         print_json({**result, "n_train": n_train})
         return

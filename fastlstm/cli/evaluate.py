@@ -20,7 +20,8 @@ def evaluate_command(model, file, text_column, label_column, as_json):
     """Score MODEL on the labelled documents in FILE (csv, tsv or jsonl, also .gz).
 
     Prints accuracy, precision, recall and F1 of each class, macro-F1 (the mean F1
-    of the classes that occur) and the confusion matrix.
+    of the classes that occur), the confusion matrix, and the calibration error: how far
+    probabilities are, on average, from how often they are right.
     """
     from fastlstm import Predictor
     from fastlstm.data.tables import read_table
@@ -29,9 +30,7 @@ def evaluate_command(model, file, text_column, label_column, as_json):
     predictor = Predictor(model)
     classes = [str(label) for label in predictor.classes_.tolist()]
     labels = known_labels(file, table.labels, table.rows, classes)
-    probabilities = predictor.predict_proba(table.texts)
-    predicted = [classes[index] for index in probabilities.argmax(axis=1)]
-    result = evaluation(classes, labels, predicted)
+    result = evaluation(classes, labels, predictor.predict_proba(table.texts))
     note_truncated(predictor.n_truncated_, len(labels))
     absent = [label for label, row in result["per_class"].items() if not row["support"]]
     if absent:

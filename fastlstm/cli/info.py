@@ -91,6 +91,10 @@ def _print_environment(result: dict) -> None:
     )
 
 
+# What a model's shares belong to, in their order; not every model has a linear part.
+_PARTS = ("networks", "linear_part")
+
+
 def describe_model(path) -> dict:
     """What a model file holds, without the weights and the vocabulary themselves."""
     from fastlstm.persist.model_file import read_model
@@ -106,10 +110,13 @@ def describe_model(path) -> dict:
         "classes": saved.classes.tolist(),
         "class_prior": saved.class_prior.tolist(),
         "network": asdict(saved.config),
-        "n_weights": embedding + sum(math.prod(shape) for shape in shapes),
+        "n_networks": len(saved.networks),
+        "n_weights": len(saved.networks) * (embedding + sum(math.prod(s) for s in shapes)),
+        "linear_part": None if saved.wide is None else {"n_weights": saved.wide.weights.size},
+        "shares": dict(zip(_PARTS, saved.blend.shares.tolist(), strict=False)),
         "vocabulary_size": saved.config.vocabulary_size,
         "settings": saved.settings,
-        "training": _training(saved.fitted),
+        "training": _training(saved),
     }
 
 
@@ -120,27 +127,29 @@ def _format_version(path) -> int:
         return int(file.metadata()["format_version"])
 
 
-def _training(fitted: dict) -> dict:
+def _training(saved) -> dict:
     """The history in a few numbers; the best epoch is the one whose weights were kept."""
+    fitted = saved.fitted
     history = fitted.get("history_", [])
     summary = {
-        "epochs": len(history),
+        "epochs": max((record["epoch"] for record in history), default=0),
         "stopped_by": fitted.get("stopped_by_"),
         "seconds": sum(record["seconds"] for record in history),
         "truncated_share": fitted.get("truncated_share_"),
     }
     if history:
         summary["last_epoch"] = history[-1]
-    best = best_epoch(history)
+    best = best_epoch(history, saved.settings)
     if best is not None:
         summary["best_epoch"] = best
     return summary
 
 
-def best_epoch(history: list[dict]) -> dict | None:
-    """The epoch whose weights early stopping keeps; None without validation."""
+def best_epoch(history: list[dict], settings: dict) -> dict | None:
+    """The epoch whose weights early stopping kept; None without, or with several networks."""
     validated = [record for record in history if "val_accuracy" in record]
-    if not validated:
+    several = len({record.get("network", 1) for record in history}) > 1
+    if not validated or several or not settings.get("early_stopping"):
         return None
     return max(validated, key=lambda record: (record["val_accuracy"], -record["val_loss"]))
 
@@ -153,7 +162,8 @@ def _print_model(result: dict) -> None:
             f"format version {result['format_version']})",
             "input": result["input"],
             "classes": listed([f"{label} ({share:.1%})" for label, share in shares], 50),
-            "network": _network(result["network"]),
+            "network": _network(result["network"], result["n_networks"]),
+            "linear part": _linear_part(result),
             "weights": f"{result['n_weights']:,}",
             "vocabulary": f"{result['vocabulary_size']:,} tokens",
             "training": _training_line(result["training"]),
@@ -162,12 +172,24 @@ def _print_model(result: dict) -> None:
     )
 
 
-def _network(config: dict) -> str:
+def _linear_part(result: dict) -> str:
+    if result["linear_part"] is None:
+        return "none"
+    networks, linear = result["shares"].values()
+    return (
+        f"{result['linear_part']['n_weights']:,} weights of n-grams; its logits count "
+        f"{linear:.2f}, the networks' {networks:.2f}"
+    )
+
+
+def _network(config: dict, count: int) -> str:
+    several = f"{count} times " if count > 1 else ""
     kind = "bidirectional " if config["bidirectional"] else ""
     n = config["num_layers"]
     return (
-        f"embedding {config['embedding_dim']}, {n} {kind}LSTM layer{'s' if n > 1 else ''} of "
-        f"{config['hidden_size']}, {config['pooling']} pooling, dense {config['n_outputs']}"
+        f"{several}embedding {config['embedding_dim']}, {n} {kind}LSTM "
+        f"layer{'s' if n > 1 else ''} of {config['hidden_size']}, {config['pooling']} pooling, "
+        f"dense {config['n_outputs']}"
     )
 
 

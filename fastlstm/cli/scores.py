@@ -44,14 +44,15 @@ def known_labels(path, labels, rows, classes) -> list[str]:
     return labels
 
 
-def evaluation(classes, y_true, y_pred) -> dict:
+def evaluation(classes, y_true, probabilities) -> dict:
     """Scores of predictions, as ``evaluate --json`` prints them.
 
     Parameters
     ----------
     classes : list of str
         The order of the confusion matrix: rows are true labels, columns predictions.
-    y_true, y_pred : sequences of str
+    y_true : sequence of str
+    probabilities : float array, shape (n_documents, n_classes)
     """
     from sklearn.metrics import (
         accuracy_score,
@@ -60,6 +61,10 @@ def evaluation(classes, y_true, y_pred) -> dict:
         precision_recall_fscore_support,
     )
 
+    from fastlstm.metrics import expected_calibration_error
+
+    y_pred = [classes[index] for index in probabilities.argmax(axis=1)]
+    right = [predicted == true for predicted, true in zip(y_pred, y_true, strict=True)]
     columns = precision_recall_fscore_support(y_true, y_pred, labels=classes, zero_division=0)
     per_class = {
         label: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
@@ -68,6 +73,7 @@ def evaluation(classes, y_true, y_pred) -> dict:
     return {
         "accuracy": float(accuracy_score(y_true, y_pred)),
         "macro_f1": float(f1_score(y_true, y_pred, average="macro", zero_division=0)),
+        "calibration_error": expected_calibration_error(probabilities.max(axis=1), right),
         "per_class": per_class,
         "confusion_matrix": confusion_matrix(y_true, y_pred, labels=classes).tolist(),
         "labels": list(classes),
@@ -78,8 +84,8 @@ def evaluation(classes, y_true, y_pred) -> dict:
 def print_evaluation(result: dict) -> None:
     """Tables for people of what ``evaluation`` returned."""
     click.echo(
-        f"accuracy {result['accuracy']:.3f}, macro-F1 {result['macro_f1']:.3f} "
-        f"on {result['n']:,} documents"
+        f"accuracy {result['accuracy']:.3f}, macro-F1 {result['macro_f1']:.3f}, "
+        f"calibration error {result['calibration_error']:.3f} on {result['n']:,} documents"
     )
     print_table(
         ["class", "precision", "recall", "F1", "documents"],

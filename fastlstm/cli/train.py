@@ -172,7 +172,7 @@ def _describe_split(data):
 
 def _report(clf, target, data, scores) -> dict:
     speeds = [record["tokens_per_second"] for record in clf.history_]
-    best = best_epoch(clf.history_)
+    best = best_epoch(clf.history_, clf.get_params(deep=False))
     return {
         "model": os.fspath(target),
         "model_bytes": os.path.getsize(target),
@@ -195,8 +195,8 @@ def _print_report(report, scores, clf):
     print_comparison(scores, report["n_valid"])
     if report["baseline_wins"] and report["stopped_by"] != "interrupt":
         click.echo(
-            "Hint: an LSTM needs many documents, so more labelled ones help most. With few, "
-            "--set early_stopping=false trains on all of them. Else stay with the baseline."
+            "Hint: an LSTM needs many documents, so more labelled ones help most. Else stay "
+            "with the baseline."
         )
     if report["epoch_chosen_on_valid"]:
         click.echo(

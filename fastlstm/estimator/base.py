@@ -40,10 +40,13 @@ from fastlstm.training.skip_gram import skip_gram
 
 _MAX_SEED = np.iinfo(np.int32).max
 
-# max_epochs="auto": as many epochs as show the network about this many documents,
-# within bounds. Small sets need more epochs, large ones overfit.
-_AUTO_DOCUMENTS = 80_000
-_AUTO_EPOCHS = (4, 30)
+# max_epochs="auto": as many epochs as show the network about this many documents, but
+# not more than some; and in any case some steps, within bounds. Small sets need more
+# epochs, large ones overfit.
+_AUTO_DOCUMENTS = 60_000
+_ENOUGH_EPOCHS = 20
+_AUTO_STEPS = 400
+_AUTO_EPOCHS = (2, 60)
 
 # Fewer validation documents than this choose an epoch at random.
 _MIN_VALIDATION = 20
@@ -53,11 +56,6 @@ _UNKNOWN_SHARE = 0.5
 
 # Standard deviation of learned word vectors, as the embedding begins with them.
 _VECTOR_DEVIATION = 0.1
-
-
-# n_estimators="auto": so many networks up to so many documents, and one beyond.
-_AUTO_NETWORKS = 3
-_FEW_DOCUMENTS = 20_000
 
 
 def _all_or_nothing(method):
@@ -87,7 +85,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
     beside the network.
     """
 
-    _needs_held_out = False  # whether documents are held out without early stopping, too
+    _with_wide = False  # whether a part beside the networks is wanted
 
     _parameter_constraints = {
         "embedding_dim": [Interval(numbers.Integral, 1, None, closed="left")],
@@ -115,8 +113,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         "max_epochs": [Interval(numbers.Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(numbers.Real, 0, 1, closed="neither")],
-        "n_estimators": [Interval(numbers.Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_estimators": [Interval(numbers.Integral, 1, None, closed="left")],
         "n_iter_no_change": [Interval(numbers.Integral, 1, None, closed="left")],
+        "calibrate": ["boolean"],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -215,7 +214,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         held_out = of_held_out(
             self._networks, parts, self.class_prior_, effective_n_jobs(self.n_jobs)
         )
-        if held_out is None:
+        if held_out is None or not (self.calibrate or wide is not None):
             if wide is not None:
                 self.wide_, self.blend_ = wide, Blend(np.full(2, 0.5), np.zeros(len(wide.bias)))
             return
@@ -293,9 +292,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         """Of the networks, for the first ``partial_fit``."""
         seed = check_random_state(self.random_state).randint(_MAX_SEED)
         vectors = self._learned_vectors(sequences, seed) if before is None else None
-        count = 1 if self.n_estimators == "auto" else int(self.n_estimators)
-        if before is not None:
-            count = len(before)
+        count = int(self.n_estimators) if before is None else len(before)
         return [self._start(seed, number, vectors, before) for number in range(count)]
 
     def _read_for_fit(self, X, y, *, first):
@@ -325,27 +322,24 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
     def _parts(self, data: LabelledSequences, given, seed, n_networks=None) -> list[Part]:
         """What each network is trained and measured on."""
         if n_networks is None:
-            n_networks = self._n_networks(len(data.y))
+            n_networks = int(self.n_estimators)
         if given is not None:
             return [Part(data, given, None)] * n_networks
         # Early stopping looks at one network's documents, the blend at all of them.
         n_held_out = len(data.y) * self.validation_fraction
         n_held_out *= 1 if self.early_stopping else n_networks
-        wanted = self.early_stopping or self._needs_held_out
+        wanted = self.early_stopping or self.calibrate or self._with_wide
         if not wanted or n_held_out < max(_MIN_VALIDATION, len(self.classes_)):
             return [Part(data, None, None)] * n_networks
         return hold_out_parts(data, self.validation_fraction, n_networks, seed)
 
-    def _n_networks(self, n_documents: int) -> int:
-        if self.n_estimators != "auto":
-            return int(self.n_estimators)
-        return _AUTO_NETWORKS if n_documents <= _FEW_DOCUMENTS else 1
-
     def _n_epochs(self, train: LabelledSequences) -> int:
         if self.max_epochs != "auto":
             return int(self.max_epochs)
-        wanted = round(_AUTO_DOCUMENTS / max(1, len(train.y)))
-        return min(max(wanted, _AUTO_EPOCHS[0]), _AUTO_EPOCHS[1])
+        n = max(1, len(train.y))
+        wanted = min(round(_AUTO_DOCUMENTS / n), _ENOUGH_EPOCHS)
+        for_steps = -(-_AUTO_STEPS // -(-n // int(self.batch_size)))
+        return min(max(wanted, for_steps, _AUTO_EPOCHS[0]), _AUTO_EPOCHS[1])
 
     def _learned_vectors(self, sequences, seed):
         """Vectors of all tokens, learned from the training documents; None if not wanted."""

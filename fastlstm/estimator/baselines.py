@@ -11,6 +11,7 @@ import regex
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
+from sklearn.pipeline import Pipeline, make_pipeline
 
 _LETTER = regex.compile(r"\p{L}")
 # Scripts written without spaces, in which a "word" between spaces is a whole clause.
@@ -85,11 +86,16 @@ def tfidf_baseline(texts_train, y_train, texts_test, y_test, *, random_state=0) 
     analyze = make_analyzer()
     if not any(analyze(text) for text in texts_train):
         return majority_baseline(y_train, y_test)
-    vectorizer = TfidfVectorizer(analyzer=analyze, sublinear_tf=True)
-    model = LogisticRegression(C=10, max_iter=1000, random_state=random_state)
-    model.fit(vectorizer.fit_transform(texts_train), y_train)
-    predicted = model.predict(vectorizer.transform(texts_test))
+    predicted = tfidf_model(random_state).fit(texts_train, y_train).predict(texts_test)
     return score(y_test, predicted, time.perf_counter() - started)
+
+
+def tfidf_model(random_state=0) -> Pipeline:
+    """The classifier of ``tfidf_baseline``."""
+    return make_pipeline(
+        TfidfVectorizer(analyzer=make_analyzer(), sublinear_tf=True),
+        LogisticRegression(C=10, max_iter=1000, random_state=random_state),
+    )
 
 
 def make_analyzer() -> Callable[[str], list[str]]:

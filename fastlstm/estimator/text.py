@@ -69,7 +69,7 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
         Size of the vocabulary: the most frequent tokens are kept.
     min_df : int or float, default=1
         Tokens in fewer documents (a float: in a smaller share) are unknown.
-    max_length : int or None, default=400
+    max_length : int or None, default=600
         Tokens of a document that are read; ``fit`` warns with the share of
         documents that were longer.
     truncation : {"head", "tail", "head_tail"}, default="head_tail"
@@ -78,12 +78,12 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
     missing : {"error", "empty"}, default="error"
         What to do with None, NaN and pandas' NA: name the row, or score it at
         ``class_prior_``.
-    wide : {"nb"} or None, default=None
-        "nb" adds a linear part beside the network: n-grams of up to three tokens, found
+    wide : {"nb"} or None, default="nb"
+        "nb" adds a linear part beside the networks: n-grams of up to three tokens, found
         in two documents at least, weighted by naive Bayes and logistic regression. It
         reads whole documents. How much either part counts is fitted on documents that
-        neither was fitted on; ``validation_fraction`` of them is held out from the
-        network even without ``early_stopping``.
+        neither was fitted on: ``validation_fraction`` of them is held out from each
+        network.
     embedding_dim : int, default=128
         Length of a token's vector.
     hidden_size : int, default=64
@@ -134,19 +134,22 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
     batch_size : int, default=64
         Documents in a minibatch.
     max_epochs : int or "auto", default="auto"
-        "auto" takes as many epochs as show the network about 60,000 documents, at
-        least 2 and at most 30.
+        "auto" takes as many epochs as show the network about 60,000 documents, between 2
+        and 20, and up to 60 where the steps would be fewer than 400.
     early_stopping : bool, default=False
         Stop when the accuracy on documents held out no longer rises, and keep the
         weights of the best epoch.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the documents that each network holds out, with ``early_stopping`` or
-        ``wide``.
-    n_estimators : int or "auto", default="auto"
-        Networks whose logits are averaged. Each holds out other documents. "auto" is 3 up to
-        20,000 documents and 1 beyond.
+        Share of the documents that each network holds out, for ``early_stopping``,
+        ``calibrate`` and ``wide``.
+    n_estimators : int, default=3
+        Networks whose logits are averaged. Each holds out other documents. Training,
+        prediction and the model file grow with their number.
     n_iter_no_change : int, default=3
         Epochs without a better validation accuracy before ``early_stopping`` ends training.
+    calibrate : bool, default=True
+        Fit a temperature on the documents held out, so that probabilities are as often
+        right as they say. With ``wide`` they always are fitted.
     class_weight : dict, "balanced" or None, default=None
         Factor on the loss of each class's documents.
     warm_start : bool, default=False
@@ -209,24 +212,24 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
         lowercase=True,
         max_features=30000,
         min_df=1,
-        max_length=400,
+        max_length=600,
         truncation="head_tail",
         missing="error",
-        wide=None,
-        embedding_dim=64,
+        wide="nb",
+        embedding_dim=128,
         hidden_size=64,
         num_layers=1,
         bidirectional=True,
         pooling="max",
         dropout=0.5,
-        embedding_dropout=0.5,
-        token_dropout=0.0,
-        ngrams=1,
+        embedding_dropout=0.4,
+        token_dropout=0.2,
+        ngrams=2,
         max_ngrams=100_000,
         ngram_dropout=0.3,
-        segment_length=None,
-        average_decay=0.0,
-        word_vectors=None,
+        segment_length=100,
+        average_decay=0.995,
+        word_vectors="skipgram",
         optimizer="adam",
         learning_rate=3e-3,
         learning_rate_schedule="linear",
@@ -234,12 +237,13 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
         max_grad_norm=1.0,
         momentum=0.9,
         weight_decay=0.01,
-        batch_size=32,
+        batch_size=64,
         max_epochs="auto",
-        early_stopping=True,
+        early_stopping=False,
         validation_fraction=0.1,
-        n_estimators=1,
+        n_estimators=3,
         n_iter_no_change=3,
+        calibrate=True,
         class_weight=None,
         warm_start=False,
         random_state=None,
@@ -283,6 +287,7 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
         self.validation_fraction = validation_fraction
         self.n_estimators = n_estimators
         self.n_iter_no_change = n_iter_no_change
+        self.calibrate = calibrate
         self.class_weight = class_weight
         self.warm_start = warm_start
         self.random_state = random_state
@@ -332,7 +337,7 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
         return self.encoder_.n_known_
 
     @property
-    def _needs_held_out(self):
+    def _with_wide(self):
         return bool(self.wide)
 
     def _fit_wide(self, whole, data, seed):

@@ -76,18 +76,21 @@ class LSTMClassifier(BaseLSTM):
     batch_size : int, default=32
         Documents in a minibatch.
     max_epochs : int or "auto", default="auto"
-        "auto" takes as many epochs as show the network about 80,000 documents, at
-        least 4 and at most 30.
+        "auto" takes as many epochs as show the network about 60,000 documents, between 2
+        and 20, and up to 60 where the steps would be fewer than 400.
     early_stopping : bool, default=True
         Hold out validation data, stop when its accuracy no longer rises, and keep
         the weights of the best epoch.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the documents that each network holds out.
-    n_estimators : int or "auto", default=1
-        Networks whose logits are averaged. Each holds out other documents. "auto" is 3 up to
-        20,000 documents and 1 beyond.
+        Share of the documents that each network holds out, for ``early_stopping`` and
+        ``calibrate``.
+    n_estimators : int, default=1
+        Networks whose logits are averaged. Each holds out other documents.
     n_iter_no_change : int, default=3
         Epochs without a better validation accuracy before training stops.
+    calibrate : bool, default=False
+        Fit a temperature on documents held out, so that probabilities are as often right
+        as they say.
     class_weight : dict, "balanced" or None, default=None
         Factor on the loss of each class's documents.
     vocabulary_size : int or None, default=None
@@ -113,8 +116,7 @@ class LSTMClassifier(BaseLSTM):
     networks_ : list of Parameters
         The weights of each network.
     blend_ : Blend
-        Factor on the networks' logits: one over the temperature that fits documents held
-        out, 1 where there are none.
+        Factor on the networks' logits: one over the temperature, 1 without ``calibrate``.
     ngrams_ : NGrams
         The n-grams with vectors of their own.
     history_ : list of dict
@@ -174,6 +176,7 @@ class LSTMClassifier(BaseLSTM):
         validation_fraction=0.1,
         n_estimators=1,
         n_iter_no_change=3,
+        calibrate=False,
         class_weight=None,
         vocabulary_size=None,
         warm_start=False,
@@ -210,6 +213,7 @@ class LSTMClassifier(BaseLSTM):
         self.validation_fraction = validation_fraction
         self.n_estimators = n_estimators
         self.n_iter_no_change = n_iter_no_change
+        self.calibrate = calibrate
         self.class_weight = class_weight
         self.vocabulary_size = vocabulary_size
         self.warm_start = warm_start

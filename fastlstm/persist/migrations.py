@@ -51,7 +51,7 @@ def _with_ngrams(arrays: Arrays, metadata: dict) -> tuple[Arrays, dict]:
 def _with_networks(arrays: Arrays, metadata: dict) -> tuple[Arrays, dict]:
     """Version 2 to 3: several networks, of which there was one, and always a blend."""
     try:
-        off = {"n_estimators": 1, "token_dropout": 0.0}
+        off = {"n_estimators": 1, "token_dropout": 0.0, "calibrate": False}
         if metadata["encoder"] is not None:
             off["wide"] = None
         settings = {**off, **metadata["settings"]}

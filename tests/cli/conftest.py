@@ -17,7 +17,9 @@ from fastlstm.cli import main
 
 # Enough to learn the files below, and quick.
 TINY = ["embedding_dim=8", "hidden_size=8", "max_epochs=6", "batch_size=8", "dropout=0",
-        "embedding_dropout=0", "learning_rate=0.03"]  # fmt: skip
+        "embedding_dropout=0", "learning_rate=0.03", "wide=None", "n_estimators=1",
+        "calibrate=false", "early_stopping=true", "ngrams=1", "word_vectors=None",
+        "average_decay=0", "token_dropout=0", "max_length=400"]  # fmt: skip
 
 GOOD = ("wonderful", "great", "lovely")
 BAD = ("terrible", "awful", "dull")

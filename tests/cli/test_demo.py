@@ -13,7 +13,16 @@ def test_demo_json(tmp_path):
     path = tmp_path / "demo.fastlstm"
     result = only_json(invoke("demo", "--json", "--out", path))
     test = load_reviews(split="test")
-    keys = {"accuracy", "macro_f1", "per_class", "confusion_matrix", "labels", "n", "n_train"}
+    keys = {
+        "accuracy",
+        "macro_f1",
+        "calibration_error",
+        "per_class",
+        "confusion_matrix",
+        "labels",
+        "n",
+        "n_train",
+    }
     assert set(result) == keys
     assert result["n"] == len(test.texts)
     assert result["n_train"] == len(load_reviews(split="train").texts)

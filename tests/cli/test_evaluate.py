@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import classification_report, confusion_matrix
 
 from fastlstm.estimator import LSTMSentimentClassifier
+from fastlstm.metrics import expected_calibration_error
 
 from .conftest import english_rows, failure, invoke, only_json, write_csv
 
@@ -24,11 +25,17 @@ def labelled(tmp_path):
 
 def test_scores(model, labelled):
     result = only_json(invoke("evaluate", model, labelled, "--json"))
-    predictions = only_json(invoke("predict", model, "--file", labelled, "--json"))["predictions"]
-    true, predicted = [label for _, label in ROWS], [p["label"] for p in predictions]
+    rows = only_json(invoke("predict", model, "--file", labelled, "--json", "--proba"))[
+        "predictions"
+    ]
+    true, predicted = [label for _, label in ROWS], [p["label"] for p in rows]
     report = classification_report(true, predicted, output_dict=True)
-    keys = {"accuracy", "macro_f1", "per_class", "confusion_matrix", "labels", "n"}
-    assert set(result) == keys
+    keys = {"accuracy", "macro_f1", "calibration_error", "per_class", "confusion_matrix", "labels"}
+    assert set(result) == keys | {"n"}
+    confidence = [max(p["probabilities"].values()) for p in rows]
+    right = [p == label for p, label in zip(predicted, true, strict=True)]
+    expected = expected_calibration_error(confidence, right)
+    assert result["calibration_error"] == pytest.approx(expected, abs=1e-9)
     assert result["n"] == 50
     assert result["labels"] == ["neg", "pos"]
     assert result["accuracy"] == pytest.approx(report["accuracy"])

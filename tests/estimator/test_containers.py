@@ -10,6 +10,7 @@ from sklearn.exceptions import DataConversionWarning
 
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, SequenceVectorizer
 from fastlstm.data.datasets import load_reviews
+from tests.helpers import NETWORK_ALONE
 
 REVIEWS = load_reviews("zh", "train")
 TEXTS, LABELS = REVIEWS.texts[:40], REVIEWS.labels[:40]
@@ -128,18 +129,28 @@ ID_ARRAYS = {
 }
 
 
+@pytest.fixture(scope="module")
+def expected_of_ids():
+    return LSTMClassifier(**SMALL).fit(IDS, LABELS).predict_proba(IDS)
+
+
+def test_token_ids_are_those_of_the_text_estimator(expected_of_ids):
+    model = LSTMSentimentClassifier(**{**NETWORK_ALONE, **SMALL}).fit(TEXTS, LABELS)
+    np.testing.assert_array_equal(model.predict_proba(TEXTS), expected_of_ids)
+
+
 @pytest.mark.parametrize("name", ID_ARRAYS)
-def test_token_ids(name, expected):
+def test_token_ids(name, expected_of_ids):
     X = ID_ARRAYS[name]
     model = LSTMClassifier(**SMALL).fit(X, LABELS)
-    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    np.testing.assert_array_equal(model.predict_proba(X), expected_of_ids)
 
 
-def test_read_only_token_ids(expected):
+def test_read_only_token_ids(expected_of_ids):
     X = IDS.copy()
     X.flags.writeable = False
     model = LSTMClassifier(**SMALL).fit(X, LABELS)
-    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    np.testing.assert_array_equal(model.predict_proba(X), expected_of_ids)
 
 
 def test_column_names_of_token_ids_are_remembered():

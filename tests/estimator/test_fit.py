@@ -16,7 +16,7 @@ from fastlstm.data.datasets import load_reviews
 from fastlstm.kernels.contract import POOLING
 from fastlstm.kernels.registry import load_backend
 from fastlstm.optim.schedules import SCHEDULES
-from tests.helpers import has_bfloat16, without_bfloat16
+from tests.helpers import NETWORK_ALONE, has_bfloat16, without_bfloat16
 
 REVIEWS = load_reviews("en", "train")
 TEXTS, LABELS = REVIEWS.texts[:90], REVIEWS.labels[:90]
@@ -44,7 +44,7 @@ FULL_BATCH = {
 
 
 def small(**settings):
-    return LSTMSentimentClassifier(**{**SMALL, **settings})
+    return LSTMSentimentClassifier(**{**NETWORK_ALONE, **SMALL, **settings})
 
 
 def token_data(n=60, seed=0):
@@ -381,15 +381,11 @@ def test_early_stopping_keeps_the_best_epoch(n_classes):
     assert model.stopped_by_ == "early_stopping"
     assert best["epoch"] == len(model.history_) - 4
     assert model.score(OTHERS, y_val) == pytest.approx(best["val_accuracy"])
-    # Without the temperature, which is fitted on the same documents.
-    assert model.blend_.shares[0] != 1
-    network = fastlstm.scoring.Blend.of_networks(model.config_.n_outputs)
-    model.blend_, fitted = network, model.blend_
     loss = log_loss(y_val, model.predict_proba(OTHERS), labels=model.classes_)
     assert loss == pytest.approx(best["val_loss"], rel=1e-5)
     assert abs(loss - model.history_[-1]["val_loss"]) > 1e-3
-    model.blend_ = fitted
-    assert log_loss(y_val, model.predict_proba(OTHERS), labels=model.classes_) < loss
+    calibrated = model.set_params(calibrate=True).fit(TEXTS, y, X_val=OTHERS, y_val=y_val)
+    assert log_loss(y_val, calibrated.predict_proba(OTHERS), labels=model.classes_) < loss
 
 
 def test_validation_data_of_token_ids():

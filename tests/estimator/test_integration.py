@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, SequenceVectorizer
 from fastlstm.core.errors import TruncationWarning
 from fastlstm.data.datasets import load_reviews
+from tests.helpers import NETWORK_ALONE
 
 REVIEWS = load_reviews("en", "train")
 TEXTS, LABELS = REVIEWS.texts[:90], REVIEWS.labels[:90]
@@ -39,7 +40,7 @@ SMALL = {
 
 
 def small(**settings):
-    return LSTMSentimentClassifier(**{**SMALL, **settings})
+    return LSTMSentimentClassifier(**{**NETWORK_ALONE, **SMALL, **settings})
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ from fastlstm.training.callbacks import ProgressBar
 
 SETTINGS = {
     "embedding_dim": 8, "hidden_size": 6, "max_epochs": 3, "n_estimators": 3, "ngrams": 2,
-    "max_length": None, "early_stopping": False, "random_state": 0,
+    "max_length": None, "wide": None, "calibrate": False, "random_state": 0,
 }  # fmt: skip
+WITH_WIDE = {**SETTINGS, "wide": "nb"}
 NEW = ["a great little hotel", "never again", "", "unheardof", "房间 很 好"]
 
 
@@ -25,7 +26,7 @@ def reviews():
 
 @pytest.fixture(scope="module")
 def fitted(auto_backend, reviews):
-    return LSTMSentimentClassifier(**SETTINGS, wide="nb").fit(reviews[0], reviews[1])
+    return LSTMSentimentClassifier(**WITH_WIDE).fit(reviews[0], reviews[1])
 
 
 def same_weights(one, other):
@@ -76,7 +77,7 @@ def test_each_network_holds_out_other_documents(reviews, monkeypatch):
 
     real = blending.fit_blend
     monkeypatch.setattr(blending, "fit_blend", fit_blend)
-    clf = LSTMSentimentClassifier(**SETTINGS, wide="nb")
+    clf = LSTMSentimentClassifier(**WITH_WIDE)
     trained = []
     train = clf._train
 
@@ -96,7 +97,7 @@ def test_each_network_holds_out_other_documents(reviews, monkeypatch):
 
 
 def test_the_first_network_does_not_depend_on_the_others(fitted, reviews):
-    alone = LSTMSentimentClassifier(**{**SETTINGS, "n_estimators": 1}, wide="nb", n_jobs=1)
+    alone = LSTMSentimentClassifier(**{**WITH_WIDE, "n_estimators": 1}, n_jobs=1)
     alone.fit(reviews[0], reviews[1])
     assert same_weights(alone.networks_[0], fitted.networks_[0])
     assert np.array_equal(alone.wide_.weights, fitted.wide_.weights)
@@ -129,8 +130,6 @@ def test_going_on_trains_every_network(reviews):
 def test_partial_fit_begins_with_as_many_networks(reviews):
     clf = LSTMSentimentClassifier(**SETTINGS).partial_fit(reviews[0], reviews[1])
     assert len(clf.networks_) == 3
-    clf = LSTMSentimentClassifier(**{**SETTINGS, "n_estimators": "auto"})
-    assert len(clf.partial_fit(reviews[0], reviews[1]).networks_) == 1
 
 
 def test_given_validation_documents_leave_all_to_each_network(reviews):
@@ -139,7 +138,9 @@ def test_given_validation_documents_leave_all_to_each_network(reviews):
     other = LSTMSentimentClassifier(**SETTINGS).fit(reviews[0], reviews[1])
     assert all(same_weights(a, b) for a, b in zip(clf.networks_, other.networks_, strict=True))
     assert "val_loss" in clf.history_[0] and "val_loss" not in other.history_[0]
-    assert clf.blend_.shares[0] != 1 == other.blend_.shares[0]
+    assert clf.blend_.shares[0] == other.blend_.shares[0] == 1
+    clf.set_params(calibrate=True).fit(reviews[0], reviews[1], X_val=reviews[2], y_val=reviews[3])
+    assert clf.blend_.shares[0] != 1
 
 
 @pytest.mark.parametrize(("in_network", "kept"), [(1, 1), (2, 1), (3, 2)])
@@ -162,7 +163,7 @@ def test_an_interrupt_keeps_the_networks_that_are_whole(reviews, monkeypatch, in
 
     begun, real = [], Trainer.__init__
     monkeypatch.setattr(Trainer, "__init__", init)
-    clf = LSTMSentimentClassifier(**SETTINGS, wide="nb").fit(reviews[0], reviews[1])
+    clf = LSTMSentimentClassifier(**WITH_WIDE).fit(reviews[0], reviews[1])
     assert len(begun) == in_network
     assert len(clf.networks_) == kept
     assert clf.stopped_by_ == "interrupt"
@@ -177,21 +178,12 @@ def test_an_interrupt_beside_the_networks_keeps_them(reviews, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(wide_part, "fit_wide", fit_wide)
-    clf = LSTMSentimentClassifier(**SETTINGS, wide="nb").fit(reviews[0], reviews[1])
+    clf = LSTMSentimentClassifier(**WITH_WIDE).fit(reviews[0], reviews[1])
     assert len(clf.networks_) == 3
     assert clf.wide_ is None
     assert clf.stopped_by_ == "interrupt"
     assert clf.blend_.shares.tolist() == [1]
     assert clf.predict(NEW).shape == (5,)
-
-
-def test_auto_is_few_networks_for_few_documents():
-    clf = LSTMClassifier(n_estimators="auto", hidden_size=2, embedding_dim=2, max_epochs=1)
-    clf.set_params(early_stopping=False, random_state=0)
-    rng = np.random.default_rng(0)
-    for n, networks in ((200, 3), (20_001, 1)):
-        clf.fit(rng.integers(1, 9, (n, 2)), np.arange(n) % 2)
-        assert len(clf.networks_) == networks
 
 
 def test_temperature_makes_overconfident_probabilities_honest():
@@ -208,7 +200,7 @@ def test_temperature_makes_overconfident_probabilities_honest():
         "vocabulary_size": 500, "max_epochs": 15, "dropout": 0, "embedding_dropout": 0,
         "validation_fraction": 0.25, "n_iter_no_change": 15, "random_state": 0,
     }  # fmt: skip
-    clf = LSTMClassifier(**settings).fit(X, y)
+    clf = LSTMClassifier(**settings, calibrate=True).fit(X, y)
     share = clf.blend_.shares[0]
     assert 0 < share < 1
 

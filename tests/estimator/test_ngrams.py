@@ -12,13 +12,13 @@ LABELS = ["yes", "no", "no", "yes"] * 12
 SETTINGS = {
     "embedding_dim": 6, "hidden_size": 4, "ngrams": 3, "ngram_dropout": 0.2, "token_dropout": 0.1,
     "segment_length": 3, "average_decay": 0.9, "word_vectors": "skipgram", "max_epochs": 6,
-    "early_stopping": False, "random_state": 0,
+    "early_stopping": False, "calibrate": False, "n_estimators": 1, "random_state": 0,
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def fitted(auto_backend):
-    return LSTMSentimentClassifier(**SETTINGS).fit(TEXTS, LABELS)
+    return LSTMSentimentClassifier(wide=None, **SETTINGS).fit(TEXTS, LABELS)
 
 
 def test_ngrams_are_those_of_the_training_documents(fitted):
@@ -39,7 +39,9 @@ def test_ngrams_are_those_of_the_training_documents(fitted):
 
 
 def test_it_learns_the_order_of_words(fitted):
-    clf = LSTMSentimentClassifier(**{**SETTINGS, "max_epochs": 40, "learning_rate": 0.02})
+    clf = LSTMSentimentClassifier(
+        wide=None, **{**SETTINGS, "max_epochs": 40, "learning_rate": 0.02}
+    )
     assert clf.fit(TEXTS, LABELS).score(TEXTS, LABELS) == 1.0
 
 
@@ -57,7 +59,7 @@ def test_file_and_predictor_give_the_same(fitted, tmp_path):
 
 def test_the_number_of_threads_changes_nothing():
     found = [
-        LSTMSentimentClassifier(**SETTINGS, n_jobs=n).fit(TEXTS, LABELS).networks_[0]
+        LSTMSentimentClassifier(wide=None, **SETTINGS, n_jobs=n).fit(TEXTS, LABELS).networks_[0]
         for n in (1, 3)
     ]
     assert np.array_equal(found[0].embedding, found[1].embedding)
@@ -65,8 +67,8 @@ def test_the_number_of_threads_changes_nothing():
 
 
 def test_pipeline_of_ids_equals_the_text_estimator(fitted):
-    X = SequenceVectorizer(max_features=30000, max_length=400).fit_transform(TEXTS)
-    of_ids = LSTMClassifier(**SETTINGS).fit(X, LABELS)
+    X = SequenceVectorizer(max_features=30000, max_length=600).fit_transform(TEXTS)
+    of_ids = LSTMClassifier(batch_size=64, embedding_dropout=0.4, **SETTINGS).fit(X, LABELS)
     assert np.array_equal(of_ids.decision_function(X), fitted.decision_function(TEXTS))
 
 
@@ -83,12 +85,12 @@ def test_pipeline_of_ids_equals_the_text_estimator(fitted):
     ],
 )
 def test_each_setting_has_an_effect(fitted, change):
-    other = LSTMSentimentClassifier(**{**SETTINGS, **change}).fit(TEXTS, LABELS)
+    other = LSTMSentimentClassifier(wide=None, **{**SETTINGS, **change}).fit(TEXTS, LABELS)
     assert not np.array_equal(other.decision_function(TEXTS), fitted.decision_function(TEXTS))
 
 
 def test_going_on_keeps_vocabulary_and_ngrams(fitted):
-    clf = LSTMSentimentClassifier(**SETTINGS, warm_start=True).fit(TEXTS, LABELS)
+    clf = LSTMSentimentClassifier(wide=None, **SETTINGS, warm_start=True).fit(TEXTS, LABELS)
     before = clf.ngrams_
     clf.fit(TEXTS[:24], LABELS[:24])
     assert clf.ngrams_ is before
@@ -100,7 +102,7 @@ def test_going_on_keeps_vocabulary_and_ngrams(fitted):
 def test_word_vectors_start_the_embedding():
     """With no step taken the embedding is the vectors, scaled, and 0 for n-grams."""
     settings = {**SETTINGS, "learning_rate": 1e-30, "max_epochs": 1, "average_decay": 0.0}
-    clf = LSTMSentimentClassifier(**settings).fit(TEXTS, LABELS)
+    clf = LSTMSentimentClassifier(wide=None, **settings).fit(TEXTS, LABELS)
     n_tokens = clf.ngrams_.n_tokens
     table = clf.networks_[0].embedding
     assert table[:n_tokens].std() == pytest.approx(0.1, rel=1e-4)

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, SequenceVectorizer, TruncationWarning
 from fastlstm.training.callbacks import Callback
 from fastlstm.training.loop import Trainer
+from tests.helpers import NETWORK_ALONE
 
 SMALL = {"embedding_dim": 8, "hidden_size": 8, "random_state": 0}
 
@@ -142,7 +143,7 @@ def test_pipeline_equals_the_text_estimator_on_longer_and_unknown_documents():
     ]
     options = {"max_length": 12, "min_df": 1}
     pipeline = make_pipeline(SequenceVectorizer(**options), LSTMClassifier(**SMALL))
-    whole = LSTMSentimentClassifier(**options, **SMALL).fit(texts, labels)
+    whole = LSTMSentimentClassifier(**{**NETWORK_ALONE, **options, **SMALL}).fit(texts, labels)
     pipeline.fit(texts, labels)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TruncationWarning)

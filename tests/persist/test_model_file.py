@@ -17,6 +17,7 @@ from fastlstm import LSTMClassifier, LSTMSentimentClassifier
 from fastlstm.core.errors import ModelFormatError
 from fastlstm.persist.container import read_container, write_container
 from fastlstm.persist.model_file import read_model, write_model
+from tests.helpers import NETWORK_ALONE
 
 TEXTS = ["a good film", "a bad film", "fine 好看", "dull 难看", "so so"] * 4
 LABELS = ["good", "bad", "good", "bad", "neutral"] * 4
@@ -34,7 +35,7 @@ SMALL = {
 
 
 def small(**changes):
-    return LSTMSentimentClassifier(**{**SMALL, **changes})
+    return LSTMSentimentClassifier(**{**NETWORK_ALONE, **SMALL, **changes})
 
 
 @pytest.fixture

@@ -1,0 +1,192 @@
+"""One row of ``accuracy.py``: fits one classifier on one review set and scores it.
+
+python benchmarks/accuracy_child.py SET ROW SEED OUT.json [--dev]
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from machine import peak_rss_mib, review_sets_folder
+
+# Name -> column whose values training and development share none of, for sets without dev.
+SETS = {
+    "imdb": "movie", "mr": None, "sst2": None, "chnsenticorp": None, "zh_waimai": None,
+    "airline": None, "clothing": None, "mosi": "video", "umsab_french": None,
+    "umsab_arabic": None,
+}  # fmt: skip
+
+# Further reviews without labels, for these sets: files of imdb.
+UNLABELLED = {
+    "imdb": ("imdb/unsup",),
+    "mr": ("imdb/train", "imdb/unsup"),
+    "sst2": ("imdb/train", "imdb/unsup"),
+}
+
+
+class Table(NamedTuple):
+    texts: list[str]
+    labels: np.ndarray
+    group: np.ndarray | None
+
+
+def read(name: str, group: str | None = None) -> Table:
+    """A file of a review set; ``group`` names a further column."""
+    path = review_sets_folder() / f"{name}.tsv.gz"
+    csv.field_size_limit(10**9)
+    with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
+        rows = list(csv.reader((line.rstrip("\n") for line in lines), delimiter="\t",
+                               quoting=csv.QUOTE_NONE))  # fmt: skip
+    header, rows = rows[0], rows[1:]
+    columns = {column: [row[i] for row in rows] for i, column in enumerate(header)}
+    groups = None if group is None else np.array(columns[group])
+    return Table(columns["text"], np.array(columns["label"]), groups)
+
+
+def split(name: str, dev: bool) -> tuple[Table, Table]:
+    """What to train on, and what to score on."""
+    group = SETS[name]
+    train = read(f"{name}/train", group)
+    if not dev:
+        return train, read(f"{name}/test")
+    if group is None:
+        return train, read(f"{name}/dev")
+    held = np.array([zlib.crc32(value.encode()) % 5 == 0 for value in train.group])
+
+    def part(rows):
+        rows = np.flatnonzero(rows)
+        return Table([train.texts[i] for i in rows], train.labels[rows], None)
+
+    return part(~held), part(held)
+
+
+# -- the rows: (training table, texts to score, seed, set) -> labels, or class probabilities
+
+
+def majority(train, texts, seed, name):
+    values, counts = np.unique(train.labels, return_counts=True)
+    return np.full(len(texts), values[counts.argmax()])
+
+
+def tfidf(train, texts, seed, name):
+    from fastlstm.estimator.baselines import tfidf_model
+
+    return tfidf_model(random_state=seed).fit(train.texts, train.labels).predict(texts)
+
+
+def nb_lr(train, texts, seed, name):
+    """The wide part without a network."""
+    from fastlstm.estimator.wide_part import fit_wide
+    from fastlstm.losses import predicted_class
+    from fastlstm.text.encoder import TextEncoder
+
+    encoder = TextEncoder()
+    whole = encoder.fit_whole(train.texts)
+    classes, y = np.unique(train.labels, return_inverse=True)
+    wide, _ = fit_wide(whole, len(encoder.vocabulary_), y, np.ones(len(y)), len(classes))
+    return classes[predicted_class(wide.logits(encoder.read(texts)))]
+
+
+def fasttext(train, texts, seed, name):
+    """With the settings of fastText's tutorial on classification, tokens as fastlstm's."""
+    import fasttext as library
+
+    from fastlstm.text.tokenize import get_tokenizer
+
+    tokenize = get_tokenizer("auto", True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.txt"
+        with path.open("w", encoding="utf-8") as file:
+            for text, label in zip(train.texts, train.labels, strict=True):
+                file.write(f"__label__{label} {' '.join(tokenize(text))}\n")
+        model = library.train_supervised(
+            str(path), lr=0.5, epoch=25, wordNgrams=2, thread=2, seed=seed, verbose=0
+        )
+    found = model.predict([" ".join(tokenize(text)) for text in texts])[0]
+    return np.array([labels[0].removeprefix("__label__") for labels in found])
+
+
+def lstm(train, texts, seed, name):
+    return _fastlstm(train, texts, seed, wide=None)
+
+
+def default(train, texts, seed, name):
+    return _fastlstm(train, texts, seed)
+
+
+def _fastlstm(train, texts, seed, **options):
+    from fastlstm import LSTMSentimentClassifier
+
+    clf = LSTMSentimentClassifier(random_state=seed, missing="empty", **options)
+    return clf.fit(train.texts, train.labels).predict_proba(texts)
+
+
+class Row(NamedTuple):
+    title: str
+    run: Callable
+    has_seed: bool
+
+
+ROWS = {
+    "majority": Row("most frequent class", majority, False),
+    "tfidf": Row("TF-IDF + LR", tfidf, False),
+    "nb_lr": Row("NB-LR", nb_lr, False),
+    "fasttext": Row("fastText", fasttext, True),
+    "lstm": Row("LSTM alone", lstm, True),
+    "default": Row("fastlstm", default, True),
+}
+
+
+def calibration_error(probabilities, right, n_bins: int = 15) -> float:
+    """Expected calibration error of the predicted class, in equally wide bins."""
+    from fastlstm.metrics import expected_calibration_error
+
+    return expected_calibration_error(probabilities.max(axis=1), right, n_bins)
+
+
+def answer(name: str, row: str, seed: int, dev: bool) -> dict:
+    """What ``accuracy.py`` keeps of a run."""
+    from sklearn.metrics import f1_score
+
+    train, test = split(name, dev)
+    started = time.perf_counter()
+    try:
+        found = ROWS[row].run(train, test.texts, seed, name)
+    except ImportError as error:
+        return {"skipped": str(error)}
+    seconds = time.perf_counter() - started
+    classes = np.unique(train.labels)
+    predicted = found if found.ndim == 1 else classes[found.argmax(axis=1)]
+    right = predicted == test.labels
+    known = set(train.texts)
+    new = np.array([text not in known for text in test.texts])
+    result = {
+        "n_train": len(train.texts), "n_test": len(right), "n_leaked": int(np.sum(~new)),
+        "seed": seed, "n": len(right), "accuracy": float(right.mean()),
+        "accuracy_of_new": float(right[new].mean()),
+        "macro_f1": float(f1_score(test.labels, predicted, average="macro", zero_division=0)),
+        "seconds": seconds, "peak_mib": peak_rss_mib(), "right": np.packbits(right).tobytes().hex(),
+    }  # fmt: skip
+    if found.ndim == 2:
+        result["calibration_error"] = calibration_error(found, right)
+    return result
+
+
+def main():
+    name, row, seed, out, *dev = sys.argv[1:]
+    result = answer(name, row, int(seed), bool(dev))
+    Path(out).write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
