@@ -16,7 +16,8 @@ def binary_cross_entropy(logits, y, weight):
     Parameters
     ----------
     logits : float array, shape (n, 1)
-    y : int array, shape (n,), of 0 and 1
+    y : array, shape (n,)
+        0 and 1, or probabilities of class 1.
     weight : float array, shape (n,)
 
     Returns
@@ -36,7 +37,8 @@ def softmax_cross_entropy(logits, y, weight):
     Parameters
     ----------
     logits : float array, shape (n, n_classes)
-    y : int array, shape (n,), class indices
+    y : int array, shape (n,), or float array, shape (n, n_classes)
+        Class indices, or probabilities of the classes.
     weight : float array, shape (n,)
 
     Returns
@@ -47,10 +49,14 @@ def softmax_cross_entropy(logits, y, weight):
     z = logits.astype(np.float64)
     z = z - z.max(axis=1, keepdims=True)  # eq. (74)
     total = np.exp(z).sum(axis=1)
-    rows = np.arange(len(y))
-    loss = np.log(total) - z[rows, y]  # eq. (75)
     d = np.exp(z) / total[:, None]
-    d[rows, y] -= 1.0  # eq. (76)
+    if y.ndim == 2:  # the mean of eqs. (75) and (76) over the classes
+        loss = np.log(total) - np.sum(y * z, axis=1)
+        d -= y
+    else:
+        rows = np.arange(len(y))
+        loss = np.log(total) - z[rows, y]  # eq. (75)
+        d[rows, y] -= 1.0  # eq. (76)
     return float(np.sum(weight * loss)), (weight[:, None] * d).astype(logits.dtype)
 
 
@@ -73,6 +79,18 @@ def probabilities(logits):
 def loss_for(n_outputs: int):
     """The loss that fits a model's number of logits."""
     return binary_cross_entropy if n_outputs == 1 else softmax_cross_entropy
+
+
+def soft_targets(y, n_outputs: int):
+    """Class indices as the probabilities that the loss of a model with so many logits takes."""
+    return y.astype(np.float64) if n_outputs == 1 else np.eye(n_outputs)[y]
+
+
+def class_of(y):
+    """The class of each target, whether it is one or gives probabilities."""
+    if y.ndim == 2:
+        return y.argmax(axis=1)
+    return y if y.dtype.kind == "i" else (y > 0.5).astype(np.int64)
 
 
 def predicted_class(logits):

@@ -29,6 +29,11 @@ class Encoded(NamedTuple):
     sequences: TokenSequences
     whole: TokenSequences | None = None
 
+    def split(self, n: int) -> tuple[Encoded, Encoded]:
+        """The first ``n`` documents, and the others."""
+        count = self.sequences.n_documents
+        return self.take(np.arange(n)), self.take(np.arange(n, count))
+
     def take(self, rows) -> Encoded:
         """The documents ``rows``."""
         return Encoded(*(None if part is None else part.take(rows) for part in self))

@@ -15,7 +15,7 @@ class Split(NamedTuple):
     """Documents to train on and to score on.
 
     ``how`` says where the latter are from, ``chooses_epoch`` whether early stopping
-    uses them too.
+    uses them too. ``unlabelled`` are further documents to learn from.
     """
 
     texts: list
@@ -24,6 +24,7 @@ class Split(NamedTuple):
     valid_labels: list[str]
     how: str
     chooses_epoch: bool
+    unlabelled: list | None = None
 
 
 def announce_compilation(backend: str) -> None:
@@ -57,7 +58,7 @@ def fit_and_score(clf, data: Split, save_to=None) -> Score:
     given = {}
     if data.chooses_epoch and clf.early_stopping:
         given = {"X_val": data.valid_texts, "y_val": data.valid_labels}
-    clf.fit(data.texts, data.labels, **given)
+    clf.fit(data.texts, data.labels, X_unlabelled=data.unlabelled, **given)
     clf.set_params(verbose=0)
     if save_to is not None:
         clf.save(save_to)

@@ -28,6 +28,8 @@ _HELD_OUT = 0.1
 @click.option("--label-column", metavar="NAME", help="Column with the labels.")
 @click.option("--out", type=click.Path(), help="Model file to write; may replace an older model.")
 @click.option("--valid", type=click.Path(), help="File to score on, instead of a tenth of REVIEWS.")
+@click.option("--unlabelled", type=click.Path(),
+              help="File of further documents without labels, to learn from too.")  # fmt: skip
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE",
               help="A parameter of LSTMSentimentClassifier; may be repeated.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
@@ -37,7 +39,7 @@ _HELD_OUT = 0.1
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
 def train_command(
-    reviews, text_column, label_column, out, valid, pairs, seed, force, quiet, as_json
+    reviews, text_column, label_column, out, valid, unlabelled, pairs, seed, force, quiet, as_json
 ):
     """Train a model on the labelled documents in REVIEWS (csv, tsv or jsonl, also .gz).
 
@@ -45,10 +47,13 @@ def train_command(
     on these beside two baselines: the majority class, and TF-IDF with logistic
     regression. The documents of --valid also choose the epoch; without it another
     part of the training documents does. Ctrl-C ends training and keeps the model trained so far.
+
+    With --unlabelled the model that the labels gave says how likely each class is for
+    further documents, and a new one learns from both.
     """
     from fastlstm import LSTMSentimentClassifier
 
-    target = _target(reviews, out, force, [reviews, valid])
+    target = _target(reviews, out, force, [reviews, valid, unlabelled])
     progress = not (quiet or as_json) and sys.stderr.isatty()
     defaults = {"missing": "empty", "random_state": seed, "verbose": int(progress)}
     known = sorted(LSTMSentimentClassifier().get_params())
@@ -56,6 +61,11 @@ def train_command(
     clf._validate_params()
     talkative = not (quiet or as_json)
     data = _read(reviews, valid, text_column, label_column, clf.missing, seed, talkative)
+    if unlabelled is not None:
+        data = data._replace(unlabelled=_read_unlabelled(unlabelled, text_column, clf.missing))
+        if talkative:
+            n = len(data.unlabelled)
+            click.echo(f"Documents without labels from {plain(unlabelled)}: {n:,}.")
     if talkative:
         announce_compilation(clf.backend)
     lstm = fit_and_score(clf, data, save_to=target)
@@ -112,6 +122,14 @@ def _read(reviews, valid, text_column, label_column, missing, seed, talkative) -
     if talkative:
         _describe_split(data)
     return data
+
+
+def _read_unlabelled(path, text_column, missing) -> list:
+    from fastlstm.data.tables import read_table
+
+    table = read_table(path, text_column=text_column, need_labels=False)
+    _check_texts(path, table, missing)
+    return table.texts
 
 
 def _check_texts(path, table, missing):
@@ -178,6 +196,7 @@ def _report(clf, target, data, scores) -> dict:
         "model_bytes": os.path.getsize(target),
         "n_train": len(data.labels),
         "n_valid": len(data.valid_labels),
+        "n_unlabelled": len(data.unlabelled or []),
         "classes": clf.classes_.tolist(),
         "scores": {name: score._asdict() for name, score in scores.items()},
         "baseline_wins": winning_baseline(scores) is not None,

@@ -57,6 +57,13 @@ class TokenSequences(NamedTuple):
         source = np.repeat(self.offsets[:-1][rows], lengths) + within
         return TokenSequences(self.ids[source], offsets)
 
+    @classmethod
+    def join(cls, parts: list[TokenSequences]) -> TokenSequences:
+        """The documents of all parts, one part after the other."""
+        ends = np.cumsum([0, *(len(part.ids) for part in parts)])
+        offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
+        return cls(np.concatenate([part.ids for part in parts]), np.concatenate([[0], *offsets]))
+
     def runs(self, n_tokens: int) -> Iterator[tuple[int, TokenSequences]]:
         """Whole documents in their order, about ``n_tokens`` tokens at a time, as views.
 

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastlstm.core.errors import BackendError
 from fastlstm.core.random import make_streams
 from fastlstm.core.threads import ShardPool, effective_n_jobs
-from fastlstm.estimator.held_out import Part, hold_out_parts, of_held_out
+from fastlstm.estimator.held_out import Part, hold_out_parts, of_held_out, with_soft_labels
 from fastlstm.estimator.validation import (
     check_classes,
     check_labels,
@@ -79,10 +79,10 @@ def _all_or_nothing(method):
 class BaseLSTM(ClassifierMixin, BaseEstimator):
     """An LSTM classifier over token sequences; subclasses turn X into them.
 
-    Subclasses offer ``_encode_for_fit(X, y, first)``, which gives Encoded documents and
-    checked labels, ``_encode(X, name)``, which gives Encoded documents, and
-    ``_n_tokens()``, the tokens that the network knows. ``_fit_wide`` may add a part
-    beside the network.
+    Subclasses offer ``_encode_for_fit(X, y, others, first)``, which gives Encoded documents,
+    ``others`` after ``X``, and checked labels, ``_encode(X, name)``, which gives Encoded
+    documents, and ``_n_tokens()``, the tokens that the network knows. ``_fit_wide`` may
+    add a part beside the networks.
     """
 
     _with_wide = False  # whether a part beside the networks is wanted
@@ -128,7 +128,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
     # -- fitting ---------------------------------------------------------------
 
     @_all_or_nothing
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, X_unlabelled=None):
         """Train on documents and their labels.
 
         Parameters
@@ -142,6 +142,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         X_val, y_val : like X and y, or None
             Validation data, instead of a share of X. With ``early_stopping=False``
             it is measured after each epoch and has no other effect.
+        X_unlabelled : like X, or None
+            Further documents without labels. The model that the labels gave says how
+            likely each class is for them, and a new one learns from both.
 
         Returns
         -------
@@ -163,7 +166,10 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         """
         self._validate_params()
         going_on = self.warm_start and hasattr(self, "networks_")
-        encoded, labels = self._read_for_fit(X, y, first=not going_on)
+        read, labels = self._read_for_fit(X, y, first=not going_on, others=X_unlabelled)
+        encoded, others = read, None
+        if X_unlabelled is not None:
+            encoded, others = read.split(len(labels))
         classes, indices = encode_labels(labels, self.classes_ if going_on else None)
         weight = check_weights(sample_weight, encoded.sequences.n_documents)
         given, given_encoded = self._given_validation(X_val, y_val, classes)
@@ -174,19 +180,44 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         weight = weight * class_weights(self.class_weight, classes, indices)
         data = LabelledSequences(self.ngrams_.longest(encoded.sequences), indices, weight)
         parts = self._parts(data, given, seed, len(self.networks_) if going_on else None)
-        self._fit_networks(parts, encoded.sequences, seed, self.networks_ if going_on else None)
+        before = self.networks_ if going_on else None
+        vectors = None if going_on else self._learned_vectors(read.sequences, seed)
+        stage = "" if others is None else "from labels, "
+        self._fit_networks(parts, vectors, seed, before, stage)
         self._fit_beside(encoded, data, parts, given_encoded, seed)
+        if others is not None and self.stopped_by_ != "interrupt":
+            self._learn_from_others(encoded, data, parts, given_encoded, seed, vectors, others)
         self._states = None  # partial_fit goes on from these weights
         return self
 
-    def _fit_networks(self, parts, sequences, seed, before) -> None:
+    def _learn_from_others(self, encoded, data, parts, given, seed, vectors, others) -> None:
+        """A new model, from the labels and from what this one says of other documents."""
+        others = others.take(np.flatnonzero(others.sequences.lengths))
+        logits = self._scorer().logits(others, effective_n_jobs(self.n_jobs))
+        soft = probabilities(logits)
+        target = soft[:, 1] if logits.shape[1] == 1 else soft
+        weight = np.full(len(target), data.weight.mean())
+        more = LabelledSequences(self.ngrams_.longest(others.sequences), target, weight)
+        n_outputs = self.config_.n_outputs
+        teacher = self.__dict__.copy()
+        self._fit_networks(
+            with_soft_labels(parts, more, n_outputs), vectors, seed + len(parts), None,
+            "with more texts, ",
+        )  # fmt: skip
+        if len(self.networks_) == len(parts):
+            target = target.reshape(len(target), -1)
+            self._fit_beside(encoded, data, parts, given, seed, (others.whole, target))
+        if self.stopped_by_ == "interrupt":  # the first model is whole
+            self.__dict__ = {**teacher, "stopped_by_": "interrupt"}
+
+    def _fit_networks(self, parts, vectors, seed, before, stage) -> None:
         """Train a network on each part, from fresh weights or those ``before``."""
-        vectors = self._learned_vectors(sequences, seed) if before is None else None
         states = []
         for number, part in enumerate(parts):
             state = self._start(seed, number, vectors, before)
+            name = f"network {number + 1} of {len(parts)}, " if len(parts) > 1 else ""
             self._train(
-                state, part.train, part.valid, self._n_epochs(part.train), number, len(parts),
+                state, part.train, part.valid, self._n_epochs(part.train), number, stage + name,
                 unknown_share=_UNKNOWN_SHARE, average_decay=self.average_decay,
             )  # fmt: skip
             interrupted = state.stopped_by == "interrupt"
@@ -199,18 +230,18 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         if interrupted:
             self.stopped_by_ = "interrupt"
 
-    def _fit_beside(self, encoded, data, parts, given, seed) -> None:
+    def _fit_beside(self, encoded, data, parts, given, seed, others=None) -> None:
         """What stands beside the networks, and how much each counts."""
         n_outputs = self.config_.n_outputs
         self.wide_, self.blend_ = None, Blend.of_networks(n_outputs)
         try:
-            self._fit_blend(encoded, data, parts, given, seed)
+            self._fit_blend(encoded, data, parts, given, seed, others)
         except KeyboardInterrupt:
             self.wide_, self.blend_ = None, Blend.of_networks(n_outputs)
             self.stopped_by_ = "interrupt"
 
-    def _fit_blend(self, encoded, data, parts, given, seed) -> None:
-        wide, out_of_fold = self._fit_wide(encoded.whole, data, seed)
+    def _fit_blend(self, encoded, data, parts, given, seed, others) -> None:
+        wide, out_of_fold = self._fit_wide(encoded.whole, data, seed, others)
         held_out = of_held_out(
             self._networks, parts, self.class_prior_, effective_n_jobs(self.n_jobs)
         )
@@ -228,7 +259,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         self.wide_ = wide
         self.blend_ = fit_blend(logits, held_out.y, held_out.weight, with_bias=wide is not None)
 
-    def _fit_wide(self, whole, data, seed):
+    def _fit_wide(self, whole, data, seed, others):
         """The wide part, and its logits for documents that it has not seen; here none."""
         return None, None
 
@@ -281,7 +312,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         if states is None:
             states = self._first_states(sequences, None if first else self.networks_)
         for number, state in enumerate(states):
-            self._train(state, data, None, 1, number, len(states))
+            name = f"network {number + 1} of {len(states)}, " if len(states) > 1 else ""
+            self._train(state, data, None, 1, number, name)
         self._keep(states)
         if first or (self.wide_ is not None and not self.wide):
             self.wide_, self.blend_ = None, Blend.of_networks(self.config_.n_outputs)
@@ -295,9 +327,12 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
         count = int(self.n_estimators) if before is None else len(before)
         return [self._start(seed, number, vectors, before) for number in range(count)]
 
-    def _read_for_fit(self, X, y, *, first):
-        """Token ids and checked labels; the first time, tokens and n-grams are learned."""
-        encoded, labels = self._encode_for_fit(X, y, first=first)
+    def _read_for_fit(self, X, y, *, first, others=None):
+        """Token ids and checked labels; the first time, tokens and n-grams are learned.
+
+        ``others`` are documents without labels, that follow the others.
+        """
+        encoded, labels = self._encode_for_fit(X, y, others, first=first)
         if first:
             self.ngrams_ = NGrams.learn(
                 encoded.sequences, self._n_tokens(), int(self.ngrams),
@@ -412,10 +447,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             )
 
     def _train(
-        self, state, train, valid, n_epochs, number=0, count=1, unknown_share=0.0,
-        average_decay=0.0,
-    ) -> None:  # fmt: skip
-        """Train network ``number`` of ``count``."""
+        self, state, train, valid, n_epochs, number, title, unknown_share=0.0, average_decay=0.0
+    ) -> None:
+        """Train network ``number``; ``title`` begins the lines that show progress."""
         options = TrainingOptions(
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
@@ -434,7 +468,6 @@ class BaseLSTM(ClassifierMixin, BaseEstimator):
             average_decay=average_decay,
         )
         k = load_backend(self.backend)
-        title = f"network {number + 1} of {count}, " if count > 1 else ""
         callbacks = [ProgressBar(title)] if self.verbose else []
         with ShardPool(effective_n_jobs(self.n_jobs), k) as pool:
             trainer = Trainer(k, self.config_, state, options, pool, callbacks, self.precision)

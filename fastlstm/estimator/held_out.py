@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.estimator.validation import folds
+from fastlstm.losses import soft_targets
 from fastlstm.scoring import mean_logits
 from fastlstm.training.shards import LabelledSequences
 
@@ -36,6 +37,19 @@ def hold_out_parts(data: LabelledSequences, share: float, n: int, seed: int) -> 
         else:
             parts.append(Part(data, None, None))
     return parts
+
+
+def with_soft_labels(parts: list[Part], others: LabelledSequences, n_outputs: int) -> list[Part]:
+    """The parts with further documents to train on, whose labels are probabilities.
+
+    Labelled documents are repeated, where they are few, to be a third of all.
+    """
+    found = []
+    for part in parts:
+        train = part.train._replace(y=soft_targets(part.train.y, n_outputs))
+        times = max(1, round(len(others.y) / (2 * max(1, len(train.y)))))
+        found.append(part._replace(train=LabelledSequences.join([train] * times + [others])))
+    return found
 
 
 class HeldOut(NamedTuple):

@@ -296,10 +296,13 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
         self.backend = backend
         self.precision = precision
 
-    def _encode_for_fit(self, X, y, *, first):
+    def _encode_for_fit(self, X, y, others, *, first):
         texts, _ = check_documents(X, missing=self.missing)
         labels = check_labels(y)
         check_same_length(len(texts), labels)
+        if others is not None:
+            more, _ = check_documents(others, missing=self.missing, name="X_unlabelled")
+            texts = [*texts, *more]
         if first:
             self.encoder_ = make_encoder(self)
             if self.wide:
@@ -340,7 +343,7 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
     def _with_wide(self):
         return bool(self.wide)
 
-    def _fit_wide(self, whole, data, seed):
+    def _fit_wide(self, whole, data, seed, others):
         if not self.wide:
             return None, None
         # It brings in much of scikit-learn, which nothing else here needs.
@@ -349,5 +352,5 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
         with task_bar("linear part", self.verbose) as report:
             return fit_wide(
                 whole, len(self.encoder_.vocabulary_), data.y, data.weight, len(self.classes_),
-                seed=seed, report=report,
+                seed=seed, report=report, others=others,
             )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 
+import numpy as np
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
@@ -229,11 +230,15 @@ class LSTMClassifier(BaseLSTM):
         tags.input_tags.positive_only = True
         return tags
 
-    def _encode_for_fit(self, X, y, *, first):
+    def _encode_for_fit(self, X, y, others, *, first):
         X = validate_data(self, X, dtype="numeric", reset=first)
         labels = check_labels(y)
         check_same_length(len(X), labels)
-        ids = check_token_ids(X, self.vocabulary_size if first else self._n_tokens())
+        size = self.vocabulary_size if first else self._n_tokens()
+        ids = check_token_ids(X, size)
+        if others is not None:
+            others = validate_data(self, others, dtype="numeric", reset=False)
+            ids = np.concatenate([ids, check_token_ids(others, size, name="X_unlabelled")])
         if first:
             largest = int(ids.max(initial=UNK_ID))
             self._vocabulary_size = self.vocabulary_size or largest + 1

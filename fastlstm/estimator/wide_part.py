@@ -25,6 +25,7 @@ N_FOLDS = 5
 def fit_wide(
     sequences: TokenSequences, n_tokens: int, y, weight, n_classes: int, *, seed: int = 0,
     report: Callable[[float], None] | None = None,
+    others: tuple[TokenSequences, np.ndarray] | None = None,
 ):  # fmt: skip
     """Fit the weights, and say what they would predict for documents they have not seen.
 
@@ -40,6 +41,9 @@ def fit_wide(
         Of the folds and of the solver.
     report : callable or None
         Called with the share of work that is done.
+    others : (TokenSequences, float array of shape (n_others, n_outputs)), or None
+        Further documents, and the probability of each output's class. They count as of
+        the likelier class, the less the closer both are.
 
     Returns
     -------
@@ -48,6 +52,9 @@ def fit_wide(
         For each document the logits of weights that were fitted without it; 0 for all
         where every class has a single document.
     """
+    n = len(y)
+    if others is not None:
+        sequences = TokenSequences.join([sequences, others[0]])
     ngrams = NGrams.learn(sequences, n_tokens, LONGEST)
     X = _matrix(ngrams, sequences)
     counted = weight > 0
@@ -55,7 +62,7 @@ def fit_wide(
     X = X[:, kept]
     n_outputs = 1 if n_classes == 2 else n_classes
     folds = _folds(y, seed)
-    everything = np.arange(len(y))
+    everything = np.arange(n)
     out_of_fold = np.zeros((len(y), n_outputs), dtype=np.float32)
     weights = np.zeros((n_outputs, len(ngrams) + n_tokens), dtype=np.float32)
     bias = np.zeros(n_outputs, dtype=np.float32)
@@ -63,9 +70,14 @@ def fit_wide(
     rounds = [(everything, everything[:0]), *folds]
     for number, (train, test) in enumerate(rounds, start=1):
         train = train[counted[train]]
+        rows = np.concatenate([train, np.arange(n, X.shape[0])])
         for output in range(n_outputs):
-            target = y == (1 if n_outputs == 1 else output)
-            coefficients, constant = _nb_lr(X[train], target[train], weight[train], seed)
+            target, counts = (y == (1 if n_outputs == 1 else output))[train], weight[train]
+            if others is not None:
+                probability = others[1][:, output]
+                target = np.concatenate([target, probability > 0.5])
+                counts = np.concatenate([counts, np.abs(2 * probability - 1)])
+            coefficients, constant = _nb_lr(X[rows], target, counts, seed)
             if len(test):
                 out_of_fold[test, output] = X[test] @ coefficients + constant
             else:

@@ -16,7 +16,7 @@ from fastlstm.core.threads import ShardPool
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import LANES, pack, split_shards
 from fastlstm.layers import embedding
-from fastlstm.losses import loss_for, predicted_class
+from fastlstm.losses import class_of, loss_for, predicted_class
 
 
 class LabelledSequences(NamedTuple):
@@ -25,8 +25,8 @@ class LabelledSequences(NamedTuple):
     Attributes
     ----------
     sequences : TokenSequences
-    y : int64 array, shape (n_documents,)
-        Class indices.
+    y : int64 array, shape (n_documents,), or float64 array
+        Class indices, or probabilities as the losses take them.
     weight : float64 array, shape (n_documents,)
     """
 
@@ -37,6 +37,12 @@ class LabelledSequences(NamedTuple):
     def take(self, rows) -> LabelledSequences:
         """The documents ``rows``."""
         return LabelledSequences(self.sequences.take(rows), self.y[rows], self.weight[rows])
+
+    @classmethod
+    def join(cls, parts: list[LabelledSequences]) -> LabelledSequences:
+        """The documents of all parts; their targets are of one kind."""
+        sequences, y, weight = zip(*parts, strict=True)
+        return cls(TokenSequences.join(list(sequences)), np.concatenate(y), np.concatenate(weight))
 
 
 class MinibatchResult(NamedTuple):
@@ -150,7 +156,7 @@ class GradientEngine:
             logits, state = network.forward(k, work, config, parameters.table, packed, batch, keys)
             loss, d_logits = self.loss(logits, y, weight)
             gradient = network.backward(k, work, config, packed, state, d_logits, gradients)
-        correct = float(np.sum(weight * (predicted_class(logits) == y)))
+        correct = float(np.sum(weight * (predicted_class(logits) == class_of(y))))
         # The workspace serves the next shard.
         gradient = embedding.EmbeddingGradient(gradient.ids.copy(), gradient.values.copy())
         return _ShardResult(gradient, loss, correct, batch.n_tokens)

@@ -111,6 +111,20 @@ def test_without_early_stopping_the_score_is_not_called_optimistic(reviews):
     assert "val_accuracy" not in fastlstm.load("reviews.fastlstm").history_[0]
 
 
+def test_further_documents_without_labels(reviews, tmp_path):
+    more = tmp_path / "more.txt"
+    more.write_text("a gorgeous wonderful film\na tedious awful film\n" * 20, encoding="utf-8")
+    result = train(reviews, "--unlabelled", more)
+    assert result.exit_code == 0, result.output
+    assert "Documents without labels from" in result.stdout and ": 40." in result.stdout
+    assert "gorgeous" in fastlstm.load("reviews.fastlstm").vocabulary_
+    report = only_json(train(reviews, "--unlabelled", more, "--json", "--force"))
+    assert (report["n_train"], report["n_unlabelled"]) == (54, 40)
+    for arguments, message in ((["nothing.txt"], "nothing.txt"), ([more, "--out", more], "--out")):
+        result = train(reviews, "--quiet", "--force", "--unlabelled", *arguments)
+        assert message in failure(result)
+
+
 def test_validation_file(reviews, tmp_path):
     valid = write_csv(tmp_path / "valid.csv", english_rows(14)[:7])
     report = only_json(train(reviews, "--valid", valid, "--json"))
