@@ -13,6 +13,7 @@ _PUBLIC = {
     "LSTMSentimentClassifier": "fastlstm.estimator",
     "SequenceVectorizer": "fastlstm.estimator",
     "Predictor": "fastlstm.predictor",
+    "WordVectors": "fastlstm.vectors",
     "load": "fastlstm.estimator",
     "warmup": "fastlstm.training.warmup",
     "datasets": "fastlstm.data.datasets",

@@ -401,7 +401,7 @@ TRAINING_PARAMETERS = {
     "ngram_dropout": SHARE,
     "segment_length": [0, -1, 1.5, "all"],
     "average_decay": SHARE,
-    "word_vectors": ["", "other", 3],
+    "word_vectors": [3, 1.5, ["skipgram"]],
     "optimizer": CHOICE,
     "learning_rate": [*ABOVE_ZERO, None],
     "learning_rate_schedule": CHOICE,

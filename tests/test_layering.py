@@ -32,9 +32,10 @@ LAYERS = {
     "persist": {"scoring", "model", "wide", "text", "core"},
     "predictor": {"persist", "scoring", "model", "text", "kernels", "losses", "core"},
     "training": {"model", "losses", "optim", "data", "layers", "kernels", "core"},
+    "vectors": {"training", "text", "kernels", "core"},
     "estimator": {
-        "training", "persist", "scoring", "wide", "data", "text", "model", "losses", "optim",
-        "kernels", "core",
+        "vectors", "training", "persist", "scoring", "wide", "data", "text", "model", "losses",
+        "optim", "kernels", "core",
     },
     "__main__": {"cli"},
     "cli": {

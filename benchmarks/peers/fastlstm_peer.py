@@ -89,7 +89,7 @@ class Peer:
 @contextlib.contextmanager
 def _given(weights, minibatches):
     """``fit`` with these first weights and minibatches, and no token made unknown."""
-    from fastlstm.estimator import base
+    from fastlstm.estimator import fitting
     from fastlstm.model import Parameters
     from fastlstm.training import loop
 
@@ -97,8 +97,8 @@ def _given(weights, minibatches):
         return Parameters.from_arrays({name: w.copy() for name, w in weights.items()})
 
     wanted = [
-        (base, "init_parameters", given_weights),
-        (base, "_UNKNOWN_SHARE", 0.0),
+        (fitting, "init_parameters", given_weights),
+        (fitting, "_UNKNOWN_SHARE", 0.0),
         (loop, "minibatches", minibatches),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in wanted]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from fastlstm.core.errors import ModelFormatError
@@ -31,6 +33,11 @@ def save(estimator, path) -> None:
         for name, value in estimator.get_params(deep=False).items()
         if name not in ("class_weight", "random_state")
     }
+    source = estimator.word_vectors
+    if isinstance(source, os.PathLike):
+        settings["word_vectors"] = os.fspath(source)
+    elif not isinstance(source, str):
+        settings["word_vectors"] = None
     weights = estimator.class_weight
     if isinstance(weights, dict):
         weights = [[_plain(label), float(weight)] for label, weight in weights.items()]
@@ -67,7 +74,7 @@ def load(path):
     -------
     estimator : LSTMSentimentClassifier or LSTMClassifier
         Fitted, with the parameters it was saved with. ``random_state`` comes back
-        only if it was an int.
+        only if it was an int, ``word_vectors`` only if it was a string or path.
 
     Raises
     ------

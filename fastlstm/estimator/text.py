@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numbers
+import os
+import sys
 
+import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastlstm.estimator.base import BaseLSTM, warn_truncated
@@ -12,6 +15,7 @@ from fastlstm.scoring import Encoded
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TextEncoder
 from fastlstm.training.callbacks import task_bar
+from fastlstm.vectors import WordVectors
 
 TEXT_CONSTRAINTS = {
     "tokenizer": [StrOptions({"auto", "word", "char", "jieba"}), callable],
@@ -115,9 +119,12 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
     average_decay : float in [0, 1), default=0.995
         The weights that predict are a moving average over the steps, of which this
         share stays at each step; 0 takes the last weights. Not in ``partial_fit``.
-    word_vectors : {"skipgram"} or None, default="skipgram"
-        "skipgram" learns vectors of the tokens from the training documents first
-        (docs/maths.md, section 18) and begins with them; None begins at random.
+    word_vectors : "skipgram", path, WordVectors, gensim's KeyedVectors or None, \
+default="skipgram"
+        What the vectors of tokens begin with. "skipgram" learns them from the training
+        documents first (docs/maths.md, section 18). A file is one that
+        ``WordVectors.load`` reads; its vectors must have ``embedding_dim`` numbers. None,
+        and a token that is not among the vectors, begin at random.
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
     learning_rate : float, default=0.003
     learning_rate_schedule : {"constant", "linear", "cosine"}, default="linear"
@@ -179,6 +186,8 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
         The weights of each network.
     ngrams_ : NGrams
         The n-grams with vectors of their own.
+    vector_coverage_ : Coverage or None
+        How much of the vocabulary the given word vectors hold.
     history_ : list of dict
         One entry an epoch: ``epoch, network, loss, accuracy, val_loss, val_accuracy,
         learning_rate, seconds, tokens_per_second``.
@@ -331,6 +340,18 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
                     f"{name} is now {new!r}, but the fitted vocabulary was made with {old!r}. Set "
                     "it back to go on with this model, or fit anew with warm_start=False."
                 )
+
+    def _given_vectors(self, sequences):
+        source, known = self.word_vectors, self.encoder_.vocabulary_.tokens[: self._n_tokens()]
+        if isinstance(source, str) and not os.path.exists(source):
+            raise ValueError(f'word_vectors={source!r} is neither "skipgram" nor a file.')
+        counts = np.bincount(sequences.ids, minlength=len(known))
+        vectors, found, self.vector_coverage_ = WordVectors.of(source, self.vocabulary_).table(
+            known, counts
+        )
+        if self.verbose:
+            print(f"word vectors: {self.vector_coverage_}", file=sys.stderr)
+        return vectors, found
 
     def _encode(self, X, name="X"):
         texts, _ = check_documents(X, missing=self.missing, name=name)

@@ -49,7 +49,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
         lowercase=True,
         max_features=30000,
         min_df=1,
-        max_length=400,
+        max_length=600,
         truncation="head_tail",
         missing="error",
         padding="post",

@@ -118,7 +118,7 @@ INTERRUPTED_FIT = """
 import sys
 import numpy as np
 from fastlstm import LSTMClassifier
-from fastlstm.estimator import base
+from fastlstm.estimator import fitting
 from fastlstm.training.callbacks import Callback
 
 class Announce(Callback):
@@ -127,7 +127,7 @@ class Announce(Callback):
         if self.steps == 3:
             print("running", flush=True)
 
-base.ProgressBar = lambda title: Announce()
+fitting.ProgressBar = lambda title: Announce()
 X = np.random.default_rng(0).integers(1, 9, size=(64, 10))
 y = (X == 3).any(axis=1)
 model = LSTMClassifier(hidden_size=4, max_epochs=10**9, early_stopping=False, verbose=1)
