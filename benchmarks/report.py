@@ -12,9 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 
+from accuracy_child import ROWS
 from cases import CASES
 from machine import FOLDER, RESULTS
 
@@ -46,22 +48,50 @@ def markdown(header, rows) -> str:
 # -- the tables: folder of results -> Markdown, or None without results ---------------
 
 
-def review_sets_table(folder: Path) -> str | None:
-    """Accuracy on the public review sets."""
-    results = read(folder, "review_sets")
+def accuracy_table(folder: Path) -> str | None:
+    """Mean test accuracy of each row on each review set."""
+    results = read(folder, "accuracy")
     if results is None:
         return None
-    header = ("set", "to train on", "to test on", "TF-IDF + LR", "LSTM", "LSTM macro-F1",
-              "training, s")  # fmt: skip
-    rows = [
-        (
-            name, f"{row['n_train']:,}", f"{row['n_test']:,}",
-            f"{row['tfidf_test_accuracy']:.1%}", f"{row['test_accuracy']:.1%}",
-            f"{row['test_macro_f1']:.1%}", f"{row['lstm_seconds']:.0f}",
-        )
-        for name, row in results["sets"].items()
-    ]  # fmt: skip
-    return markdown(header, rows)
+    rows = [row for row in ROWS if any(row in s["rows"] for s in results["sets"].values())]
+    lines = []
+    for name, of_set in results["sets"].items():
+        cells = [_percent(of_set["rows"].get(row), "accuracy") for row in rows]
+        lines.append((name, f"{of_set['n_train']:,}", f"{of_set['n_test']:,}", *cells))
+    return markdown(("set", "to train on", "to test on", *(ROWS[r].title for r in rows)), lines)
+
+
+def accuracy_details_table(folder: Path) -> str | None:
+    """All that was measured of each row on each review set."""
+    results = read(folder, "accuracy")
+    if results is None:
+        return None
+    lines = []
+    for name, of_set in results["sets"].items():
+        tests = of_set["mcnemar"] or {"against": "", "p": {}}
+        for row, runs in of_set["rows"].items():
+            p_values = ", ".join(f"{p:.2g}" for p in tests["p"].get(row, []))
+            lines.append((
+                name, ROWS[row].title, _percent(runs, "accuracy", spread=True),
+                _percent(runs, "accuracy_of_new") if of_set["n_leaked"] else "",
+                _percent(runs, "macro_f1"), _percent(runs, "calibration_error"), p_values,
+                f"{statistics.median(r['seconds'] for r in runs):.0f}",
+                f"{max(r['peak_mib'] for r in runs):,.0f}",
+            ))  # fmt: skip
+    header = ("set", "", "accuracy", "without repeated texts", "macro-F1", "calibration error",
+              "p (McNemar)", "s", "MiB")  # fmt: skip
+    return markdown(header, lines)
+
+
+def _percent(runs, key: str, spread: bool = False) -> str:
+    """Mean over the runs, in percent; with ``spread`` also from where to where."""
+    values = [100 * run[key] for run in runs or [] if key in run]
+    if not values:
+        return ""
+    mean = f"{statistics.mean(values):.2f}"
+    if not spread or len(values) == 1:
+        return mean
+    return f"{mean} ({min(values):.2f} to {max(values):.2f})"
 
 
 def speed_table(folder: Path) -> str | None:
@@ -161,7 +191,8 @@ def growth_table(folder: Path) -> str | None:
 
 
 TABLES: dict[str, Callable[[Path], str | None]] = {
-    "review sets": review_sets_table,
+    "accuracy": accuracy_table,
+    "accuracy details": accuracy_details_table,
     "speed": speed_table,
     "all ways": ways_table,
     "latency": latency_table,

@@ -15,6 +15,7 @@ _PUBLIC = {
     "Predictor": "fastlstm.predictor",
     "WordVectors": "fastlstm.vectors",
     "load": "fastlstm.estimator",
+    "tune": "fastlstm.estimator.tuning",
     "warmup": "fastlstm.training.warmup",
     "datasets": "fastlstm.data.datasets",
     "BackendError": "fastlstm.core.errors",

@@ -1,4 +1,4 @@
-"""The command ``fastlstm``: train, evaluate, predict, info, demo.
+"""The command ``fastlstm``: train, tune, evaluate, predict, info, demo.
 
 Importing it loads click and nothing heavier: each command imports what it needs
 when it runs.
@@ -14,6 +14,7 @@ from fastlstm.cli.evaluate import evaluate_command
 from fastlstm.cli.info import info_command
 from fastlstm.cli.predict import predict_command
 from fastlstm.cli.train import train_command
+from fastlstm.cli.tune import tune_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,5 +27,7 @@ def main():
     """
 
 
-for _command in (train_command, evaluate_command, predict_command, info_command, demo_command):
+for _command in (
+    train_command, tune_command, evaluate_command, predict_command, info_command, demo_command,
+):  # fmt: skip
     main.add_command(_command)

@@ -53,14 +53,14 @@ def train_command(
     """
     from fastlstm import LSTMSentimentClassifier
 
-    target = _target(reviews, out, force, [reviews, valid, unlabelled])
+    target = model_target(reviews, out, force, [reviews, valid, unlabelled])
     progress = not (quiet or as_json) and sys.stderr.isatty()
     defaults = {"missing": "empty", "random_state": seed, "verbose": int(progress)}
     known = sorted(LSTMSentimentClassifier().get_params())
     clf = LSTMSentimentClassifier(**{**defaults, **parse_settings(pairs, known)})
     clf._validate_params()
     talkative = not (quiet or as_json)
-    data = _read(reviews, valid, text_column, label_column, clf.missing, seed, talkative)
+    data = read_split(reviews, valid, text_column, label_column, clf.missing, seed, talkative)
     if unlabelled is not None:
         data = data._replace(unlabelled=_read_unlabelled(unlabelled, text_column, clf.missing))
         if talkative:
@@ -72,14 +72,14 @@ def train_command(
     if clf.stopped_by_ == "interrupt":
         note(f"Ctrl-C: training ended early; the model so far is in {target}.")
     scores = with_baselines(lstm, data)
-    report = _report(clf, target, data, scores)
+    report = training_report(clf, target, data, scores)
     if as_json:
         print_json(report)
     else:
-        _print_report(report, scores, clf)
+        print_training_report(report, scores, clf)
 
 
-def _target(reviews, out, force, sources) -> str:
+def model_target(reviews, out, force, sources) -> str:
     """The model file to write, checked before time is spent on training."""
     name = Path(reviews).name
     stem = Path(name[:-3] if name.lower().endswith(".gz") else name).stem
@@ -88,7 +88,8 @@ def _target(reviews, out, force, sources) -> str:
     return target
 
 
-def _read(reviews, valid, text_column, label_column, missing, seed, talkative) -> Split:
+def read_split(reviews, valid, text_column, label_column, missing, seed, talkative) -> Split:
+    """The documents to train on and to score on, described on the way if ``talkative``."""
     from fastlstm.data.tables import read_table
     from fastlstm.estimator.validation import hold_out
 
@@ -188,7 +189,8 @@ def _describe_split(data):
         )
 
 
-def _report(clf, target, data, scores) -> dict:
+def training_report(clf, target, data, scores) -> dict:
+    """What ``train --json`` prints."""
     speeds = [record["tokens_per_second"] for record in clf.history_]
     best = best_epoch(clf.history_, clf.get_params(deep=False))
     return {
@@ -210,7 +212,8 @@ def _report(clf, target, data, scores) -> dict:
     }
 
 
-def _print_report(report, scores, clf):
+def print_training_report(report, scores, clf) -> None:
+    """The same for people."""
     print_comparison(scores, report["n_valid"])
     if report["baseline_wins"] and report["stopped_by"] != "interrupt":
         click.echo(

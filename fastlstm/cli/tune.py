@@ -1,0 +1,127 @@
+"""``fastlstm tune``: better parameters in a time budget, and the model they give."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+
+import click
+
+from fastlstm.cli.errors import note, plain_errors
+from fastlstm.cli.fitting import announce_compilation, fit_and_score, with_baselines
+from fastlstm.cli.output import print_json
+from fastlstm.cli.settings import parse_settings
+from fastlstm.cli.train import model_target, print_training_report, read_split, training_report
+
+_SHOWN = 10
+
+
+@click.command("tune", short_help="Search for better parameters, and train with them.")
+@click.argument("reviews", type=click.Path())
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), default=5.0,
+              show_default=True, help="Time for the search; training follows.")  # fmt: skip
+@click.option("--metric", type=click.Choice(["accuracy", "macro_f1"]), default="accuracy",
+              show_default=True, help="What to raise.")  # fmt: skip
+@click.option("--text-column", metavar="NAME", help="Column with the documents.")
+@click.option("--label-column", metavar="NAME", help="Column with the labels.")
+@click.option("--out", type=click.Path(), help="Model file to write; may replace an older model.")
+@click.option("--valid", type=click.Path(), help="File to score on, instead of a tenth of REVIEWS.")
+@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE",
+              help="A parameter to begin with; may be repeated.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+              help="Seed of the split, the search and training.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace the file to write, whatever it is.")
+@click.option("--quiet", is_flag=True, help="No progress, only the result.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@plain_errors
+def tune_command(
+    reviews, minutes, metric, text_column, label_column, out, valid, pairs, seed, force, quiet,
+    as_json,
+):  # fmt: skip
+    """Try parameters on the labelled documents in REVIEWS for some minutes, and train.
+
+    Networks with other parameters are trained on part of the documents and scored on
+    another part; the worse ones end early. The best parameters, or the defaults if
+    none were better, then train on all of them, and the model is scored as by train, on
+    documents that chose nothing. Needs Optuna: pip install 'fastlstm[tune]'.
+    """
+    from fastlstm import LSTMSentimentClassifier, tune
+
+    target = model_target(reviews, out, force, [reviews, valid])
+    talkative = not (quiet or as_json)
+    known = sorted(LSTMSentimentClassifier().get_params())
+    clf = LSTMSentimentClassifier(
+        **{"missing": "empty", "random_state": seed, **parse_settings(pairs, known)}
+    )
+    clf._validate_params()
+    data = read_split(reviews, valid, text_column, label_column, clf.missing, seed, talkative)
+    # Nothing but the search chooses: the documents to score on stay unseen.
+    data = data._replace(chooses_epoch=False)
+    if talkative:
+        announce_compilation(clf.backend)
+    with _live_table(metric, shown=talkative and sys.stderr.isatty()) as show:
+        found = tune(
+            data.texts, data.labels, minutes=minutes, estimator=clf, metric=metric,
+            random_state=seed, report=show,
+        )  # fmt: skip
+    clf.set_params(**found.best_params, verbose=int(talkative and sys.stderr.isatty()))
+    lstm = fit_and_score(clf, data, save_to=target)
+    if clf.stopped_by_ == "interrupt":
+        note(f"Ctrl-C: training ended early; the model so far is in {target}.")
+    scores = with_baselines(lstm, data)
+    report = {
+        **training_report(clf, target, data, scores),
+        "best_params": found.best_params,
+        "best_search_score": found.best_score,
+        "trials": [vars(trial) for trial in found.trials],
+    }
+    if as_json:
+        print_json(report)
+        return
+    _print_search(found, metric)
+    print_training_report(report, scores, clf)
+
+
+@contextmanager
+def _live_table(metric: str, shown: bool):
+    """A live table of the best trials on standard error, by a function that takes the trials."""
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(stderr=True), transient=True, redirect_stdout=False) as live:
+        yield lambda trials: live.update(_rendered(trials, metric))
+
+
+def _rendered(trials, metric):
+    from rich.table import Table
+
+    table = Table("trial", metric, "documents", "seconds", "parameters")
+    for trial in _best(trials):
+        table.add_row(
+            str(trial.number), f"{trial.score:.3f}", f"{trial.share:.0%}",
+            f"{trial.seconds:.0f}", _named(trial.params),
+        )  # fmt: skip
+    return table
+
+
+def _best(trials):
+    """The trials to show: those that saw most documents, the best first."""
+    return sorted(trials, key=lambda trial: (-trial.share, -trial.score))[:_SHOWN]
+
+
+def _named(params: dict) -> str:
+    if not params:
+        return "as it began"
+    return ", ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in params.items()
+    )
+
+
+def _print_search(found, metric):
+    n = len(found.trials)
+    click.echo(f"{n} trial{'s' if n > 1 else ''}. Best {metric} of one network on the documents ")
+    click.echo(f"that chose it: {found.best_score:.3f}, with {_named(found.best_params)}.")
