@@ -13,7 +13,7 @@ RESULTS = FOLDER / "results"
 
 PACKAGES = (
     "numpy", "numba", "scikit-learn", "torch", "keras", "tensorflow-cpu", "tensorflow",
-    "onnx", "onnxruntime",
+    "onnx", "onnxruntime", "fasttext", "gensim", "optuna", "scipy",
 )  # fmt: skip
 
 

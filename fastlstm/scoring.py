@@ -14,6 +14,9 @@ from fastlstm.model import Network, prior_logits
 from fastlstm.text.ngrams import NGrams
 from fastlstm.wide import WidePart
 
+# Names of the parts, in the order of their shares; not every model has a linear part.
+PARTS = ("networks", "linear_part")
+
 
 class Encoded(NamedTuple):
     """Documents as token ids.
@@ -97,6 +100,17 @@ class Scorer(NamedTuple):
         if self.wide is not None:
             logits.append(self.wide.logits(encoded.whole))
         return logits
+
+    def contributions(self, encoded: Encoded, n_threads: int = 1) -> dict[str, np.ndarray]:
+        """What each part adds to the logits of the whole; float64 arrays of their shape."""
+        parts = self.parts(encoded, n_threads)
+        shares = zip(PARTS, self.blend.shares, parts, strict=False)
+        found = {name: share * part.astype(np.float64) for name, share, part in shares}
+        found["bias"] = np.tile(self.blend.bias, (len(parts[0]), 1))
+        empty = encoded.sequences.lengths == 0
+        for name, added in found.items():
+            added[empty] = prior_logits(self.prior) if name == "bias" else 0
+        return found
 
     def logits(self, encoded: Encoded, n_threads: int = 1) -> np.ndarray:
         """Logits of the whole, float64, shape (n_documents, n_outputs)."""

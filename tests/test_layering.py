@@ -39,8 +39,8 @@ LAYERS = {
     },
     "__main__": {"cli"},
     "cli": {
-        "estimator", "predictor", "training", "persist", "data", "text", "model", "losses",
-        "metrics", "optim", "layers", "kernels", "core",
+        "estimator", "predictor", "training", "persist", "scoring", "data", "text", "model",
+        "losses", "metrics", "optim", "layers", "kernels", "core",
     },
 }  # fmt: skip
 

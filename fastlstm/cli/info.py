@@ -91,13 +91,10 @@ def _print_environment(result: dict) -> None:
     )
 
 
-# What a model's shares belong to, in their order; not every model has a linear part.
-_PARTS = ("networks", "linear_part")
-
-
 def describe_model(path) -> dict:
     """What a model file holds, without the weights and the vocabulary themselves."""
     from fastlstm.persist.model_file import read_model
+    from fastlstm.scoring import PARTS
 
     saved = read_model(path)
     shapes = saved.config.dense_shapes().values()
@@ -113,7 +110,7 @@ def describe_model(path) -> dict:
         "n_networks": len(saved.networks),
         "n_weights": len(saved.networks) * (embedding + sum(math.prod(s) for s in shapes)),
         "linear_part": None if saved.wide is None else {"n_weights": saved.wide.weights.size},
-        "shares": dict(zip(_PARTS, saved.blend.shares.tolist(), strict=False)),
+        "shares": dict(zip(PARTS, saved.blend.shares.tolist(), strict=False)),
         "vocabulary_size": saved.config.vocabulary_size,
         "settings": saved.settings,
         "training": _training(saved),

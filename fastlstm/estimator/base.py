@@ -89,6 +89,25 @@ class BaseLSTM(Fitting, ClassifierMixin, BaseEstimator):
         logits = self._logits(X)
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
+    def decision_parts(self, X) -> dict[str, np.ndarray]:
+        """What each part of the model adds to the logits.
+
+        Parameters
+        ----------
+        X : documents
+
+        Returns
+        -------
+        parts : dict of str to float64 array, shape as that of ``decision_function``
+            "networks", "bias" and, with ``wide``, "linear_part": their sum is what
+            ``decision_function`` gives. Of a document without a token all is bias.
+        """
+        check_is_fitted(self)
+        encoded = self._encode(X)
+        found = self._scorer().contributions(encoded, effective_n_jobs(self.n_jobs))
+        one_column = self.config_.n_outputs == 1
+        return {name: part[:, 0] if one_column else part for name, part in found.items()}
+
     def predict_proba(self, X) -> np.ndarray:
         """Class probabilities.
 

@@ -44,6 +44,23 @@ def test_logits_are_the_blend_of_both_parts(fitted, reviews):
     assert whole.lengths.max() > 12
 
 
+def test_the_parts_of_a_decision_sum_to_it(fitted, reviews):
+    texts = [*reviews[2], "", "!"]
+    parts = fitted.decision_parts(texts)
+    assert list(parts) == ["networks", "linear_part", "bias"]
+    total = sum(parts.values())
+    assert total == pytest.approx(fitted.decision_function(texts), abs=1e-5)
+    assert not parts["networks"][-2].any() and not parts["linear_part"][-2].any()
+    whole = fitted.encoder_.read(texts)
+    expected = fitted.blend_.shares[1] * fitted.wide_.logits(whole)
+    assert parts["linear_part"][:-2] == pytest.approx(expected[:-2], rel=1e-6)
+    alone = LSTMSentimentClassifier(**{**SETTINGS, "wide": None, "max_length": None})
+    two = np.where(reviews[1] == "positive", 1, 0)
+    found = alone.fit(reviews[0], two).decision_parts(texts)
+    assert list(found) == ["networks", "bias"]
+    assert found["networks"].shape == found["bias"].shape == (len(texts),)
+
+
 def test_the_blend_is_fitted_on_documents_new_to_both(fitted, reviews, monkeypatch):
     """Out-of-fold logits of the linear part, of the documents the network did not see."""
     from fastlstm.estimator import blending, wide_part
