@@ -92,8 +92,8 @@ class Fitting:
         sample_weight : array-like, shape (n_documents,), or None
             Factor on each document's loss, at least 0.
         X_val, y_val : like X and y, or None
-            Validation data, instead of a share of X. With ``early_stopping=False``
-            it is measured after each epoch and has no other effect.
+            Documents to hold out, instead of a share of X: measured after each epoch,
+            and used by ``early_stopping``, ``calibrate`` and the weighing of the parts.
         X_unlabelled : like X, or None
             Further documents without labels. The model that the labels gave says how
             likely each class is for them, and a new one learns from both.
@@ -109,15 +109,20 @@ class Fitting:
 
         Notes
         -----
-        With ``early_stopping`` and without ``X_val``, ``validation_fraction`` of
-        the documents is held out, stratified by class, and the weights of the best
-        epoch on them are kept. A class with a single document stays in training.
-        Where the share would hold fewer than 20 documents, or fewer than there are
-        classes, nothing is held out and all ``max_epochs`` run. Ctrl-C ends training
-        after the current step and leaves a fitted model.
+        Without ``X_val`` each network holds out ``validation_fraction`` of the
+        documents, stratified by class, if ``early_stopping``, ``calibrate`` or a part
+        beside the networks needs them. A class with a single document stays in training.
+        Where fewer than 20 documents, or fewer than there are classes, would be held
+        out, nothing is. Ctrl-C ends training after the current step and leaves a fitted
+        model.
         """
         self._validate_params()
         going_on = self.warm_start and hasattr(self, "networks_")
+        if going_on and X_unlabelled is not None:
+            raise ValueError(
+                "X_unlabelled begins new networks, and warm_start=True goes on with old ones. "
+                "Leave one of the two out."
+            )
         read, labels = self._read_for_fit(X, y, first=not going_on, others=X_unlabelled)
         encoded, others = read, None
         if X_unlabelled is not None:
@@ -157,7 +162,7 @@ class Fitting:
             "with more texts, ",
         )  # fmt: skip
         if len(self.networks_) == len(parts):
-            target = target.reshape(len(target), -1)
+            target = target.reshape(-1, n_outputs)
             self._fit_beside(encoded, data, parts, given, seed, (others.whole, target))
         if self.stopped_by_ == "interrupt":  # the first model is whole
             self.__dict__ = {**teacher, "stopped_by_": "interrupt"}
@@ -173,11 +178,14 @@ class Fitting:
                 unknown_share=_UNKNOWN_SHARE, average_decay=self.average_decay,
             )  # fmt: skip
             interrupted = state.stopped_by == "interrupt"
-            if not (interrupted and states):  # else it is half trained, and others are not
+            if not (interrupted and states) or before is not None:
                 state.slots = None
-                states.append(state)
+                states.append(state)  # else it is half trained, and others are not
             if interrupted:
                 break
+        if before is not None:  # networks that this fit did not reach are as they were
+            rest = range(len(states), len(before))
+            states += [self._start(seed, number, None, before) for number in rest]
         self._keep(states)
         if interrupted:
             self.stopped_by_ = "interrupt"

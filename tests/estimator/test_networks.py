@@ -171,6 +171,28 @@ def test_an_interrupt_keeps_the_networks_that_are_whole(reviews, monkeypatch, in
     assert clf.predict(NEW).shape == (5,)
 
 
+def test_an_interrupt_leaves_networks_that_were_there(reviews, monkeypatch):
+    import signal
+
+    from fastlstm.training.loop import Trainer
+
+    clf = LSTMSentimentClassifier(**SETTINGS, warm_start=True).fit(reviews[0], reviews[1])
+    before, steps, update = clf.networks_, [], Trainer._update
+
+    def interrupt(self, *arguments):
+        update(self, *arguments)
+        steps.append(self)
+        if len(set(map(id, steps))) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Trainer, "_update", interrupt)
+    clf.fit(reviews[0], reviews[1])
+    assert clf.stopped_by_ == "interrupt"
+    assert len(clf.networks_) == 3
+    same = [same_weights(a, b) for a, b in zip(before, clf.networks_, strict=True)]
+    assert same == [False, False, True]
+
+
 def test_an_interrupt_beside_the_networks_keeps_them(reviews, monkeypatch):
     from fastlstm.estimator import wide_part
 

@@ -171,6 +171,20 @@ def test_token_ids():
         clf.fit(X, y, X_unlabelled=X * 0 - 1)
 
 
+def test_texts_without_a_token_teach_nothing(reviews):
+    texts, labels, _ = reviews
+    clf = LSTMSentimentClassifier(**SETTINGS).fit(texts, labels, X_unlabelled=["", " "])
+    assert clf.predict(texts[:3]).shape == (3,)
+
+
+def test_going_on_and_beginning_anew_exclude_each_other(reviews):
+    texts, labels, others = reviews
+    clf = LSTMSentimentClassifier(**SETTINGS, warm_start=True)
+    clf.fit(texts, labels, X_unlabelled=others)
+    with pytest.raises(ValueError, match="X_unlabelled begins new networks"):
+        clf.fit(texts, labels, X_unlabelled=others)
+
+
 def test_documents_are_checked_by_their_name(reviews):
     texts, labels, _ = reviews
     clf = LSTMSentimentClassifier(**SETTINGS)
