@@ -1,7 +1,9 @@
 """fastlstm demo, from end to end."""
 
+import functools
 import importlib
 
+import fastlstm
 from fastlstm.data.datasets import load_reviews
 
 from .conftest import failure, invoke, only_json
@@ -34,7 +36,10 @@ def test_demo_json(tmp_path):
     assert right / len(test.texts) == result["accuracy"]
 
 
-def test_demo_for_people(tmp_path):
+def test_demo_for_people(tmp_path, monkeypatch):
+    # What it prints does not depend on how long it trains.
+    quick = functools.partial(fastlstm.LSTMSentimentClassifier, n_estimators=1, max_epochs=2)
+    monkeypatch.setattr(fastlstm, "LSTMSentimentClassifier", quick)
     path = tmp_path / "my demo.fastlstm"
     result = invoke("demo", "--out", path)
     assert result.exit_code == 0, result.output
