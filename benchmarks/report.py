@@ -83,6 +83,31 @@ def accuracy_details_table(folder: Path) -> str | None:
     return markdown(header, lines)
 
 
+def small_data_table(folder: Path) -> str | None:
+    """Mean macro-F1 of models from few documents, most of them of one class."""
+    results = read(folder, "small_data")
+    if results is None:
+        return None
+    rows = [
+        (name, str(found["n_classes"]), str(len(found["macro_f1"]["default"])),
+         *(f"{100 * statistics.mean(found['macro_f1'][row]):.1f}" for row in ("tfidf", "default")))
+        for name, found in results["sets"].items()
+    ]  # fmt: skip
+    return markdown(("set", "classes", "draws", ROWS["tfidf"].title, ROWS["default"].title), rows)
+
+
+def word_vectors_table(folder: Path) -> str | None:
+    """Skip-gram beside gensim's."""
+    results = read(folder, "word_vectors")
+    if results is None:
+        return None
+    rows = [
+        (name, f"{speed:,.0f}", f"{100 * results['accuracy'][name]:.1f}")
+        for name, speed in results["tokens_per_second"].items()
+    ]
+    return markdown(("", "tokens a second, one core", "accuracy of mean vectors"), rows)
+
+
 def _percent(runs, key: str, spread: bool = False) -> str:
     """Mean over the runs, in percent; with ``spread`` also from where to where."""
     values = [100 * run[key] for run in runs or [] if key in run]
@@ -193,6 +218,8 @@ def growth_table(folder: Path) -> str | None:
 TABLES: dict[str, Callable[[Path], str | None]] = {
     "accuracy": accuracy_table,
     "accuracy details": accuracy_details_table,
+    "small data": small_data_table,
+    "word vectors": word_vectors_table,
     "speed": speed_table,
     "all ways": ways_table,
     "latency": latency_table,
