@@ -39,7 +39,7 @@ def test_a_real_search(reviews):
     steps = []
     started = time.perf_counter()
     found = tune(
-        *reviews, minutes=0.1, estimator=LSTMSentimentClassifier(**START), metric="macro_f1",
+        *reviews, minutes=0.03, estimator=LSTMSentimentClassifier(**START), metric="macro_f1",
         report=lambda trials: steps.append(len(trials)),
     )  # fmt: skip
     assert time.perf_counter() - started < 60
