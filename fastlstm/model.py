@@ -113,10 +113,17 @@ class Parameters:
         self.parents = parents
         self.flat = flat
         self.named = {}
+        self._groups = {}
+        self._parts = {}
         first = 0
         for name, shape in shapes.items():
             last = first + math.prod(shape)
             self.named[name] = flat[first:last].reshape(shape)
+            # In storage order: the weights below a prefix are one run of ``flat``.
+            prefix, _, own = name.rpartition(".")
+            self._groups.setdefault(prefix, {})[own] = self.named[name]
+            begin = self._parts[prefix].start if prefix in self._parts else first
+            self._parts[prefix] = slice(begin, last)
             first = last
 
     @property
@@ -145,19 +152,12 @@ class Parameters:
         return cls(table, flat, {name: w.shape for name, w in dense_arrays.items()}, parents)
 
     def group(self, prefix: str) -> dict[str, np.ndarray]:
-        """The weights below a prefix, by their last name."""
-        cut = len(prefix) + 1
-        return {n[cut:]: w for n, w in self.named.items() if n.startswith(prefix + ".")}
+        """The weights below a prefix, a name of ``parts``, by their last name."""
+        return self._groups[prefix]
 
     def part(self, prefix: str) -> slice:
-        """Where the weights below a prefix lie in ``flat``: one run, since order is fixed."""
-        first = last = 0
-        for name, w in self.named.items():
-            if name.startswith(prefix + "."):
-                last = (last or first) + w.size
-            elif not last:
-                first += w.size
-        return slice(first, last)
+        """Where the weights below a prefix, a name of ``parts``, lie in ``flat``."""
+        return self._parts[prefix]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Name -> array of every weight, the embedding included; views."""
@@ -323,24 +323,24 @@ class DenseGradients:
             for layer in range(config.num_layers)
         ]
         self.dense = dense.zero_gradient(k, config.pooled_width, config.n_outputs, dtype)
-
-    def part(self, name: str) -> dict[str, np.ndarray]:
-        """The arrays of one part, a name of ``parts``, by their last name."""
-        if name == "dense":
-            return self.dense._asdict()
-        _, layer, direction = name.split(".")
-        return self.layers[int(layer)][lstm.DIRECTIONS.index(direction)]._asdict()
+        gradients = [*(d for layer in self.layers for d in layer), self.dense]
+        self._padded = [array for gradient in gradients for array in gradient]
+        self._narrow = {}  # part -> name -> the array without its padding
+        for part, gradient in zip(parts(config), gradients, strict=True):
+            self._narrow[part] = {
+                name: array[..., : shapes[f"{part}.{name}"][-1]]
+                for name, array in gradient._asdict().items()
+            }
 
     def clear(self) -> None:
-        for gradient in [*(d for layer in self.layers for d in layer), self.dense]:
-            for array in gradient:
-                array.fill(0)
+        for array in self._padded:
+            array.fill(0)
 
     def add_to(self, out: Parameters, part: str, accumulate: bool) -> None:
-        """Put one part into ``out``, or add it."""
-        for name, array in self.part(part).items():
-            target = out.named[f"{part}.{name}"]
-            source = array[..., : target.shape[-1]]
+        """Put one part, a name of ``parts``, into ``out``, or add it."""
+        targets = out.group(part)
+        for name, source in self._narrow[part].items():
+            target = targets[name]
             if accumulate:
                 np.add(target, source, out=target)
             else:

@@ -216,8 +216,11 @@ def test_shards_add_to_dense_gradients(k, config):
         gradients.add_to(out, part, accumulate=False)
     assert np.array_equal(out.flat, found[1])
     gradients.clear()
+    padded = [array for direction in gradients.layers[0] for array in direction]
+    assert not any(array.any() for array in [*padded, *gradients.dense])
     for part in network.parts(config):
-        assert not any(array.any() for array in gradients.part(part).values())
+        gradients.add_to(out, part, accumulate=False)
+    assert not out.flat.any()
 
 
 @each_precision

@@ -47,6 +47,7 @@ class Workspace:
     def __init__(self, dtype):
         self.dtype = np.dtype(dtype)
         self._buffers = {}
+        self._latest = {}  # the view that each name gave last
 
     @property
     def n_bytes(self) -> int:
@@ -56,13 +57,17 @@ class Workspace:
     def array(self, name: str, *shape: int, dtype=None) -> np.ndarray:
         """Uninitialised C-contiguous array of that shape."""
         dtype = self.dtype if dtype is None else np.dtype(dtype)
+        latest = self._latest.get(name)
+        if latest is not None and latest.shape == shape and latest.dtype == dtype:
+            return latest
         size = math.prod(shape)
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size or buffer.dtype != dtype:
             # A quarter more, so that slowly growing batches do not reallocate each time.
             buffer = aligned_empty(size + size // 4, dtype)
             self._buffers[name] = buffer
-        return buffer[:size].reshape(shape)
+        latest = self._latest[name] = buffer[:size].reshape(shape)
+        return latest
 
     def zeros(self, name: str, *shape: int) -> np.ndarray:
         """As ``array``, filled with 0."""
