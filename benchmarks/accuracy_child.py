@@ -128,6 +128,15 @@ def default(train, texts, seed, name):
     return _fastlstm(train, texts, seed)
 
 
+def bfloat16(train, texts, seed, name):
+    from fastlstm import BackendError
+
+    try:
+        return _fastlstm(train, texts, seed, precision="bfloat16")
+    except BackendError as error:
+        raise NotApplicableError(str(error)) from error
+
+
 def unlabelled(train, texts, seed, name):
     """With further reviews whose labels it does not see."""
     if name not in UNLABELLED:
@@ -156,20 +165,16 @@ ROWS = {
     "fasttext": Row("fastText", fasttext, True),
     "lstm": Row("LSTM alone", lstm, True),
     "default": Row("fastlstm", default, True),
+    "bfloat16": Row("fastlstm, bfloat16", bfloat16, True),
     "unlabelled": Row("fastlstm, further texts", unlabelled, True),
 }
-
-
-def calibration_error(probabilities, right, n_bins: int = 15) -> float:
-    """Expected calibration error of the predicted class, in equally wide bins."""
-    from fastlstm.metrics import expected_calibration_error
-
-    return expected_calibration_error(probabilities.max(axis=1), right, n_bins)
 
 
 def answer(name: str, row: str, seed: int, dev: bool) -> dict:
     """What ``accuracy.py`` keeps of a run."""
     from sklearn.metrics import f1_score
+
+    from fastlstm.metrics import expected_calibration_error
 
     train, test = split(name, dev)
     started = time.perf_counter()
@@ -191,7 +196,7 @@ def answer(name: str, row: str, seed: int, dev: bool) -> dict:
         "seconds": seconds, "peak_mib": peak_rss_mib(), "right": np.packbits(right).tobytes().hex(),
     }  # fmt: skip
     if found.ndim == 2:
-        result["calibration_error"] = calibration_error(found, right)
+        result["calibration_error"] = expected_calibration_error(found.max(axis=1), right)
     return result
 
 

@@ -7,7 +7,8 @@ get the same token ids, labels, minibatches, first weights and number of threads
 Their outputs are compared first; nothing is timed if they differ. Then rounds
 alternate, in an order that is rotated. A library's first round is a warm-up and does
 not count. A token is a real one: padding is never counted. Results go to
-``benchmarks/results/<case>.json``; ``python benchmarks/report.py`` makes tables and
+``benchmarks/results/<level>/<case>.json``, where the level is that of the CPU's
+instructions (amx, avx512 and so on); ``python benchmarks/report.py`` makes tables and
 plots from them. ``--quick`` runs a few documents once, to see whether everything
 works; its results go to a temporary folder unless ``--out`` names one.
 """
@@ -107,7 +108,7 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=min(2, usable_cores()))
     parser.add_argument("--quick", action="store_true", help="few documents, one round")
-    parser.add_argument("--out", help="folder for the results, default benchmarks/results")
+    parser.add_argument("--out", help="folder for the results, default benchmarks/results/<level>")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds = 1

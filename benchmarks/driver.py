@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from cases import SEED, Case, make_data, save_data
-from machine import FOLDER, RESULTS, description, thread_environment
+from machine import FOLDER, RESULTS, description, instruction_level, thread_environment
 from peers import LIBRARIES
 
 # Largest difference of probabilities and of the first loss, by precision.
@@ -209,8 +209,8 @@ def heading(case: Case, threads: int, peak) -> dict:
 
 
 def write_result(folder, name: str, result: dict) -> None:
-    """Write ``<folder>/<name>.json``; ``folder`` None is benchmarks/results."""
-    path = Path(folder or RESULTS) / f"{name}.json"
+    """Write ``<folder>/<name>.json``; ``folder`` None is benchmarks/results/<level>."""
+    path = Path(folder or RESULTS / instruction_level()) / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"  written: {path.name}", flush=True)

@@ -26,6 +26,13 @@ def processor_name() -> str:
     return platform.processor() or platform.machine()
 
 
+def instruction_level() -> str:
+    """The highest level of the kernels on this CPU; speeds of different levels stand apart."""
+    from fastlstm.kernels.registry import load_backend
+
+    return load_backend("auto").LEVEL
+
+
 def usable_cores() -> int:
     """Cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):

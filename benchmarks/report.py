@@ -4,7 +4,8 @@
 
 Rewrites what stands between ``<!-- NAME -->`` and ``<!-- end -->`` in README.md and
 docs/benchmarks.md for each table below whose results are there, and draws the plots
-(needs matplotlib).
+(needs matplotlib). ``<!-- NAME amx -->`` is a table of that folder of the results: speeds
+are those of a CPU, and each instruction level has a folder.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import json
 import re
 import statistics
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from accuracy_child import ROWS
 from cases import CASES
 from machine import FOLDER, RESULTS
+
+from fastlstm.kernels.levels import LEVELS
 
 ROOT = FOLDER.parent
 GROUPS = ("PyTorch", "Keras", "ONNX Runtime", "NumPy", "TF-IDF + LR")
@@ -215,7 +219,18 @@ def growth_table(folder: Path) -> str | None:
     return markdown(("", "us a token", "largest / smallest"), rows)
 
 
+def machine_line(folder: Path) -> str | None:
+    """Processor, cores and revisions of the speeds in a folder."""
+    found = [r for r in map(partial(read, folder), (*CASES, "growth", "cold_start")) if r]
+    if not found:
+        return None
+    machines = sorted({f"{r['processor']}, {r['cores']} cores" for r in found})
+    revisions = sorted({(r["revision"] or "unknown")[:7] for r in found})
+    return f"{'; '.join(machines)}; revision {', '.join(revisions)}."
+
+
 TABLES: dict[str, Callable[[Path], str | None]] = {
+    "machine": machine_line,
     "accuracy": accuracy_table,
     "accuracy details": accuracy_details_table,
     "small data": small_data_table,
@@ -231,11 +246,13 @@ TABLES: dict[str, Callable[[Path], str | None]] = {
 def fill(text: str, folder: Path) -> str:
     """The text with the tables of the results in ``folder`` between their marks."""
     for name, make in TABLES.items():
-        marked = re.compile(f"<!-- {re.escape(name)} -->.*?<!-- end -->", re.DOTALL)
-        table = make(folder) if marked.search(text) else None
-        if table is not None:
-            new = f"<!-- {name} -->\n{table}\n<!-- end -->"
-            text = marked.sub(lambda _, new=new: new, text)
+        for level in ("", *LEVELS):
+            mark = f"<!-- {name} {level} -->" if level else f"<!-- {name} -->"
+            marked = re.compile(f"{re.escape(mark)}.*?<!-- end -->", re.DOTALL)
+            table = make(folder / level) if marked.search(text) else None
+            if table is not None:
+                new = f"{mark}\n{table}\n<!-- end -->"
+                text = marked.sub(lambda _, new=new: new, text)
     return text
 
 
@@ -330,7 +347,7 @@ def growth_curves(folder: Path):
     return figure
 
 
-PLOTS = {"speed.svg": ratio_bars, "growth.svg": growth_curves}
+PLOTS = {"speed": ratio_bars, "growth": growth_curves}
 
 
 def main():
@@ -349,9 +366,10 @@ def main():
         print("no plots: matplotlib is not installed")
         return
     for name, draw in PLOTS.items():
-        figure = draw(folder)
-        if figure is not None:
-            _save(figure, Path(arguments.images) / name)
+        for level in LEVELS:
+            figure = draw(folder / level)
+            if figure is not None:
+                _save(figure, Path(arguments.images) / f"{name}-{level}.svg")
 
 
 if __name__ == "__main__":

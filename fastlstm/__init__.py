@@ -14,6 +14,8 @@ _PUBLIC = {
     "SequenceVectorizer": "fastlstm.estimator",
     "Predictor": "fastlstm.predictor",
     "WordVectors": "fastlstm.vectors",
+    "LearningHistoryDisplay": "fastlstm.plotting",
+    "ExplanationDisplay": "fastlstm.plotting",
     "load": "fastlstm.estimator",
     "tune": "fastlstm.estimator.tuning",
     "warmup": "fastlstm.training.warmup",

@@ -7,38 +7,19 @@ and shard alone; summing over shards and updating weights happen in ``training``
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from fastlstm.core.random import Streams
-from fastlstm.core.records import TokenBatch, TokenSequences
-from fastlstm.core.threads import COMPANION, ShardPool
-from fastlstm.core.workspace import Workspace, aligned_empty, aligned_zeros
-from fastlstm.data.batching import inference_chunks, pack
+from fastlstm.core.records import TokenBatch
+from fastlstm.core.workspace import Workspace, aligned_zeros
 from fastlstm.kernels.contract import POOLING
 from fastlstm.layers import dense, dropout, embedding, lstm, pooling, segments
 from fastlstm.layers.embedding import EmbeddingGradient
 
 POOLINGS = tuple(POOLING)
-
-# Bounds of one inference chunk: enough rows to fill the multipliers, and tokens
-# times gates that stay a few megabytes.
-CHUNK_DOCUMENTS = 48
-_CHUNK_TOKENS = 8192
-
-# Tokens of a document, times the square of the hidden size, from which a second thread
-# pays even where it sleeps deeply: waking it then takes some milliseconds.
-_SIDE_BY_SIDE = 16_000_000
-
-# Working memory, in bytes, that is kept for the next call; more is given back.
-_SPARE_BYTES = 64 << 20
-
-# Memory, in bytes, up to which a model keeps the projection of its whole vocabulary.
-PROJECTED_BUDGET = 64 << 20
 
 NO_PARENTS = np.zeros(0, dtype=np.int32)
 
@@ -241,7 +222,7 @@ class ForwardState(NamedTuple):
     """What one shard's forward pass leaves for its backward pass."""
 
     batch: TokenBatch
-    looked_up: embedding.EmbeddingOutput
+    looked_up: embedding.EmbeddingOutput | None
     caches: list[lstm.LSTMCache]
     winner: np.ndarray
     share: np.ndarray | None
@@ -278,13 +259,31 @@ def forward(k, work: Workspace, config, table, packed: PackedModel, batch, keys=
         k, work, table, batch.ids, config.embedding_dropout, _key(keys, 0)
     )
     inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
+    logits, state = forward_from(k, work, config, packed, batch, inputs, keys)
+    return logits, state._replace(looked_up=looked_up)
+
+
+def forward_from(
+    k, work: Workspace, config, packed: PackedModel, batch, inputs, keys=None, projected=None
+):
+    """As ``forward``, from the vectors of tokens on.
+
+    Parameters
+    ----------
+    inputs : LayerInput
+    projected : list of float arrays, or None
+        What the first layer's directions make of ``inputs.rows``, as in ``lstm.forward``.
+    """
     caches = []
     for layer, directions in enumerate(packed.layers):
         if layer:
             rows = dropout.apply(k, work, f"lstm.{layer}.drop", caches[-1].out, config.dropout,
                                  _key(keys, layer))  # fmt: skip
             inputs = lstm.LayerInput(rows)
-        caches.append(lstm.forward(k, work, f"lstm.{layer}", inputs, batch, directions))
+        caches.append(
+            lstm.forward(k, work, f"lstm.{layer}", inputs, batch, directions, projected=projected)
+        )
+        projected = None
     pooled, winner = pooling.forward(
         k, work, caches[-1].out, batch, config.pooling, config.hidden_size
     )
@@ -293,7 +292,7 @@ def forward(k, work: Workspace, config, table, packed: PackedModel, batch, keys=
         k, work, "head.drop", pooled, config.dropout, _key(keys, config.num_layers)
     )
     logits = dense.forward(k, work, head_input, packed.dense)
-    return logits, ForwardState(batch, looked_up, caches, winner, share, head_input, keys)
+    return logits, ForwardState(batch, None, caches, winner, share, head_input, keys)
 
 
 def _key(keys, position):
@@ -362,15 +361,20 @@ def backward(
     -------
     EmbeddingGradient
     """
+    d_vectors = backward_to(k, work, config, packed, state, d_logits, gradients)
+    key = _key(state.keys, 0)
+    return embedding.backward(k, work, state.looked_up, d_vectors, config.embedding_dropout, key)
+
+
+def backward_to(
+    k, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits, gradients
+):  # fmt: skip
+    """As ``backward``, down to the rows of the first layer's input, whose gradient it returns.
+
+    It is None if the rows were projected by the caller, see ``lstm.backward``.
+    """
     keys, batch = state.keys, state.batch
-    d_pooled = dense.backward(k, work, state.head_input, d_logits, packed.dense, gradients.dense)
-    d_pooled = dropout.apply(
-        k, work, "head.d_drop", d_pooled, config.dropout, _key(keys, config.num_layers)
-    )
-    d_pooled = segments.backward(d_pooled, state.share, batch)
-    d_out = pooling.backward(
-        k, work, d_pooled, state.winner, batch, config.pooling, config.hidden_size
-    )
+    d_out = backward_head(k, work, config, packed, state, d_logits, gradients)
     for layer in reversed(range(config.num_layers)):
         d_out, _ = lstm.backward(
             k, work, f"lstm.{layer}", state.caches[layer], d_out, batch, packed.layers[layer],
@@ -380,218 +384,19 @@ def backward(
             d_out = dropout.apply(
                 k, work, f"lstm.{layer}.d_drop", d_out, config.dropout, _key(keys, layer)
             )
-    return embedding.backward(
-        k, work, state.looked_up, d_out, config.embedding_dropout, _key(keys, 0)
+    return d_out
+
+
+def backward_head(
+    k, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits, gradients
+):  # fmt: skip
+    """As ``backward``, down to the outputs of the last LSTM layer, whose gradient it returns."""
+    batch = state.batch
+    d_pooled = dense.backward(k, work, state.head_input, d_logits, packed.dense, gradients.dense)
+    d_pooled = dropout.apply(
+        k, work, "head.d_drop", d_pooled, config.dropout, _key(state.keys, config.num_layers)
     )
-
-
-def infer(
-    k, work: Workspace, config, table, packed: PackedModel, batch, projected=None, beside=None
-):
-    """Logits of one packed batch, keeping nothing for a backward pass.
-
-    Parameters
-    ----------
-    projected : list of float arrays, or None
-        What ``project_vocabulary`` gave.
-    beside : callable or None
-        ``beside(calls, cancel)`` makes calls on two threads, or returns False; see
-        ``Companion.run``. It serves documents too few to be shared out: directions
-        run side by side, and a layer runs behind the one below it.
-
-    Returns
-    -------
-    logits : float array, shape (len(batch.rows), n_outputs)
-        The numbers that ``forward`` gives.
-    """
-    if projected is None:
-        looked_up = embedding.forward(k, work, table, batch.ids)
-        inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
-    else:
-        inputs = lstm.LayerInput(table.rows, batch.ids)
-    if beside is None or (len(packed.layers) == 1 and not config.bidirectional):
-        for layer, directions in enumerate(packed.layers):
-            out = lstm.infer(k, work, f"lstm.{layer}", inputs, batch, directions, projected)
-            inputs, projected = lstm.LayerInput(out), None
-    else:
-        out = _infer_side_by_side(k, work, packed, inputs, batch, projected, beside)
-    pooled, _ = pooling.forward(k, work, out, batch, config.pooling, config.hidden_size)
-    pooled, _ = segments.forward(pooled, batch, config.pooling, config.hidden_size)
-    return dense.forward(k, work, pooled, packed.dense)
-
-
-def _infer_side_by_side(k, work, packed, inputs, batch, projected, beside):
-    """The last layer's output; two sweeps at a time."""
-    layers = list(enumerate(packed.layers))
-    if len(packed.layers[0]) == 2:
-        for layer, directions in layers:
-            sweeps, out = lstm.inference_sweeps(
-                k, work, f"lstm.{layer}", inputs, batch, directions, projected
-            )
-            if not beside(sweeps):
-                _one_after_the_other(sweeps)
-            inputs, projected = lstm.LayerInput(out), None
-        return out
-    counters = [np.zeros(1, dtype=np.int64) for _ in layers]
-    sweeps = []
-    for layer, directions in layers:
-        below = {"ready": counters[layer - 1]} if layer else {}
-        found, out = lstm.inference_sweeps(
-            k, work, f"lstm.{layer}", inputs, batch, directions, projected,
-            done=counters[layer], **below,
-        )  # fmt: skip
-        sweeps += found
-        inputs, projected = lstm.LayerInput(out), None
-
-    def wait_no_longer():
-        for counter in counters:
-            counter[0] = np.iinfo(np.int64).max
-
-    if not beside(sweeps, wait_no_longer):
-        _one_after_the_other(sweeps)
-    return out
-
-
-def _one_after_the_other(sweeps):
-    for sweep in sweeps:
-        sweep()
-
-
-def project_vocabulary(k, config: ModelConfig, table, packed: PackedModel):
-    """The first layer's input projection of every id, one array a direction."""
-    vectors = embedding.all_vectors(table)
-    work = Workspace(vectors.dtype)
-    return [
-        lstm.project_into(
-            k, work, vectors, direction,
-            aligned_empty((len(vectors), len(direction.b)), vectors.dtype),
-        )
-        for direction in packed.layers[0]
-    ]  # fmt: skip
-
-
-def predict_logits(
-    k, config: ModelConfig, parameters: Parameters, packed: PackedModel,
-    sequences: TokenSequences, run: Callable = map, projected=None, spare=None, beside=None,
-) -> np.ndarray:  # fmt: skip
-    """Logits of many documents; empty ones get NaN for the caller to fill.
-
-    Parameters
-    ----------
-    sequences : TokenSequences
-    run : callable
-        ``map``, or one that spreads the calls over threads.
-    projected : list of float arrays, or None
-        What ``project_vocabulary`` gave.
-    spare : list of Workspace, or None
-        Working memory that is kept between calls.
-    beside : callable or None
-        As in ``infer``, for documents that are one chunk.
-
-    Returns
-    -------
-    logits : float array, shape (n_documents, n_outputs)
-        A document's row does not depend on the other documents.
-    """
-    dtype = parameters.flat.dtype
-    logits = np.full((sequences.n_documents, config.n_outputs), np.nan, dtype=dtype)
-    spare = [] if spare is None else spare
-
-    def work_on(rows):
-        try:
-            work = spare.pop()
-        except IndexError:  # every workspace is in use by another thread
-            work = Workspace(dtype)
-        batch = pack(k, sequences, rows, config.segment_length)
-        logits[batch.rows] = infer(
-            k, work, config, parameters.table, packed, batch, projected, beside
-        )
-        if work.n_bytes <= _SPARE_BYTES:
-            spare.append(work)
-
-    chunks = inference_chunks(sequences.lengths, CHUNK_DOCUMENTS, _CHUNK_TOKENS)
-    for _ in run(work_on, chunks):
-        pass
-    return logits
-
-
-class Network:
-    """A model ready to predict: configuration, weights, and their packed form.
-
-    Parameters
-    ----------
-    k : backend module
-    config : ModelConfig
-    parameters : Parameters
-    precision : {"float32", "bfloat16"}
-        Of the LSTM's matrix products.
-    """
-
-    def __init__(self, k, config: ModelConfig, parameters: Parameters, precision="float32"):
-        self.k = k
-        self.config = config
-        self.parameters = parameters
-        self.packed = pack_model(k, config, parameters, precision)
-        self._projected = None
-        self._tokens_read = 0
-        self._spare = []
-
-    def _projected_vocabulary(self, n_tokens: int):
-        """The projection of all tokens, once it has paid to compute it, or None.
-
-        It is kept where it fits ``PROJECTED_BUDGET``, from the call on before which
-        the model had read as many tokens as it knows.
-        """
-        rows = self.config.vocabulary_size
-        widths = sum(len(direction.b) for direction in self.packed.layers[0])
-        n_bytes = rows * widths * self.parameters.flat.itemsize
-        if self._projected is None and self._tokens_read >= rows and n_bytes <= PROJECTED_BUDGET:
-            self._projected = project_vocabulary(
-                self.k, self.config, self.parameters.table, self.packed
-            )
-        self._tokens_read += n_tokens
-        return self._projected
-
-    def logits(self, sequences: TokenSequences, prior: np.ndarray, n_threads=1) -> np.ndarray:
-        """Logits of documents; empty ones get those of the class prior.
-
-        Parameters
-        ----------
-        sequences : TokenSequences
-        prior : float array, shape (n_classes,)
-            Probabilities for documents without a token.
-        n_threads : int
-            Threads at most; more of them than one where that is faster.
-
-        Returns
-        -------
-        logits : float array, shape (n_documents, n_outputs)
-        """
-        largest = int(sequences.ids.max(initial=0))
-        if largest >= self.config.vocabulary_size:  # a kernel would read beyond the table
-            raise ValueError(
-                f"token id {largest} is not below vocabulary_size={self.config.vocabulary_size}."
-            )
-        projected = self._projected_vocabulary(len(sequences.ids))
-        beside = self._beside(sequences) if n_threads > 1 else None
-        # Starting a thread for a single chunk of work would not pay.
-        several = sequences.n_documents > CHUNK_DOCUMENTS or len(sequences.ids) > _CHUNK_TOKENS
-        with ShardPool(n_threads if several else 1, self.k) as pool:
-            logits = predict_logits(
-                self.k, self.config, self.parameters, self.packed, sequences, pool.map,
-                projected, self._spare, beside,
-            )  # fmt: skip
-        logits[sequences.lengths == 0] = prior_logits(prior)
-        return logits
-
-    def _beside(self, sequences: TokenSequences):
-        """How to run two sweeps of one document at the same time, if that pays, or None."""
-        work = len(sequences.ids) * self.config.hidden_size**2
-        pays = sequences.n_documents == 1 and work >= _SIDE_BY_SIDE
-        return partial(COMPANION.run, self.k) if pays else None
-
-
-def prior_logits(prior) -> np.ndarray:
-    """Logits whose probabilities are ``prior``: one log-odds, or one log a class."""
-    logs = np.log(np.maximum(prior, 1e-12))
-    return logs[1:] - logs[:1] if len(logs) == 2 else logs
+    d_pooled = segments.backward(d_pooled, state.share, batch)
+    return pooling.backward(
+        k, work, d_pooled, state.winner, batch, config.pooling, config.hidden_size
+    )

@@ -9,9 +9,9 @@ import numpy as np
 
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import effective_n_jobs
+from fastlstm.inference import Network
 from fastlstm.kernels.registry import load_backend
 from fastlstm.losses import predicted_class, probabilities
-from fastlstm.model import Network
 from fastlstm.persist.model_file import read_model
 from fastlstm.scoring import Encoded, Scorer
 from fastlstm.text.documents import check_documents
@@ -86,6 +86,21 @@ class Predictor:
         """Most likely label of each document, shape (n_documents,)."""
         indices = predicted_class(self._logits(X))
         return self.classes_[indices]
+
+    def explain(self, X, *, method="integrated_gradients", target=None):
+        """What each token adds to the logits, as ``LSTMSentimentClassifier.explain``."""
+        from fastlstm.explain.documents import explain_documents
+
+        model, texts, n_threads = self._explained(X)
+        return explain_documents(model, texts, method, target, n_threads)
+
+    def _explained(self, X):
+        """What explanations need: the model, the documents, and how many threads."""
+        from fastlstm.explain.documents import Model
+
+        texts, _ = check_documents(X, missing=self._saved.missing)
+        model = Model(self._scorer, self._saved.encoder, self.classes_)
+        return model, texts, effective_n_jobs(self._n_jobs)
 
     def __getstate__(self):
         return {name: value for name, value in self.__dict__.items() if name != "_scorer"}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.core.records import TokenSequences
-from fastlstm.model import Network, prior_logits
+from fastlstm.inference import Network, prior_logits
 from fastlstm.text.ngrams import NGrams
 from fastlstm.wide import WidePart
 

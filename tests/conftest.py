@@ -9,11 +9,22 @@ import pytest
 
 from tests.helpers import COMPILED
 
+TESTS = Path(__file__).parent
+
+# What these test has no kernel in it, or the same ones as other tests have.
+ONE_BACKEND = {
+    "cli", "data", "explain", "text", "test_bad_files.py", "test_benchmarks.py",
+    "test_docstrings.py", "test_house_rules.py", "test_layering.py", "test_page.py",
+    "test_plotting.py", "test_report.py", "test_examples.py",
+}  # fmt: skip
+
 
 def pytest_generate_tests(metafunc):
     """Tests that do not name a backend run once for each that "auto" could stand for."""
     if "k" not in metafunc.fixturenames and "auto_backend" in metafunc.fixturenames:
         names = [k.NAME for k in COMPILED] or ["reference"]
+        if Path(metafunc.module.__file__).relative_to(TESTS).parts[0] in ONE_BACKEND:
+            names = names[:1]
         metafunc.parametrize("auto_backend", names, indirect=True, scope="session")
 
 

@@ -47,6 +47,8 @@ def test_all_public_names_resolve_and_star_import_works():
         "LSTMClassifier": "type",
         "LSTMSentimentClassifier": "type",
         "SequenceVectorizer": "type",
+        "ExplanationDisplay": "type",
+        "LearningHistoryDisplay": "type",
         "tune": "function",
         "WordVectors": "type",
         "Predictor": "type",

@@ -1,23 +1,18 @@
 """The whole network: every weight by central differences, its records, its predictions."""
 
 import pickle
-import subprocess
-import sys
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fastlstm import inference
 from fastlstm import model as network
 from fastlstm.core.random import make_streams
-from fastlstm.core.records import TokenSequences
-from fastlstm.core.threads import COMPANION, ShardPool
-from fastlstm.core.workspace import ALIGNMENT, Workspace
+from fastlstm.core.threads import ShardPool
+from fastlstm.core.workspace import Workspace
 from fastlstm.data import batching
 from fastlstm.kernels import reference
 from fastlstm.layers import lstm
-from fastlstm.losses import probabilities
 from fastlstm.model import ModelConfig, Parameters
 from fastlstm.training.shards import GradientEngine, LabelledSequences
 from tests.helpers import (
@@ -25,7 +20,6 @@ from tests.helpers import (
     assert_close,
     check_gradients,
     each_backend,
-    each_compiled_backend,
     each_precision,
     token_sequences,
 )
@@ -166,7 +160,7 @@ def test_old_content_of_memory_does_not_matter(k, precision):
         logits, state = network.forward(k, work, config, parameters.table, packed, batch)
         logits = logits.copy()
         of_embedding, dense = backward(k, work, config, packed, state, d_logits)
-        inferred = network.infer(k, work, config, parameters.table, packed, batch)
+        inferred = inference.infer(k, work, config, parameters.table, packed, batch)
         results.append([logits, of_embedding.values.copy(), dense.flat, inferred.copy()])
     for fresh, poisoned in zip(*results, strict=True):
         assert np.isfinite(fresh).all()
@@ -239,7 +233,7 @@ def test_packing_again_follows_the_weights(k, precision, training):
         mixed.flat[mixed.part(part)] = new.flat[new.part(part)]
         network.repack(k, packed, mixed, part)
         fresh = network.pack_model(k, config, mixed, precision, training)
-        both = [network.predict_logits(k, config, mixed, p, sequences) for p in (packed, fresh)]
+        both = [inference.predict_logits(k, config, mixed, p, sequences) for p in (packed, fresh)]
         assert np.array_equal(*both), part
         logits.append(both[0].tobytes())
     assert len(set(logits)) == len(network.parts(config))
@@ -310,271 +304,3 @@ def test_from_read_only_arrays_is_writable():
 
 
 # Predictions
-
-PREDICT = ModelConfig(50, embedding_dim=5, hidden_size=9, num_layers=2, pooling="mean_max")
-
-
-def predict(k, parameters, sequences, run=map, config=PREDICT, precision="float32"):
-    packed = network.pack_model(k, config, parameters, precision)
-    return network.predict_logits(k, config, parameters, packed, sequences, run)
-
-
-def many_documents():
-    """More than one chunk of them, empty ones and ties among them."""
-    lengths = np.random.default_rng(3).integers(0, 12, 120).tolist()
-    return token_sequences(lengths, 50, seed=4)
-
-
-@each_precision
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
-def test_prediction_does_not_depend_on_the_neighbours(k, precision, pooling):
-    config = ModelConfig(50, 5, 9, num_layers=2, pooling=pooling)
-    parameters = draw_parameters(config, dtype=np.float32)
-    sequences = many_documents()
-    logits = predict(k, parameters, sequences, config=config, precision=precision)
-    order = np.random.default_rng(5).permutation(sequences.n_documents)
-    shuffled = predict(k, parameters, sequences.take(order), config=config, precision=precision)
-    assert np.array_equal(shuffled, logits[order], equal_nan=True)
-    for row in range(0, sequences.n_documents, 7):
-        alone = predict(k, parameters, sequences.take([row]), config=config, precision=precision)
-        assert np.array_equal(alone[0], logits[row], equal_nan=True)
-
-
-@each_backend
-def test_predictions_are_those_of_the_reference(k):
-    parameters = draw_parameters(PREDICT)
-    sequences = many_documents()
-    expected = predict(reference, parameters, sequences)
-    assert_close(predict(k, parameters, sequences), expected, 1e-12)
-    single = Parameters.from_arrays(
-        {name: w.astype(np.float32) for name, w in parameters.arrays().items()}
-    )
-    logits = predict(k, single, sequences)
-    assert logits.dtype == np.float32
-    assert_close(logits, expected, 1e-5)
-
-
-@each_backend
-def test_empty_documents_are_nan_and_nothing_else_is(k):
-    sequences = many_documents()
-    logits = predict(k, draw_parameters(PREDICT, dtype=np.float32), sequences)
-    assert (sequences.lengths == 0).sum() > 3
-    assert np.array_equal(np.isnan(logits[:, 0]), sequences.lengths == 0)
-
-
-@each_backend
-@pytest.mark.parametrize("prior", [[0.25, 0.75], [0.5, 0.3, 0.2]], ids=str)
-def test_network_gives_empty_documents_the_prior(k, prior):
-    n_outputs = 1 if len(prior) == 2 else 3
-    config = ModelConfig(50, 5, 9, num_layers=2, pooling="mean_max", n_outputs=n_outputs)
-    parameters, sequences = draw_parameters(config), many_documents()
-    logits = network.Network(k, config, parameters).logits(sequences, np.array(prior))
-    empty = sequences.lengths == 0
-    assert_close(probabilities(logits)[empty], np.tile(prior, (empty.sum(), 1)), 1e-14)
-    assert np.array_equal(logits[~empty], predict(k, parameters, sequences, config=config)[~empty])
-
-
-@each_backend
-def test_no_documents_and_only_empty_ones(k):
-    parameters = draw_parameters(PREDICT, dtype=np.float32)
-    none = TokenSequences(np.zeros(0, np.int32), np.zeros(1, np.int64))
-    assert predict(k, parameters, none).shape == (0, 1)
-    assert np.isnan(predict(k, parameters, token_sequences([0, 0, 0]))).all()
-
-
-@each_precision
-@pytest.mark.parametrize("n_threads", [2, 5])
-def test_predictions_on_threads_are_the_same(k, precision, n_threads):
-    parameters = draw_parameters(PREDICT, dtype=np.float32)
-    sequences = many_documents()
-    with ShardPool(n_threads) as pool:
-        spread = predict(k, parameters, sequences, pool.map, precision=precision)
-    alone = predict(k, parameters, sequences, precision=precision)
-    assert np.array_equal(spread, alone, equal_nan=True)
-
-
-@each_precision
-@pytest.mark.parametrize("training", [False, True], ids=["predicting", "training"])
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
-def test_inference_gives_the_bits_of_the_forward_pass(k, precision, training, pooling):
-    """Whichever way repeated tokens take, and with the vocabulary projected before."""
-    config = ModelConfig(50, 5, 9, num_layers=2, pooling=pooling, n_outputs=3)
-    parameters, work = draw_parameters(config, dtype=np.float32), Workspace(np.float32)
-    packed = network.pack_model(k, config, parameters, precision, training)
-    projected = network.project_vocabulary(k, config, parameters.table, packed)
-    assert [p.shape[0] for p in projected] == [50, 50]
-    sequences = many_documents()
-    for rows in ([0], range(7), np.flatnonzero(sequences.lengths)):
-        rows = [row for row in rows if sequences.lengths[row]]
-        batch = batching.pack(reference, sequences, rows)
-        arguments = k, work, config, parameters.table, packed, batch
-        expected = network.forward(*arguments)[0].copy()
-        assert np.isfinite(expected).all()
-        assert np.array_equal(network.infer(*arguments).copy(), expected)
-        assert np.array_equal(network.infer(*arguments, projected), expected)
-
-
-@each_compiled_backend
-def test_packing_for_training_predicts_the_same_but_for_rounding(k):
-    parameters = draw_parameters(PREDICT, dtype=np.float32)
-    sequences = many_documents()
-    logits = [
-        network.predict_logits(
-            k, PREDICT, parameters, network.pack_model(k, PREDICT, parameters, training=training),
-            sequences,
-        )
-        for training in (False, True)
-    ]  # fmt: skip
-    assert_close(*logits, 1e-5)
-
-
-# One document on two threads
-
-
-def one_document(length=211):
-    return token_sequences([length], 50, seed=6)
-
-
-@each_precision
-@pytest.mark.parametrize("training", [False, True], ids=["predicting", "training"])
-@pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "both"])
-@pytest.mark.parametrize("num_layers", [1, 2, 3, 4])
-def test_sweeps_side_by_side_give_the_same_bits(k, precision, training, bidirectional, num_layers):
-    config = ModelConfig(50, 5, 9, num_layers=num_layers, bidirectional=bidirectional)
-    parameters = draw_parameters(config, dtype=np.float32)
-    packed = network.pack_model(k, config, parameters, precision, training)
-    projected = network.project_vocabulary(k, config, parameters.table, packed)
-    for sequences in (one_document(), one_document(1), many_documents().take([3, 5, 8])):
-        batch = batching.pack(reference, sequences, np.flatnonzero(sequences.lengths))
-        for given in (None, projected):
-            expected, *results = (
-                network.infer(
-                    k, work, config, parameters.table, packed, batch, given, beside
-                ).copy()
-                for work, beside in (
-                    (Workspace(np.float32), None),
-                    (Workspace(np.float32), partial(COMPANION.run, k)),
-                    (PoisonedWorkspace(np.float32), partial(COMPANION.run, k)),
-                    (PoisonedWorkspace(np.float32), lambda calls, cancel=None: False),
-                )
-            )  # fmt: skip
-            assert np.isfinite(expected).all()
-            assert all(np.array_equal(result, expected) for result in results)
-
-
-@each_compiled_backend
-def test_network_runs_one_long_document_side_by_side(k, monkeypatch):
-    """And no short one, no second one and none on one thread; with the same bits."""
-    calls = []
-    run = COMPANION.run
-
-    def spy(*arguments):
-        calls.append(1)
-        return run(*arguments)
-
-    monkeypatch.setattr(COMPANION, "run", spy)
-    parameters = draw_parameters(PREDICT, dtype=np.float32)
-    model, prior = network.Network(k, PREDICT, parameters), np.array([0.5, 0.5])
-    least = -(-network._SIDE_BY_SIDE // 81)
-    for lengths, n_threads, expected in [
-        ([least - 1], 2, 0), ([least], 1, 0), ([least, 3], 2, 0), ([least], 2, 2), ([least], 8, 2),
-    ]:  # fmt: skip
-        calls.clear()
-        sequences = token_sequences(lengths, 50)
-        logits = model.logits(sequences, prior, n_threads)
-        assert len(calls) == expected  # once for each layer in two directions
-        assert np.array_equal(logits, predict(k, parameters, sequences))
-
-
-# Predicts a document from within one half of the companion's work: it is busy then,
-# as it is when two threads predict at once.
-BUSY = """
-import sys
-import numpy as np
-import fastlstm
-sys.path.append(sys.argv[4])  # behind the package that is installed
-from fastlstm.core.threads import COMPANION
-from fastlstm.kernels.registry import load_backend
-from fastlstm import model as network
-from tests.test_model import draw_parameters, one_document, predict
-layers, bidirectional = int(sys.argv[1]), sys.argv[2] == "both"
-k = load_backend(sys.argv[3])
-network._SIDE_BY_SIDE = 0
-config = network.ModelConfig(50, 5, 9, num_layers=layers, bidirectional=bidirectional)
-parameters = draw_parameters(config, dtype=np.float32)
-model = network.Network(k, config, parameters)
-expected = predict(k, parameters, one_document(), config=config)
-found = []
-def ask():
-    found.append(model.logits(one_document(), np.array([0.5, 0.5]), 2))
-ask()
-COMPANION.run(k, [ask, lambda: None])
-assert len(found) == 2 and all(np.array_equal(f, expected) for f in found)
-"""
-
-
-@each_compiled_backend
-@pytest.mark.parametrize("bidirectional", ["forward", "both"])
-@pytest.mark.parametrize("num_layers", [2, 3])
-def test_busy_companion_does_not_keep_a_document_waiting(k, num_layers, bidirectional):
-    """In a process of its own, since a kernel that waits cannot be interrupted."""
-    done = subprocess.run(
-        [sys.executable, "-c", BUSY, str(num_layers), bidirectional, k.NAME,
-         str(Path(__file__).parents[1])],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-
-
-# The projection of the whole vocabulary
-
-
-def projected_bytes(k, config):
-    """What the projection of the whole vocabulary takes, in float32."""
-    width = k.padded_width(4 * config.hidden_size, np.float32)
-    return config.vocabulary_size * config.n_directions * width * 4
-
-
-@each_precision
-def test_vocabulary_is_projected_once_as_many_tokens_were_read(k, precision):
-    """From the next call on, and with the same bits as before."""
-    parameters = draw_parameters(PREDICT, dtype=np.float32)
-    model = network.Network(k, PREDICT, parameters, precision)
-    prior = np.array([0.5, 0.5])
-    some, one = token_sequences([20, 10, 19], 50), token_sequences([1], 50)
-    before = model.logits(some, prior)
-    assert model._projected is None
-    model.logits(one, prior)  # as many tokens as the vocabulary has rows: 50
-    assert model._projected is None
-    after = model.logits(some, prior)
-    kept = model._projected
-    assert len(kept) == 2 and all(len(array) == 50 for array in kept)
-    assert np.array_equal(after, before)
-    many = [model.logits(many_documents(), prior, n_threads) for n_threads in (1, 3)]
-    assert all(new is old for new, old in zip(model._projected, kept, strict=True))
-    fresh = network.Network(k, PREDICT, parameters, precision).logits(many_documents(), prior)
-    assert np.array_equal(many[0], fresh)
-    assert np.array_equal(many[1], fresh)
-
-
-@each_compiled_backend
-def test_vocabulary_is_not_projected_one_token_too_early(k):
-    model = network.Network(k, PREDICT, draw_parameters(PREDICT, dtype=np.float32))
-    for length, kept in ((49, False), (1, False), (1, True)):
-        model.logits(token_sequences([length], 50), np.array([0.5, 0.5]))
-        assert (model._projected is not None) == kept
-
-
-@each_compiled_backend
-def test_projected_vocabulary_stays_within_its_budget(k, monkeypatch):
-    parameters = draw_parameters(PREDICT, dtype=np.float32)
-    needed, prior = projected_bytes(k, PREDICT), np.array([0.5, 0.5])
-    logits = []
-    for budget, kept in ((needed - 1, False), (needed, True)):
-        monkeypatch.setattr(network, "PROJECTED_BUDGET", budget)
-        model = network.Network(k, PREDICT, parameters)
-        logits += [model.logits(many_documents(), prior) for _ in range(3)]
-        assert (model._projected is not None) == kept
-    # Memory that the arrays are cut from counts as well.
-    assert sum(array.base.nbytes for array in model._projected) <= needed + 2 * ALIGNMENT
-    assert all(np.array_equal(other, logits[0]) for other in logits)

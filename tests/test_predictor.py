@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import fastlstm.model
+import fastlstm.inference
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor
 from fastlstm.core.errors import ModelFormatError
 from fastlstm.core.threads import COMPANION
@@ -108,7 +108,7 @@ def deep(request, tmp_path_factory):
 @pytest.fixture
 def companion(monkeypatch):
     """Documents of any length run on two threads; the list of those that did."""
-    monkeypatch.setattr(fastlstm.model, "_SIDE_BY_SIDE", 0)
+    monkeypatch.setattr(fastlstm.inference, "_SIDE_BY_SIDE", 0)
     calls = []
     plain = COMPANION.run
 

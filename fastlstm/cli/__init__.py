@@ -1,4 +1,4 @@
-"""The command ``fastlstm``: train, tune, evaluate, predict, info, demo.
+"""The command ``fastlstm``: train, tune, evaluate, predict, explain, info, demo.
 
 Importing it loads click and nothing heavier: each command imports what it needs
 when it runs.
@@ -11,6 +11,7 @@ import click
 import fastlstm
 from fastlstm.cli.demo import demo_command
 from fastlstm.cli.evaluate import evaluate_command
+from fastlstm.cli.explain import explain_command
 from fastlstm.cli.info import info_command
 from fastlstm.cli.predict import predict_command
 from fastlstm.cli.train import train_command
@@ -28,6 +29,7 @@ def main():
 
 
 for _command in (
-    train_command, tune_command, evaluate_command, predict_command, info_command, demo_command,
+    train_command, tune_command, evaluate_command, predict_command, explain_command, info_command,
+    demo_command,
 ):  # fmt: skip
     main.add_command(_command)

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
 
 import click
 
-# Escape sequences and direction overrides in a document would act on the terminal.
-_ACTIVE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+from fastlstm.core.shown import plain
+
 _WIDTH_OF_PIPE = 120
-
-
-def plain(text: object) -> str:
-    """``str(text)`` with spaces for the characters that a terminal would act on."""
-    return _ACTIVE.sub(" ", str(text))
 
 
 def console():

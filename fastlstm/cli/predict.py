@@ -39,7 +39,7 @@ def predict_command(model, text, file, text_column, proba, kind, out, force, as_
     """
     from fastlstm import Predictor
 
-    texts = _texts(model, text, file, text_column)
+    texts = given_texts("predict", model, text, file, text_column)
     if out is not None:
         check_target(out, [model, file], force=force)
     predictor = Predictor(model)
@@ -59,8 +59,8 @@ def predict_command(model, text, file, text_column, proba, kind, out, force, as_
         _write(sys.stdout, kind or "csv", texts, classes, probabilities, proba)
 
 
-def _texts(model, text, file, text_column):
-    """The documents, wherever they are."""
+def given_texts(command, model, text, file, text_column):
+    """The documents of ``predict`` or ``explain``, wherever they are."""
     if file is not None and text:
         raise click.UsageError("Pass TEXT or --file, not both.")
     if text_column is not None and file in (None, "-"):
@@ -80,9 +80,9 @@ def _texts(model, text, file, text_column):
         name = quoted(model)
         raise click.UsageError(
             "no documents. Pass them in one of these ways:\n"
-            f'  fastlstm predict {name} "some text"\n'
-            f"  fastlstm predict {name} --file texts.csv\n"
-            f"  fastlstm predict {name} < lines.txt"
+            f'  fastlstm {command} {name} "some text"\n'
+            f"  fastlstm {command} {name} --file texts.csv\n"
+            f"  fastlstm {command} {name} < lines.txt"
         )
     return read_lines(sys.stdin.buffer, "standard input")
 

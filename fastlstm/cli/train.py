@@ -18,29 +18,20 @@ from fastlstm.cli.info import best_epoch
 from fastlstm.cli.output import human_size, listed, plain, print_json, quoted
 from fastlstm.cli.scores import known_labels, print_comparison, winning_baseline
 from fastlstm.cli.settings import parse_settings
+from fastlstm.cli.training_options import training_options
 
 _HELD_OUT = 0.1
 
 
 @click.command("train", short_help="Train a model and score it beside baselines.")
-@click.argument("reviews", type=click.Path())
-@click.option("--text-column", metavar="NAME", help="Column with the documents.")
-@click.option("--label-column", metavar="NAME", help="Column with the labels.")
-@click.option("--out", type=click.Path(), help="Model file to write; may replace an older model.")
-@click.option("--valid", type=click.Path(), help="File to score on, instead of a tenth of REVIEWS.")
+@training_options
 @click.option("--unlabelled", type=click.Path(),
               help="File of further documents without labels, to learn from too.")  # fmt: skip
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE",
-              help="A parameter of LSTMSentimentClassifier; may be repeated.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
-              help="Seed of the split and of training.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace the file to write, whatever it is.")
-@click.option("--quiet", is_flag=True, help="No progress, only the result.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
 def train_command(
-    reviews, text_column, label_column, out, valid, unlabelled, pairs, seed, force, quiet, as_json
-):
+    reviews, text_column, label_column, out, valid, report, unlabelled, pairs, seed, force, quiet,
+    as_json,
+):  # fmt: skip
     """Train a model on the labelled documents in REVIEWS (csv, tsv or jsonl, also .gz).
 
     A tenth of the documents is held out, or --valid is read, and the model is scored
@@ -53,7 +44,7 @@ def train_command(
     """
     from fastlstm import LSTMSentimentClassifier
 
-    target = model_target(reviews, out, force, [reviews, valid, unlabelled])
+    target = targets(reviews, out, report, force, [reviews, valid, unlabelled])
     progress = not (quiet or as_json) and sys.stderr.isatty()
     defaults = {"missing": "empty", "random_state": seed, "verbose": int(progress)}
     known = sorted(LSTMSentimentClassifier().get_params())
@@ -72,19 +63,39 @@ def train_command(
     if clf.stopped_by_ == "interrupt":
         note(f"Ctrl-C: training ended early; the model so far is in {target}.")
     scores = with_baselines(lstm, data)
-    report = training_report(clf, target, data, scores)
+    write_report(report, reviews, clf, data, scores)
+    result = training_report(clf, target, data, scores)
     if as_json:
-        print_json(report)
+        print_json(result)
     else:
-        print_training_report(report, scores, clf)
+        print_training_report(result, scores, clf)
 
 
-def model_target(reviews, out, force, sources) -> str:
-    """The model file to write, checked before time is spent on training."""
+def write_report(path, reviews, clf, data, scores) -> None:
+    """The page of --report, if it was asked for."""
+    if path is None:
+        return
+    from fastlstm.cli.scores import BASELINE_NAMES
+    from fastlstm.report import Run, training_report
+
+    named = {**BASELINE_NAMES, "lstm": "fastlstm"}
+    run = Run(
+        clf, data.texts, data.labels, data.valid_texts, data.valid_labels, data.how,
+        {named[key]: score for key, score in scores.items()},
+    )  # fmt: skip
+    page = training_report(run, f"Training on {Path(reviews).name}")
+    Path(path).write_text(page, encoding="utf-8")
+    note(f"Wrote the report to {path}.")
+
+
+def targets(reviews, out, report, force, sources) -> str:
+    """The model file to write; it and the report are checked before time is spent on training."""
     name = Path(reviews).name
     stem = Path(name[:-3] if name.lower().endswith(".gz") else name).stem
     target = out if out is not None else f"{stem}.fastlstm"
     check_target(target, sources, force=force, models=out is not None)
+    if report is not None:
+        check_target(report, [*sources, target], force=force, option="--report")
     return target
 
 

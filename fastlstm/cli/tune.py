@@ -11,32 +11,28 @@ from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.fitting import announce_compilation, fit_and_score, with_baselines
 from fastlstm.cli.output import print_json
 from fastlstm.cli.settings import parse_settings
-from fastlstm.cli.train import model_target, print_training_report, read_split, training_report
+from fastlstm.cli.train import (
+    print_training_report,
+    read_split,
+    targets,
+    training_report,
+    write_report,
+)
+from fastlstm.cli.training_options import training_options
 
 _SHOWN = 10
 
 
 @click.command("tune", short_help="Search for better parameters, and train with them.")
-@click.argument("reviews", type=click.Path())
+@training_options
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), default=5.0,
               show_default=True, help="Time for the search; training follows.")  # fmt: skip
 @click.option("--metric", type=click.Choice(["accuracy", "macro_f1"]), default="accuracy",
               show_default=True, help="What to raise.")  # fmt: skip
-@click.option("--text-column", metavar="NAME", help="Column with the documents.")
-@click.option("--label-column", metavar="NAME", help="Column with the labels.")
-@click.option("--out", type=click.Path(), help="Model file to write; may replace an older model.")
-@click.option("--valid", type=click.Path(), help="File to score on, instead of a tenth of REVIEWS.")
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE",
-              help="A parameter to begin with; may be repeated.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
-              help="Seed of the split, the search and training.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace the file to write, whatever it is.")
-@click.option("--quiet", is_flag=True, help="No progress, only the result.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
 def tune_command(
-    reviews, minutes, metric, text_column, label_column, out, valid, pairs, seed, force, quiet,
-    as_json,
+    reviews, minutes, metric, text_column, label_column, out, valid, report, pairs, seed, force,
+    quiet, as_json,
 ):  # fmt: skip
     """Try parameters on the labelled documents in REVIEWS for some minutes, and train.
 
@@ -47,7 +43,7 @@ def tune_command(
     """
     from fastlstm import LSTMSentimentClassifier, tune
 
-    target = model_target(reviews, out, force, [reviews, valid])
+    target = targets(reviews, out, report, force, [reviews, valid])
     talkative = not (quiet or as_json)
     known = sorted(LSTMSentimentClassifier().get_params())
     clf = LSTMSentimentClassifier(
@@ -69,17 +65,18 @@ def tune_command(
     if clf.stopped_by_ == "interrupt":
         note(f"Ctrl-C: training ended early; the model so far is in {target}.")
     scores = with_baselines(lstm, data)
-    report = {
+    write_report(report, reviews, clf, data, scores)
+    result = {
         **training_report(clf, target, data, scores),
         "best_params": found.best_params,
         "best_search_score": found.best_score,
         "trials": [vars(trial) for trial in found.trials],
     }
     if as_json:
-        print_json(report)
+        print_json(result)
         return
     _print_search(found, metric)
-    print_training_report(report, scores, clf)
+    print_training_report(result, scores, clf)
 
 
 @contextmanager

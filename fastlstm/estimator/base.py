@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from fastlstm.core.errors import BackendError
 from fastlstm.core.threads import effective_n_jobs
 from fastlstm.estimator.fitting import Fitting
+from fastlstm.inference import Network
 from fastlstm.kernels.contract import POOLING
 from fastlstm.kernels.registry import load_backend, why
 from fastlstm.losses import predicted_class, probabilities
-from fastlstm.model import Network
 from fastlstm.optim.schedules import SCHEDULES
 from fastlstm.scoring import Scorer
 from fastlstm.vectors import WordVectors

@@ -117,6 +117,7 @@ class Fitting:
         model.
         """
         self._validate_params()
+        self._check_precision()
         going_on = self.warm_start and hasattr(self, "networks_")
         if going_on and X_unlabelled is not None:
             raise ValueError(
@@ -147,6 +148,10 @@ class Fitting:
         self._states = None  # partial_fit goes on from these weights
         return self
 
+    def _check_precision(self) -> None:
+        """Before anything is computed: a CPU or backend without the instructions says so."""
+        load_backend(self.backend).packed_dtype(np.float32, self.precision, training=True)
+
     def _learn_from_others(self, encoded, data, parts, given, seed, vectors, others) -> None:
         """A new model, from the labels and from what this one says of other documents."""
         others = others.take(np.flatnonzero(others.sequences.lengths))
@@ -172,9 +177,9 @@ class Fitting:
         states = []
         for number, part in enumerate(parts):
             state = self._start(seed, number, vectors, before)
-            name = f"network {number + 1} of {len(parts)}, " if len(parts) > 1 else ""
+            title = stage + _title(number, len(parts))
             self._train(
-                state, part.train, part.valid, self._n_epochs(part.train), number, stage + name,
+                state, part.train, part.valid, self._n_epochs(part.train), number, title,
                 unknown_share=_UNKNOWN_SHARE, average_decay=self.average_decay,
             )  # fmt: skip
             interrupted = state.stopped_by == "interrupt"
@@ -243,6 +248,7 @@ class Fitting:
         self
         """
         self._validate_params()
+        self._check_precision()
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which sees a part of "
@@ -272,8 +278,7 @@ class Fitting:
         if states is None:
             states = self._first_states(sequences, None if first else self.networks_)
         for number, state in enumerate(states):
-            name = f"network {number + 1} of {len(states)}, " if len(states) > 1 else ""
-            self._train(state, data, None, 1, number, name)
+            self._train(state, data, None, 1, number, _title(number, len(states)))
         self._keep(states)
         if first or (self.wide_ is not None and not self.wide):
             self.wide_, self.blend_ = None, Blend.of_networks(self.config_.n_outputs)
@@ -338,9 +343,6 @@ class Fitting:
 
     def _learned_vectors(self, sequences, seed):
         """Vectors of all tokens to begin with, and which tokens have one; None for neither."""
-        # Before anything is computed: a CPU or backend without the instructions says so.
-        k = load_backend(self.backend)
-        k.packed_dtype(np.float32, self.precision, training=True)
         self.vector_coverage_ = None
         if self.word_vectors is None:
             return None
@@ -354,7 +356,7 @@ class Fitting:
             return _of_small_deviation(vectors, found), found
         with task_bar("word vectors", self.verbose) as report:
             vectors = skip_gram(
-                k, sequences, self._n_tokens(), int(self.embedding_dim),
+                load_backend(self.backend), sequences, self._n_tokens(), int(self.embedding_dim),
                 make_streams(seed).word_vectors, report=report,
             )  # fmt: skip
         found = np.ones(len(vectors), dtype=bool)
@@ -372,8 +374,6 @@ class Fitting:
 
         Fresh vectors of tokens are ``vectors``, if they are given.
         """
-        k = load_backend(self.backend)
-        k.packed_dtype(np.float32, self.precision, training=True)
         streams = make_streams(seed + number)
         config = self._config()
         if before is not None:
@@ -459,6 +459,11 @@ class Fitting:
         self.n_iter_ = max(len(state.history) for state in states)
         self.stopped_by_ = states[-1].stopped_by
         self._attach_networks()
+
+
+def _title(number: int, count: int) -> str:
+    """What begins the lines about a network; nothing where it is the only one."""
+    return f"network {number + 1} of {count}, " if count > 1 else ""
 
 
 def _of_small_deviation(vectors, found):

@@ -8,7 +8,9 @@ import sys
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
+from fastlstm.core.threads import effective_n_jobs
 from fastlstm.estimator.base import BaseLSTM, warn_truncated
 from fastlstm.estimator.validation import check_labels, check_same_length
 from fastlstm.scoring import Encoded
@@ -304,6 +306,51 @@ default="skipgram"
         self.verbose = verbose
         self.backend = backend
         self.precision = precision
+
+    def explain(self, X, *, method="integrated_gradients", target=None):
+        """What each token of the documents adds to the logits.
+
+        Parameters
+        ----------
+        X : documents
+        method : {"integrated_gradients", "lrp", "gradient_x_input", "occlusion"}
+            docs/guide/explaining.md says what each can tell.
+        target : label or None
+            The class whose logit is explained; None explains those of all classes.
+
+        Returns
+        -------
+        explanations : list of Explanation
+            With tokens, their places in the text, contributions of shape (n_tokens,
+            n_targets), the baseline's logits and what stays unexplained. The linear part's
+            contributions are exact under every method but "occlusion", which takes tokens
+            away from the whole model.
+
+        Raises
+        ------
+        ValueError
+            If there is no such method or class.
+
+        Notes
+        -----
+        Integrated gradients are computed at 9 points of the path and then at more, until
+        contributions and baseline add up to the logit within 1 % of their difference, or
+        within 0.001, or at 513 points.
+        """
+        from fastlstm.explain.documents import explain_documents
+
+        model, texts, n_threads = self._explained(X)
+        with task_bar("explaining", self.verbose) as report:
+            return explain_documents(model, texts, method, target, n_threads, report)
+
+    def _explained(self, X):
+        """What explanations need: the model, the documents, and how many threads."""
+        from fastlstm.explain.documents import Model
+
+        check_is_fitted(self)
+        texts, _ = check_documents(X, missing=self.missing)
+        model = Model(self._scorer(), self.encoder_, self.classes_)
+        return model, texts, effective_n_jobs(self.n_jobs)
 
     def _encode_for_fit(self, X, y, others, *, first):
         texts, _ = check_documents(X, missing=self.missing)

@@ -8,7 +8,7 @@ from importlib import import_module
 from fastlstm.core.errors import BackendError
 from fastlstm.kernels.contract import KERNELS
 
-# Fastest first, in every job of benchmarks/results/backends.json: "auto" takes the first
+# Fastest first, in every job of benchmarks/results/*/backends.json: "auto" takes the first
 # that loads.
 BACKENDS = {
     "cython": "fastlstm.kernels._cython_lstm",

@@ -91,7 +91,7 @@ class LSTMCache(NamedTuple):
 
     ``gates`` and ``c`` hold one array a direction; ``backward`` turns the gates into
     the gradients of the pre-activations. ``rows`` has a row for each token, or is
-    None where distinct rows were projected.
+    None where distinct rows were projected. ``projected`` says whether the caller did that.
     """
 
     inputs: LayerInput
@@ -101,6 +101,7 @@ class LSTMCache(NamedTuple):
     c: list[np.ndarray]
     initial: InitialState
     given: bool
+    projected: bool = False
 
 
 # All rows of the input are there from the start: nothing to wait for.
@@ -143,7 +144,7 @@ def scratch(k, work, packed, n_documents=1, name="lstm"):
     return work.array(f"{name}.scratch", size, dtype=dtype)
 
 
-def forward(k, work, name, inputs, batch, directions, initial=None) -> LSTMCache:
+def forward(k, work, name, inputs, batch, directions, initial=None, projected=None) -> LSTMCache:
     """Run a layer over a packed batch (docs/maths.md, eqs. (1) to (6) and (40)).
 
     Parameters
@@ -158,6 +159,8 @@ def forward(k, work, name, inputs, batch, directions, initial=None) -> LSTMCache
         One, or two with the reverse direction second.
     initial : InitialState or None
         None starts from zeros.
+    projected : list of float arrays, or None
+        As in ``infer``.
 
     Returns
     -------
@@ -171,15 +174,19 @@ def forward(k, work, name, inputs, batch, directions, initial=None) -> LSTMCache
     if initial is None:
         zero = work.zeros(f"{name}.initial", len(directions), n, hidden)
         initial = InitialState(zero, zero)
-    distinct = projects_distinct(inputs, n_tokens, _TERMS_TRAINING)
+    given_projection = projected is not None
+    distinct = given_projection or projects_distinct(inputs, n_tokens, _TERMS_TRAINING)
     rows = None if distinct else _row_for_each_token(k, work, f"{name}.rows", inputs, n_tokens)
     gates, cells = [], []
     for d, packed in enumerate(directions):
         part = f"{name}.{DIRECTIONS[d]}"
         source, index = rows, _EACH_ITS_OWN
         if distinct:
-            source = project(k, work, f"{name}.projected", inputs.rows, packed)
             index = inputs.inverse
+            if given_projection:
+                source = projected[d]
+            else:
+                source = project(k, work, f"{name}.projected", inputs.rows, packed)
         gates.append(work.array(f"{part}.gates", n_tokens, len(packed.b)))
         cells.append(work.array(f"{part}.c", n_tokens, hidden))
         k.lstm_forward(
@@ -188,7 +195,7 @@ def forward(k, work, name, inputs, batch, directions, initial=None) -> LSTMCache
             scratch(k, work, packed, n), READY, work.array("lstm.done", 1, dtype=np.int64),
             gates[d], out, cells[d],
         )  # fmt: skip
-    return LSTMCache(inputs, rows, out, gates, cells, initial, given)
+    return LSTMCache(inputs, rows, out, gates, cells, initial, given, given_projection)
 
 
 def infer(k, work, name, inputs, batch, directions, projected=None):
@@ -287,7 +294,9 @@ def backward(k, work, name, cache, d_out, batch, directions, gradients, d_final=
 
     Returns
     -------
-    d_rows : float array, shape of ``cache.inputs.rows``
+    d_rows : float array, shape of ``cache.inputs.rows``, or None
+        None where the caller projected the input: the gradients of the pre-activations are
+        in ``cache.gates``, and those of ``w_x`` are not computed.
     d_initial : InitialState
     """
     hidden = directions[0].hidden
@@ -300,6 +309,9 @@ def backward(k, work, name, cache, d_out, batch, directions, gradients, d_final=
     if d_final is not None:
         d_h[:, :, :hidden], d_c[:] = d_final.h, d_final.c
     distinct = cache.rows is None
+    index = cache.inputs.inverse if distinct else _EACH_ITS_OWN
+    if cache.projected:  # all are summed into one row, which nobody reads
+        n_rows, index = 1, np.zeros(n_tokens, dtype=np.int32)
     d_tokens = work.array(f"{name}.d_tokens", n_rows if distinct else n_tokens, padded_inputs)
     previous = work.array("lstm.previous", k.block_rows(n), hidden)
     for d, packed in enumerate(directions):
@@ -308,14 +320,13 @@ def backward(k, work, name, cache, d_out, batch, directions, gradients, d_final=
         if distinct:
             d_inputs = work.zeros("lstm.summed", n_rows, len(packed.b))
         k.lstm_backward(
-            cache.inputs.rows if distinct else cache.rows,
-            cache.inputs.inverse if distinct else _EACH_ITS_OWN, packed,
+            cache.inputs.rows if distinct else cache.rows, index, packed,
             Steps(batch.n_live, batch.starts, d == 1, d * hidden),
             DirectionState(cache.initial.h[d], cache.initial.c[d], cache.given),
             cache.gates[d], cache.out, cache.c[d], d_out, d == 1, memory, previous, zeros,
             StateGradient(d_h[d], d_c[d]), d_inputs, gradients[d],
         )  # fmt: skip
-        if distinct:  # eqs. (48) and (49)
+        if distinct and not cache.projected:  # eqs. (48) and (49)
             into = d_tokens if d == 0 else work.array("lstm.d_reverse", *d_tokens.shape)
             k.matmul(d_inputs, 4 * hidden, packed.w_x_t, n_inputs, zeros, memory, into)
             unused = work.zeros("lstm.unused", len(packed.b))
@@ -325,6 +336,8 @@ def backward(k, work, name, cache, d_out, batch, directions, gradients, d_final=
             if d == 1:
                 d_tokens[:, :n_inputs] += into[:, :n_inputs]  # eq. (42)
     d_initial = InitialState(d_h[:, :, :hidden], d_c)
+    if cache.projected:
+        return None, d_initial
     if distinct or cache.inputs.inverse is None:
         return _narrow(d_tokens, n_inputs), d_initial
     d_rows = work.zeros(f"{name}.d_rows", n_rows, n_inputs)

@@ -41,18 +41,24 @@ def truncate(sequences: TokenSequences, max_length: int | None, truncation: str)
     -------
     TokenSequences
     """
-    lengths = sequences.lengths
-    if max_length is None or lengths.max(initial=0) <= max_length:
+    if max_length is None or sequences.lengths.max(initial=0) <= max_length:
         return sequences
+    places, offsets = _places(sequences, max_length, truncation)
+    return TokenSequences(sequences.ids[places], offsets)
+
+
+def _places(sequences: TokenSequences, max_length: int, truncation: str):
+    """Which tokens stay, and where each document's begin among them."""
+    lengths = sequences.lengths
     kept = np.minimum(lengths, max_length)
     offsets = np.zeros(len(kept) + 1, dtype=np.int64)
     np.cumsum(kept, out=offsets[1:])
     n_head = {"head": max_length, "tail": 0, "head_tail": max_length // 4}[truncation]
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], kept)
     # Behind the head the tokens that were cut out are skipped.
-    source = within + np.repeat(sequences.offsets[:-1], kept)
-    source += np.where(within >= n_head, np.repeat(lengths - kept, kept), 0)
-    return TokenSequences(sequences.ids[source], offsets)
+    places = within + np.repeat(sequences.offsets[:-1], kept)
+    places += np.where(within >= n_head, np.repeat(lengths - kept, kept), 0)
+    return places, offsets
 
 
 class TextEncoder:
@@ -219,6 +225,16 @@ class TextEncoder:
         if self.n_known_ < len(self.vocabulary_):
             cut = cut._replace(ids=np.where(cut.ids < self.n_known_, cut.ids, UNK_ID))
         return cut
+
+    def places_read(self, whole: TokenSequences) -> np.ndarray:
+        """Positions in ``whole.ids`` of the tokens that ``shorten`` keeps, int64, rising."""
+        if self.max_length is None:
+            return np.arange(len(whole.ids))
+        return _places(whole, self.max_length, self.truncation)[0]
+
+    def tokenize(self, text: str) -> list[str]:
+        """The tokens of a document, all of them."""
+        return self._tokenize(text)
 
     def state(self) -> dict:
         """Parameters and vocabulary as a dict that JSON can hold.

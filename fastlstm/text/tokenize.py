@@ -9,7 +9,7 @@ import html
 import re
 import string
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from itertools import groupby
 
@@ -19,12 +19,12 @@ MAX_MARK_RUN = 3
 TOKENIZERS = ("auto", "word", "char", "jieba")
 
 # A name must end in a space, "/" or ">": <br/> is a tag, <me@home.org> is not.
-_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]*(?::[A-Za-z0-9-]+)?(?:[\s/][^<>]*)?>")
+TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]*(?::[A-Za-z0-9-]+)?(?:[\s/][^<>]*)?>")
 # html.unescape fails on decimal references longer than Python's limit for integers.
-_LONG_REFERENCE = re.compile(r"&#[0-9]{9,};?")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+LONG_REFERENCE = re.compile(r"&#[0-9]{9,};?")
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # What str.isprintable takes for visible, although it is not: fillers, variation selectors.
-_FILLER = re.compile(
+FILLER = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
@@ -48,7 +48,8 @@ _PUNCTUATION = r"[^\p{L}\p{N}\p{M}\s\p{Cc}\p{Cf}\p{Cs}\p{ExtPict}\p{RI}]"
 
 
 @cache
-def _compile_invisible():
+def compile_invisible():
+    """Pattern of characters without width that are no part of an emoji."""
     import regex
 
     # Keeps a joiner between pictographs, the emoji presentation after one or in a
@@ -62,24 +63,32 @@ def _compile_invisible():
 
 
 @cache
-def _compile_long_marks():
+def compile_long_marks():
+    """Pattern of marks behind thirty others in a row."""
     import regex
 
     # UAX #15, section 13: text in Stream-Safe Format has at most 30 marks in a row.
     return regex.compile(r"(\p{M}{30})\p{M}+")
 
 
-def _drop_comments(text: str) -> str:
+def find_comments(text: str) -> Iterator[tuple[int, int]]:
+    """Where each HTML comment begins and ends."""
     # Two searches that only move forward; a lazy pattern would be quadratic where
     # many comments open and none closes.
-    pieces = []
     start = 0
     while (opened := text.find("<!--", start)) >= 0:
         closed = text.find("-->", opened + 4)
         if closed < 0:
-            break
-        pieces.append(text[start:opened])
+            return
         start = closed + 3
+        yield opened, start
+
+
+def _drop_comments(text: str) -> str:
+    pieces, start = [], 0
+    for opened, closed in find_comments(text):
+        pieces.append(text[start:opened])
+        start = closed
     pieces.append(text[start:])
     return " ".join(pieces)
 
@@ -104,19 +113,19 @@ def clean(text: str) -> str:
     if "<" in text:
         if "<!--" in text:
             text = _drop_comments(text)
-        text = _TAG.sub(" ", text)
+        text = TAG.sub(" ", text)
     if "&" in text:
-        text = html.unescape(_LONG_REFERENCE.sub(" ", text))
+        text = html.unescape(LONG_REFERENCE.sub(" ", text))
     printable = text.isprintable()
     if not printable:
-        text = _CONTROL.sub(" ", text)
+        text = CONTROL.sub(" ", text)
     if text.isascii():
         return text
-    if not printable or _FILLER.search(text):
-        text = _compile_invisible().sub("", text)
+    if not printable or FILLER.search(text):
+        text = compile_invisible().sub("", text)
     if not unicodedata.is_normalized("NFC", text):
         # Ordering an endless row of marks takes quadratic time.
-        text = unicodedata.normalize("NFC", _compile_long_marks().sub(r"\1", text))
+        text = unicodedata.normalize("NFC", compile_long_marks().sub(r"\1", text))
     return text
 
 

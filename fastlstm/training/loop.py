@@ -13,6 +13,7 @@ from fastlstm.core.errors import NonFiniteLossWarning
 from fastlstm.core.records import UNK_ID
 from fastlstm.core.threads import ShardPool
 from fastlstm.data.batching import minibatches
+from fastlstm.inference import predict_logits
 from fastlstm.losses import loss_for, predicted_class
 from fastlstm.optim.optimizers import clip_factor, make_optimizer
 from fastlstm.optim.schedules import make_schedule
@@ -323,7 +324,7 @@ def evaluate(k, config, parameters, packed, data: LabelledSequences, pool) -> tu
 
     Empty documents count in neither.
     """
-    logits = network.predict_logits(k, config, parameters, packed, data.sequences, pool.map)
+    logits = predict_logits(k, config, parameters, packed, data.sequences, pool.map)
     rows = np.flatnonzero(data.sequences.lengths > 0)
     if not len(rows):
         return 0.0, 0.0

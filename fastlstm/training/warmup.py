@@ -10,6 +10,7 @@ from fastlstm import model as network
 from fastlstm.core.random import make_streams
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
+from fastlstm.inference import Network
 from fastlstm.kernels.registry import load_backend
 from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
 from fastlstm.training.shards import LabelledSequences
@@ -60,7 +61,7 @@ def warmup(*, backend: str = "auto", precision: str = "float32") -> float:
             Trainer(k, config, state, options, pool, precision=precision).run(data, data)
     skip_gram(k, data.sequences, _VOCABULARY, 2, np.random.default_rng(0))
     prior = np.array([0.5, 0.5])
-    predicting = network.Network(k, config, state.parameters, precision)
+    predicting = Network(k, config, state.parameters, precision)
     for _ in range(2):  # with the projection of distinct tokens, then of the vocabulary
         predicting.logits(data.sequences, prior)
     return time.perf_counter() - started

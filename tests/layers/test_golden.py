@@ -9,6 +9,7 @@ Everything is float32. Results agree within 1e-5 of the largest value.
 import numpy as np
 import pytest
 
+from fastlstm import inference
 from fastlstm import model as network
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
@@ -169,7 +170,7 @@ def load_model(pooling, n_classes):
 def test_model(k, training, pooling, n_classes):
     config, parameters, data, arrays = load_model(pooling, n_classes)
     packed = network.pack_model(k, config, parameters, training=training)
-    logits = network.predict_logits(k, config, parameters, packed, data.sequences)
+    logits = inference.predict_logits(k, config, parameters, packed, data.sequences)
     assert_close(logits, arrays["logits"], TOLERANCE, "logits")
 
     rows = np.arange(len(data.y))

@@ -1,0 +1,74 @@
+"""``fastlstm explain``: which words made the model say what it says."""
+
+from __future__ import annotations
+
+import click
+
+from fastlstm.cli.errors import note, plain_errors
+from fastlstm.cli.files import check_target
+from fastlstm.cli.output import console, print_json
+from fastlstm.cli.predict import given_texts
+
+_METHODS = ("integrated_gradients", "lrp", "gradient_x_input", "occlusion")
+
+
+@click.command("explain", short_help="Show which words made the model say so.")
+@click.argument("model", type=click.Path())
+@click.argument("text", nargs=-1)
+@click.option("--file", type=click.Path(), help="Documents: csv, tsv, jsonl or txt, also .gz.")
+@click.option("--text-column", metavar="NAME", help="Column of --file with the documents.")
+@click.option("--method", type=click.Choice(_METHODS), default=_METHODS[0], show_default=True,
+              help="How contributions are computed.")  # fmt: skip
+@click.option("--target", metavar="LABEL", help="Class to explain, instead of the predicted one.")
+@click.option("--html", type=click.Path(), help="Write a page for a browser to this file.")
+@click.option("--force", is_flag=True, help="Replace the file of --html if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@plain_errors
+def explain_command(model, text, file, text_column, method, target, html, force, as_json):
+    """Show what each word of a TEXT adds to the prediction of MODEL.
+
+    Words on blue speak for the class and words on orange against it. Documents may
+    come from --file or standard input, as with "fastlstm predict".
+    """
+    from fastlstm import Predictor
+
+    texts = given_texts("explain", model, text, file, text_column)
+    if html is not None:
+        check_target(html, [model, file], force=force, option="--html")
+    predictor = Predictor(model)
+    label = None if target is None else _label(predictor.classes_, target)
+    explanations = predictor.explain(texts, method=method, target=label)
+    if html is not None:
+        _write_page(html, explanations)
+    if as_json:
+        print_json({"explanations": [each.as_dict() for each in explanations]})
+    elif html is None:
+        _print(explanations)
+
+
+def _label(classes, name):
+    """The class of that name, whose label may be a number."""
+    for label in classes.tolist():
+        if str(label) == name:
+            return label
+    names = ", ".join(map(str, classes.tolist()))
+    raise click.UsageError(f"--target {name} is none of the model's classes: {names}.")
+
+
+def _write_page(path, explanations):
+    from fastlstm.explain.html import explanation_page
+
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(explanation_page(explanations))
+    count = "1 explanation" if len(explanations) == 1 else f"{len(explanations):,} explanations"
+    note(f"Wrote {count} to {path}.")
+
+
+def _print(explanations):
+    from fastlstm.explain.terminal import as_rich, as_text
+
+    screen = console()
+    for explanation in explanations:
+        screen.print(as_rich(explanation))
+        click.echo(as_text(explanation))
+        click.echo()

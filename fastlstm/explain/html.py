@@ -1,0 +1,98 @@
+"""Explanations as HTML: the text with its tokens coloured, and the strongest in a table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastlstm.core.shown import as_html, isolated
+from fastlstm.page import STYLE, page, table
+
+# Shares of the strongest contribution from which a token has the next deeper colour.
+_LEVELS = (0.05, 0.2, 0.4, 0.6, 0.8)
+
+# Tokens that the keyboard reaches one by one, and lines of the table.
+_REACHED = 20
+_LISTED = 8
+
+METHOD_NAMES = {
+    "integrated_gradients": "integrated gradients",
+    "lrp": "layer-wise relevance propagation",
+    "gradient_x_input": "gradient times input",
+    "occlusion": "occlusion",
+}
+
+
+def fragment(explanation, target=None) -> str:
+    """One explanation with its style, for a notebook."""
+    return f'<style>{STYLE}</style><div class="fl">{article(explanation, target)}</div>'
+
+
+def explanation_page(explanations, title="Why the model said so", target=None) -> str:
+    """A page that stands alone, with one explanation after the other."""
+    return page(title, "\n".join(article(each, target) for each in explanations))
+
+
+def article(explanation, target=None) -> str:
+    """One explanation, without its style."""
+    column = explanation.column(target)
+    label = explanation.targets[column]
+    logit, baseline = explanation.logits[column], explanation.baseline[column]
+    total = explanation.contributions[:, column].sum()
+    gap = explanation.gap[column]
+    name = METHOD_NAMES[explanation.method]
+    return (
+        f"<article><p>Predicted: <strong>{isolated(explanation.predicted)}</strong>, "
+        f"probability {explanation.probability:.1%}.<br>"
+        f'<span class="faint">What speaks <span class="f4">for</span> and '
+        f'<span class="a4">against</span> {isolated(label)}, by {name}. '
+        f"Logit {logit:.2f} = {baseline:.2f} (baseline) {total:+.2f} (tokens) "
+        f"{gap:+.2f} (unexplained).{_left_out(explanation)}</span></p>"
+        f'<div class="text" dir="auto" tabindex="0" role="region" '
+        f'aria-label="The text with its tokens">{marked_text(explanation, column)}</div>'
+        f"{_strongest(explanation, column)}</article>"
+    )
+
+
+def _left_out(explanation) -> str:
+    n = int(np.sum(~explanation.read))
+    return f" The networks did not read {n:,} tokens of this long text." if n else ""
+
+
+def marked_text(explanation, column: int) -> str:
+    """The text; tokens that count have a colour and a title with their contribution."""
+    values = explanation.contributions[:, column]
+    strongest = np.abs(values).max(initial=0.0) or 1.0
+    levels = np.searchsorted(_LEVELS, np.abs(values) / strongest, side="right")
+    reached = set(np.argsort(-np.abs(values), kind="stable")[:_REACHED].tolist())
+    text, pieces, done = explanation.text, [], 0
+    for i in np.flatnonzero(levels).tolist():
+        start, end = explanation.offsets[i].tolist()
+        if start < done:  # not found in the text, or within the token before
+            continue
+        shown = f"{values[i]:+.3f}"
+        kind = "f" if values[i] > 0 else "a"
+        reach = f' tabindex="0" data-value="{shown}"' if i in reached else ""
+        pieces.append(as_html(text[done:start]))
+        pieces.append(
+            f'<mark class="{kind}{levels[i]}" title="{shown}"{reach}>'
+            f"{as_html(text[start:end])}</mark>"
+        )
+        done = end
+    pieces.append(as_html(text[done:]))
+    return "".join(pieces) or '<span class="faint">(empty)</span>'
+
+
+def _strongest(explanation, column) -> str:
+    """The tokens that add most and those that take most, each word's places together."""
+    sums: dict[str, list[float]] = {}
+    values = explanation.contributions[:, column]
+    for token, value in zip(explanation.tokens, values, strict=True):
+        sums.setdefault(token, []).append(float(value))
+    if not sums:
+        return ""
+    order = sorted(sums, key=lambda token: -sum(sums[token]))
+    rows = [token for token in order if sum(sums[token]) > 0][:_LISTED]
+    rows += [token for token in order if sum(sums[token]) < 0][-_LISTED:]
+    lines = [(isolated(t), str(len(sums[t])), f"{sum(sums[t]):+.3f}") for t in rows]
+    shown = table(("token", "places", "logit"), lines, numbers=2)
+    return f"<details><summary>Strongest tokens</summary>{shown}</details>"

@@ -1,0 +1,97 @@
+"""What an explanation holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What each token of a document adds to the logits of classes.
+
+    ``baseline + contributions.sum(axis=0) + gap == logits``. In a notebook it shows itself
+    as text with coloured tokens; ``print`` gives a table of the strongest ones.
+
+    Attributes
+    ----------
+    text : str
+        As it was given.
+    tokens : tuple of str
+        As the model reads them.
+    offsets : int64 array, shape (n_tokens, 2)
+        Token ``i`` is ``text[offsets[i, 0]:offsets[i, 1]]``; (-1, -1) where a callable
+        tokenizer made a token that does not stand in the text.
+    contributions : float64 array, shape (n_tokens, n_targets)
+        In logits. An n-gram's share is spread over its tokens.
+    targets : array, shape (n_targets,)
+        The classes that are explained. With two classes the logit of one is its log-odds.
+    logits : float64 array, shape (n_targets,)
+    baseline : float64 array, shape (n_targets,)
+        Logits of what the method compares the document with.
+    gap : float64 array, shape (n_targets,)
+        What the contributions leave unexplained.
+    read : bool array, shape (n_tokens,)
+        Whether the networks read the token, or it was cut off from a long document.
+    predicted : label
+    probability : float
+        Of the predicted class.
+    method : str
+    passes : int
+        Cost in forward passes; a backward pass counts as two.
+    """
+
+    text: str
+    tokens: tuple[str, ...]
+    offsets: np.ndarray
+    contributions: np.ndarray
+    targets: np.ndarray
+    logits: np.ndarray
+    baseline: np.ndarray
+    gap: np.ndarray
+    read: np.ndarray
+    predicted: object
+    probability: float
+    method: str
+    passes: int
+
+    def column(self, target=None) -> int:
+        """Number of a target; None is the predicted class or, if that is none, the first.
+
+        Raises
+        ------
+        ValueError
+            If it was not explained.
+        """
+        wanted = self.predicted if target is None else target
+        found = np.flatnonzero(self.targets == wanted)
+        if len(found):
+            return int(found[0])
+        if target is None:
+            return 0
+        raise ValueError(f"target={target!r} was not explained; use one of {self.targets.tolist()}")
+
+    def top(self, n: int = 10, target=None) -> list[tuple[str, float]]:
+        """The ``n`` tokens that add or take most, strongest first, each place on its own."""
+        values = self.contributions[:, self.column(target)]
+        order = np.argsort(-np.abs(values), kind="stable")[:n]
+        return [(self.tokens[i], float(values[i])) for i in order]
+
+    def as_dict(self) -> dict:
+        """Everything as lists, strings and numbers that JSON can hold."""
+        out = {}
+        for name, value in self.__dict__.items():
+            value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+            out[name] = list(value) if isinstance(value, tuple) else value
+        return out
+
+    def _repr_html_(self) -> str:
+        from fastlstm.explain.html import fragment
+
+        return fragment(self)
+
+    def __str__(self) -> str:
+        from fastlstm.explain.terminal import as_text
+
+        return as_text(self)

@@ -1,0 +1,238 @@
+"""Documents as sums of terms, for the methods that walk back through a network.
+
+The first layer multiplies a sum of rows by its weights. So a term's contribution is the
+product of its projected row and the gradient of the pre-activations at its position, and
+no method has to go back to the rows themselves.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlstm.core.records import TokenSequences
+from fastlstm.core.threads import ShardPool
+from fastlstm.core.workspace import Workspace, aligned_zeros
+from fastlstm.data.batching import pack
+from fastlstm.inference import Network
+from fastlstm.layers import lstm
+from fastlstm.model import DenseGradients, ForwardState, backward_to, forward_from
+from fastlstm.text.ngrams import NGrams
+
+# Tokens of one call of the engine, at least those of one document.
+TOKENS_AT_ONCE = 8192
+
+
+class Terms(NamedTuple):
+    """The rows of the table that are summed into the vectors of the positions.
+
+    Attributes
+    ----------
+    places : int64 array, shape (n_terms,)
+        Position of each term.
+    ids : int32 array, shape (n_terms,)
+        Its row of the table.
+    lengths : int64 array, shape (n_terms,)
+        Tokens of the n-gram that it stands for; the last is at the position.
+    """
+
+    places: np.ndarray
+    ids: np.ndarray
+    lengths: np.ndarray
+
+    @classmethod
+    def of(cls, ngrams: NGrams, sequences: TokenSequences) -> Terms:
+        """Single tokens, and the n-grams that have vectors of their own."""
+        n = len(sequences.ids)
+        places, ids = [np.arange(n)], [sequences.ids]
+        for of_length, found in ngrams.occurrences(sequences):
+            places.append(of_length)
+            ids.append(found)
+        lengths = [np.full(len(part), number) for number, part in enumerate(places, start=1)]
+        return cls(*map(np.concatenate, (places, ids, lengths)))
+
+    def take(self, positions: np.ndarray) -> tuple[Terms, np.ndarray]:
+        """The terms of some positions, which are numbered anew, and which terms they are.
+
+        Parameters
+        ----------
+        positions : int64 array
+            Rising.
+        """
+        at = np.searchsorted(positions, self.places)
+        chosen = np.flatnonzero(positions[np.minimum(at, len(positions) - 1)] == self.places)
+        return Terms(at[chosen], self.ids[chosen], self.lengths[chosen]), chosen
+
+    def shared_out(self, values: np.ndarray, n: int) -> np.ndarray:
+        """Values of the terms, each spread evenly over the tokens of its n-gram.
+
+        Parameters
+        ----------
+        values : float array, shape (n_terms, n_columns)
+        n : int
+            Positions.
+
+        Returns
+        -------
+        shares : float64 array, shape (n, n_columns)
+        """
+        return spread(self.places, self.lengths, values, n)
+
+
+def spread(places, lengths, values, n: int) -> np.ndarray:
+    """Values of n-grams that end at ``places``, evenly over their tokens; shape (n, n_columns).
+
+    No two n-grams of one length end at a place.
+    """
+    out = np.zeros((n, values.shape[1]))
+    for length in np.unique(lengths):
+        chosen = lengths == length
+        for before in range(length):
+            out[places[chosen] - before] += values[chosen] / length
+    return out
+
+
+class Contributions(NamedTuple):
+    """What the tokens of some documents add to logits.
+
+    Attributes
+    ----------
+    positions : float64 array, shape (n_tokens, n_targets)
+    logits : float64 array, shape (n_documents, n_outputs)
+        Of the documents as they are.
+    baseline : float64 array, shape (n_documents, n_outputs)
+        Of what the method compares them with.
+    passes : int array, shape (n_documents,)
+        Cost in forward passes; a backward pass counts as two.
+    """
+
+    positions: np.ndarray
+    logits: np.ndarray
+    baseline: np.ndarray
+    passes: np.ndarray
+
+
+class Projection(NamedTuple):
+    """What the first layer makes of its input in one direction, before the bias.
+
+    Attributes
+    ----------
+    terms : float array, shape (n_terms, padded width)
+        The row of each term times the input weights.
+    positions : float array, shape (n_tokens, padded width)
+        The sum of a position's terms.
+    bias : float array, shape (padded width,)
+    """
+
+    terms: np.ndarray
+    positions: np.ndarray
+    bias: np.ndarray
+
+    def scaled(self, nodes, part: slice) -> np.ndarray:
+        """With the bias, and the input times each node, for some positions of every node.
+
+        Returns
+        -------
+        projected : float array, shape (len(nodes) * n_positions, padded width)
+        """
+        factors = np.asarray(nodes, dtype=self.positions.dtype)[:, None, None]
+        scaled = factors * self.positions[part] + self.bias
+        return scaled.reshape(-1, scaled.shape[-1])
+
+
+def project(network: Network, terms: Terms, n: int) -> list[Projection]:
+    """The projections of a document's terms, for each direction; ``n`` positions."""
+    k, table = network.k, network.parameters.embedding
+    distinct, number = np.unique(terms.ids, return_inverse=True)
+    rows = np.ascontiguousarray(table[distinct])
+    found = []
+    for direction in network.packed.layers[0]:
+        out = aligned_zeros((len(rows), len(direction.b)), table.dtype)
+        lstm.project_into(k, Workspace(table.dtype), rows, direction, out)
+        of_terms = (out - direction.b)[number]
+        positions = np.zeros((n, of_terms.shape[1]), dtype=table.dtype)
+        for length in np.unique(terms.lengths):  # no place has two of one length
+            chosen = terms.lengths == length
+            positions[terms.places[chosen]] += of_terms[chosen]
+        found.append(Projection(of_terms, positions, direction.b))
+    return found
+
+
+class Pass(NamedTuple):
+    """A forward pass over documents, and a way back.
+
+    Attributes
+    ----------
+    work : Workspace
+    network : Network
+    state : ForwardState
+        ``state.batch.ids`` are positions of the documents.
+    logits : float array, shape (n_documents, n_outputs)
+        In the order of ``state.batch.rows``.
+    """
+
+    work: Workspace
+    network: Network
+    state: ForwardState
+    logits: np.ndarray
+
+    def back(self, output: int, walk=backward_to):
+        """What ``walk`` of ``model`` returns for the gradient of one logit; asked for once."""
+        network = self.network
+        d_logits = np.zeros_like(self.logits)
+        d_logits[:, output] = 1
+        unused = DenseGradients(network.k, network.config, self.work.dtype)
+        return walk(
+            network.k, self.work, network.config, network.packed, self.state, d_logits, unused
+        )
+
+    def gates(self) -> list[np.ndarray]:
+        """What the first layer's cache has for the gates of each direction, by position."""
+        found = []
+        for packed in self.state.caches[0].gates:
+            in_order = np.empty_like(packed)
+            in_order[self.state.batch.ids] = packed
+            found.append(in_order)
+        return found
+
+
+def run_forward(network: Network, work: Workspace, projected, sequences: TokenSequences) -> Pass:
+    """The network's forward pass on documents whose first layer has read its input.
+
+    Parameters
+    ----------
+    network : Network
+    work : Workspace
+    projected : list of float arrays, each of shape (n_tokens, padded width)
+        For each direction, of each position.
+    sequences : TokenSequences
+        Its ids are not read.
+    """
+    k, config = network.k, network.config
+    places = np.arange(len(sequences.ids), dtype=np.int32)
+    rows = np.arange(sequences.n_documents)
+    batch = pack(k, sequences._replace(ids=places), rows, config.segment_length)
+    inputs = lstm.LayerInput(projected[0], batch.ids)
+    logits, state = forward_from(
+        k, work, config, network.packed, batch, inputs, projected=projected
+    )
+    return Pass(work, network, state, logits)
+
+
+def over_threads(network: Network, tasks: list, n_threads: int, call) -> list:
+    """``call(work, *task)`` for each task, with memory that is used again."""
+    spare = []
+
+    def run(task):
+        try:
+            work = spare.pop()
+        except IndexError:  # every workspace is in use by another thread
+            work = Workspace(network.parameters.flat.dtype)
+        try:
+            return call(work, *task)
+        finally:
+            spare.append(work)
+
+    with ShardPool(max(1, min(n_threads, len(tasks))), network.k) as pool:
+        return pool.map(run, tasks)

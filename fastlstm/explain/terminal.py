@@ -1,0 +1,52 @@
+"""Explanations on a terminal."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastlstm.core.shown import plain
+from fastlstm.explain.html import METHOD_NAMES
+
+# Backgrounds for and against, from faint to strong; the numbers are those of 256 colours.
+_FOR = ("color(195)", "color(153)", "color(111)", "color(75)")
+_AGAINST = ("color(230)", "color(223)", "color(216)", "color(208)")
+_LEVELS = (0.1, 0.3, 0.5, 0.75)
+
+
+def as_text(explanation, n: int = 10, target=None) -> str:
+    """Prediction and strongest tokens, without colours."""
+    column = explanation.column(target)
+    lines = [heading(explanation, column)]
+    strongest = explanation.top(n, explanation.targets[column])
+    lines += [f"  {value:+8.3f}  {plain(token)}" for token, value in strongest]
+    return "\n".join(lines)
+
+
+def heading(explanation, column: int) -> str:
+    """The line above an explanation."""
+    return (
+        f"{plain(explanation.predicted)} ({explanation.probability:.1%}); logit of "
+        f"{plain(explanation.targets[column])} {explanation.logits[column]:.2f}, baseline "
+        f"{explanation.baseline[column]:.2f}, unexplained {explanation.gap[column]:+.2f}; "
+        f"{METHOD_NAMES[explanation.method]}"
+    )
+
+
+def as_rich(explanation, target=None):
+    """The text as a ``rich.text.Text``, tokens for the class on blue, against it on orange."""
+    from rich.text import Text
+
+    values = explanation.contributions[:, explanation.column(target)]
+    strongest = np.abs(values).max(initial=0.0) or 1.0
+    levels = np.searchsorted(_LEVELS, np.abs(values) / strongest, side="right")
+    out, done = Text(), 0
+    for i in np.flatnonzero(levels).tolist():
+        start, end = explanation.offsets[i].tolist()
+        if start < done:
+            continue
+        out.append(plain(explanation.text[done:start]))
+        shade = (_FOR if values[i] > 0 else _AGAINST)[levels[i] - 1]
+        out.append(plain(explanation.text[start:end]), style=f"black on {shade}")
+        done = end
+    out.append(plain(explanation.text[done:]))
+    return out

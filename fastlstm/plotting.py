@@ -1,0 +1,143 @@
+"""Displays in the style of scikit-learn's; they need ``pip install 'fastlstm[plot]'``.
+
+For confusion matrices and calibration scikit-learn's own displays take a fitted classifier
+as it is: ``ConfusionMatrixDisplay.from_estimator`` and ``CalibrationDisplay.from_estimator``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+_FOR, _AGAINST = "#2166ac", "#c85a00"
+
+
+def _pyplot():
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "plots need matplotlib, which is not installed: pip install 'fastlstm[plot]'"
+        ) from error
+    return plt
+
+
+class LearningHistoryDisplay:
+    """Loss and accuracy by epoch.
+
+    Parameters
+    ----------
+    history : list of dict
+        As ``history_`` of a fitted classifier.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    axes_ : array of matplotlib Axes, shape (2,)
+        Loss, and accuracy.
+    """
+
+    def __init__(self, history):
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, estimator, *, axes=None) -> LearningHistoryDisplay:
+        """The history of a fitted classifier, drawn.
+
+        Parameters
+        ----------
+        estimator : LSTMClassifier or LSTMSentimentClassifier
+        axes : two matplotlib Axes, or None
+            Where to draw; None makes a figure.
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        """
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(estimator)
+        return cls(estimator.history_).plot(axes=axes)
+
+    def plot(self, *, axes=None) -> LearningHistoryDisplay:
+        """Draw a line for each network, training solid and held-out documents dashed."""
+        plt = _pyplot()
+        if axes is None:
+            _, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+        self.axes_ = np.asarray(axes)
+        self.figure_ = self.axes_[0].figure
+        for ax, key in zip(self.axes_, ("loss", "accuracy"), strict=True):
+            networks = sorted({record.get("network", 1) for record in self.history})
+            for number, network in enumerate(networks):
+                own = [r for r in self.history if r.get("network", 1) == network]
+                for name, style, colour in ((key, "-", _FOR), (f"val_{key}", "--", _AGAINST)):
+                    points = [(r["epoch"], r[name]) for r in own if name in r]
+                    label = {key: "training", f"val_{key}": "held out"}[name]
+                    if points:
+                        ax.plot(*zip(*points, strict=True), style, color=colour, marker="o",
+                                markersize=3, label=label if number == 0 else None)  # fmt: skip
+            ax.set_xlabel("epoch")
+            ax.set_ylabel(key)
+            ax.legend(frameon=False)
+        return self
+
+
+class ExplanationDisplay:
+    """The tokens that count most in one document, as bars.
+
+    Parameters
+    ----------
+    explanation : Explanation
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    ax_ : matplotlib Axes
+    """
+
+    def __init__(self, explanation):
+        self.explanation = explanation
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, text, *, method="integrated_gradients", target=None, n=15, ax=None
+    ) -> ExplanationDisplay:
+        """Explain a text and draw it.
+
+        Parameters
+        ----------
+        estimator : LSTMSentimentClassifier or Predictor
+            Fitted.
+        text : str
+        method, target
+            As in ``LSTMSentimentClassifier.explain``.
+        n : int
+            Tokens at most.
+        ax : matplotlib Axes or None
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        """
+        (explanation,) = estimator.explain([text], method=method, target=target)
+        return cls(explanation).plot(target=target, n=n, ax=ax)
+
+    def plot(self, *, target=None, n=15, ax=None) -> ExplanationDisplay:
+        """Draw the strongest tokens in the order of the text, from top to bottom."""
+        plt = _pyplot()
+        if ax is None:
+            _, ax = plt.subplots(figsize=(5, 0.5 + 0.28 * n), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        explanation = self.explanation
+        column = explanation.column(target)
+        values = explanation.contributions[:, column]
+        shown = np.sort(np.argsort(-np.abs(values), kind="stable")[:n])
+        colours = [_FOR if value > 0 else _AGAINST for value in values[shown]]
+        places = np.arange(len(shown))
+        ax.barh(places, values[shown], color=colours)
+        ax.set_yticks(places, [explanation.tokens[i] for i in shown])
+        ax.invert_yaxis()
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.set_xlabel(f"logit of {explanation.targets[column]}")
+        return self

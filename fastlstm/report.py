@@ -1,0 +1,297 @@
+"""A page about a training run: data, curves, scores, errors.
+
+Everything is computed from what the caller has anyway: the fitted classifier, both parts
+of the data and the baselines' scores.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from importlib.metadata import version
+from typing import NamedTuple
+
+import numpy as np
+
+import fastlstm
+from fastlstm.core.shown import isolated
+from fastlstm.explain.dataset import confident_errors, moving_words
+from fastlstm.explain.html import article
+from fastlstm.metrics import expected_calibration_error, reliability
+from fastlstm.page import page, table
+from fastlstm.page.charts import Line, bar_chart, line_chart
+
+# Resamples of the bootstrap and the interval it gives, in percent.
+N_RESAMPLES = 2000
+_INTERVAL = (2.5, 97.5)
+
+# Errors that are shown with their reasons, and documents whose words are counted.
+N_ERRORS = 8
+N_EXPLAINED = 200
+
+_LENGTH_BINS = 6
+_MOST_CLASSES = 20
+
+
+class Run(NamedTuple):
+    """What a report is about.
+
+    Attributes
+    ----------
+    clf : LSTMSentimentClassifier
+        Fitted on ``texts`` and ``labels``.
+    texts, labels : list
+    valid_texts, valid_labels : list
+        Documents that it was not fitted on, one at least.
+    how : str
+        Where the latter are from.
+    scores : dict of str to (accuracy, macro_f1, seconds)
+        Name in the table -> what was measured on the latter; the LSTM's last.
+    """
+
+    clf: object
+    texts: list
+    labels: list
+    valid_texts: list
+    valid_labels: list
+    how: str
+    scores: dict
+
+
+def training_report(run: Run, title: str = "Training report") -> str:
+    """The page, as HTML that stands alone."""
+    clf = run.clf
+    chances = clf.predict_proba(run.valid_texts)
+    classes = clf.classes_
+    true = np.searchsorted(classes, np.asarray(run.valid_labels))
+    counts = confusion(true, chances.argmax(axis=1), len(classes))
+    sections = [
+        _section("Scores", _scores(run, counts)),
+        _section("Data", _data(run)),
+        _section("Learning curves", learning_curves(clf.history_)),
+        _section("Classes", _classes(classes, counts)),
+        _section("Confusion", confusion_table(classes, counts)),
+        _section("Calibration", _calibration(chances, true)),
+        _section("Accuracy by length", _by_length(run, chances.argmax(axis=1) == true)),
+        _section("Words that moved a class most", _words(run)),
+        _section("Most confident errors", _errors(run)),
+        _section("How it was trained", _parameters(clf)),
+    ]
+    return page(title, "\n".join(sections))
+
+
+def _section(title, body) -> str:
+    return f"<section><h2>{title}</h2>\n{body}\n</section>" if body else ""
+
+
+def confusion(true, predicted, n_classes: int) -> np.ndarray:
+    """Documents of each true class (rows) predicted as each class (columns)."""
+    cells = np.bincount(true * n_classes + predicted, minlength=n_classes**2)
+    return cells.reshape(n_classes, n_classes)
+
+
+def class_scores(counts) -> np.ndarray:
+    """Precision, recall and F1 of each class, shape (..., n_classes, 3); 0 where undefined.
+
+    Parameters
+    ----------
+    counts : array, shape (..., n_classes, n_classes)
+        As ``confusion`` gives them.
+    """
+    right = np.diagonal(counts, axis1=-2, axis2=-1).astype(float)
+    predicted, true = counts.sum(axis=-2), counts.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scores = [right / predicted, right / true, 2 * right / (predicted + true)]
+    return np.nan_to_num(np.stack(scores, axis=-1))
+
+
+def bootstrap(counts, seed: int = 0) -> np.ndarray:
+    """Confusion matrices of resampled documents, shape (N_RESAMPLES, n_classes, n_classes).
+
+    Documents drawn with replacement are draws of a multinomial distribution over the cells
+    (Efron 1979).
+    """
+    n = int(counts.sum())
+    draws = np.random.default_rng(seed).multinomial(n, counts.ravel() / n, size=N_RESAMPLES)
+    return draws.reshape(N_RESAMPLES, *counts.shape)
+
+
+def _interval(values) -> str:
+    low, high = np.percentile(values, _INTERVAL, axis=0)
+    return f"{low:.3f} to {high:.3f}"
+
+
+def _scores(run, counts) -> str:
+    rows = [
+        (isolated(name), f"{s.accuracy:.3f}", f"{s.macro_f1:.3f}", f"{s.seconds:.1f}")
+        for name, s in run.scores.items()
+    ]
+    resampled = bootstrap(counts)
+    accuracy = np.trace(resampled, axis1=1, axis2=2) / counts.sum()
+    macro = class_scores(resampled)[..., 2].mean(axis=1)
+    n = f"{len(run.valid_labels):,}"
+    return (
+        f"<p>On {n} documents {isolated(run.how)}.</p>"
+        + table(("", "accuracy", "macro-F1", "seconds"), rows, numbers=3)
+        + f'<p class="faint">95 % bootstrap interval of the last line: accuracy '
+        f"{_interval(accuracy)}, macro-F1 {_interval(macro)}.</p>"
+    )
+
+
+def _data(run) -> str:
+    train, valid = Counter(run.labels), Counter(run.valid_labels)
+    rows = [
+        (isolated(label), f"{n:,}", f"{n / len(run.labels):.1%}", f"{valid[label]:,}")
+        for label, n in train.most_common(_MOST_CLASSES)
+    ]
+    lengths = _lengths(run.clf, run.texts)
+    points = np.percentile(lengths, [0, 25, 50, 75, 100]).astype(int)
+    seen = {text for text in run.texts if text}
+    shared = sum(text in seen for text in run.valid_texts if text)
+    cut = run.clf.truncated_share_
+    return (
+        table(("class", "training", "share", "scored on"), rows, numbers=3)
+        + "<p>Tokens of a training document: "
+        + ", ".join(f"{name} {n:,}" for name, n in zip(
+            ("shortest", "quarter", "median", "three quarters", "longest"), points, strict=True))
+        + f". Longer than max_length={run.clf.max_length} and cut for the networks: {cut:.1%}. "
+        f"Empty: {int(np.sum(lengths == 0)):,}.</p>"
+        f"<p>Documents to score on that also stand among the training documents: {shared:,}"
+        + (" They flatter all scores.</p>" if shared else ".</p>")
+    )  # fmt: skip
+
+
+def _lengths(clf, texts) -> np.ndarray:
+    return clf.encoder_.read([text or "" for text in texts]).lengths
+
+
+def learning_curves(history) -> str:
+    """Loss and accuracy by epoch, the mean of the networks."""
+    charts = []
+    for name, keys in (
+        ("loss", {"training": "loss", "held out": "val_loss"}),
+        ("accuracy", {"training": "accuracy", "held out": "val_accuracy"}),
+    ):
+        lines = []
+        for title, key in keys.items():
+            by_epoch: dict[int, list[float]] = {}
+            for record in history:
+                if key in record:
+                    by_epoch.setdefault(record["epoch"], []).append(record[key])
+            epochs = sorted(by_epoch)
+            lines.append(Line(title, epochs, [np.mean(by_epoch[epoch]) for epoch in epochs]))
+        charts.append(line_chart(lines, "epoch", name))
+    return " ".join(charts)
+
+
+def _classes(classes, counts) -> str:
+    scores, resampled = class_scores(counts), class_scores(bootstrap(counts))
+    rows = []
+    for i, label in enumerate(classes.tolist()):
+        low, high = np.percentile(resampled[:, i], _INTERVAL, axis=0)
+        cells = [
+            f"{s:.3f} <span class='faint'>({a:.3f} to {b:.3f})</span>"
+            for s, a, b in zip(scores[i], low, high, strict=True)
+        ]
+        rows.append((isolated(label), *cells, f"{counts[i].sum():,}"))
+    return table(("class", "precision", "recall", "F1", "documents"), rows, numbers=4,
+                 caption="with 95 % bootstrap intervals")  # fmt: skip
+
+
+def confusion_table(classes, counts) -> str:
+    """Rows are true classes, columns predictions; the deeper the colour, the larger the share."""
+    if len(classes) > _MOST_CLASSES:
+        return f"<p>{len(classes)} classes are too many for a table.</p>"
+    labels = classes.tolist()
+    rows = []
+    for i, label in enumerate(labels):
+        share = counts[i] / max(1, counts[i].sum())
+        cells = [
+            f'<span class="{"f" if i == j else "a"}{min(5, int(share[j] * 6))}">{n:,}</span>'
+            for j, n in enumerate(counts[i])
+        ]
+        rows.append((isolated(label), *cells))
+    header = ("true \\ predicted", *map(isolated, labels))
+    return table(header, rows, numbers=len(labels))
+
+
+def _calibration(chances, true) -> str:
+    best = chances.max(axis=1)
+    right = chances.argmax(axis=1) == true
+    said, happened, n = reliability(best, right, 10)
+    error = expected_calibration_error(best, right)
+    there = n > 0
+    chart = line_chart(
+        [Line("model", said[there], happened[there])], "probability that the model gave",
+        "share that was right", diagonal=True,
+    )  # fmt: skip
+    return f"{chart}<p>Expected calibration error {error:.3f}.</p>"
+
+
+def _by_length(run, right) -> str:
+    lengths = _lengths(run.clf, run.valid_texts)
+    edges = np.unique(np.percentile(lengths, np.linspace(0, 100, _LENGTH_BINS + 1)).astype(int))
+    if len(edges) < 2:
+        return f"<p>All documents have {edges[0]} tokens.</p>"
+    number = np.clip(np.searchsorted(edges, lengths, side="right") - 1, 0, len(edges) - 2)
+    names, shares, intervals = [], [], []
+    for i in range(len(edges) - 1):
+        of_bin = right[number == i]
+        names.append(f"{edges[i]}–{edges[i + 1]}")
+        shares.append(of_bin.mean() if len(of_bin) else np.nan)
+        intervals.append(_wilson(of_bin))
+    return bar_chart(names, shares, "tokens", "accuracy", top=1.0, intervals=np.array(intervals))
+
+
+def _wilson(right) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927)."""
+    n, z = len(right), 1.96
+    if not n:
+        return np.nan, np.nan
+    share = right.mean()
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return middle - half, middle + half
+
+
+def _words(run) -> str:
+    clf = run.clf
+    texts = [text for text in run.valid_texts if text][:N_EXPLAINED]
+    if not texts:
+        return ""
+    explanations = clf.explain(texts, method="lrp")
+    pieces = [f'<p class="faint">Sums over {len(texts):,} documents, by layer-wise relevance '
+              f"propagation.</p>"]  # fmt: skip
+    classes = clf.classes_[1:] if len(clf.classes_) == 2 else clf.classes_[:_MOST_CLASSES]
+    for label in classes.tolist():
+        rows = [
+            (isolated(w.token), f"{w.total:+.2f}", f"{w.mean:+.3f}", f"{w.documents:,}")
+            for w in moving_words(explanations, label, n=10)
+        ]
+        pieces.append(table(("token", "sum of logits", "mean", "documents"), rows, numbers=3,
+                            caption=f"for and against {isolated(label)}"))  # fmt: skip
+    return "".join(pieces)
+
+
+def _errors(run) -> str:
+    texts = [text or "" for text in run.valid_texts]
+    found = confident_errors(run.clf, texts, run.valid_labels, N_ERRORS)
+    if not found:
+        return "<p>None: every prediction was right.</p>"
+    return "".join(
+        f"<h3>Number {error.row + 1}: is {isolated(error.label)}</h3>{article(error.explanation)}"
+        for error in found
+    )
+
+
+def _parameters(clf) -> str:
+    seconds = sum(record["seconds"] for record in clf.history_)
+    rows = [(name, isolated(repr(value))) for name, value in clf.get_params().items()]
+    libraries = {"fastlstm": fastlstm.__version__, "Python": platform.python_version()}
+    libraries |= {name: version(name) for name in ("numpy", "scikit-learn")}
+    about = ", ".join(f"{name} {number}" for name, number in libraries.items())
+    return (
+        f"<p>{clf.n_iter_} epochs in {seconds:.1f} s of training, backend {clf.backend_}, "
+        f"ended by {clf.stopped_by_}. {about}; {isolated(platform.platform())}.</p>"
+        f"<details><summary>Parameters</summary>{table(('parameter', 'value'), rows)}</details>"
+    )

@@ -1,0 +1,75 @@
+"""Places of tokens in the text as it was written."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastlstm.text.offsets import clean_traced, token_offsets
+from fastlstm.text.tokenize import MAX_TOKEN_LENGTH, clean, get_tokenizer
+
+# Pieces that cleaning and tokenizers treat each in a way of its own.
+PIECES = [
+    "good", "Don’t", "NOT", " ", "\n", "<br/>", "<b>", "<!-- no -->", "<3", "&amp;", "&#128512;",
+    "&eacute", "&#1234567890123;", "e\u0301", "\u0301" * 40, "\u00ad", "\u200f", "\u202e", "İ",
+    "ΟΔΟΣ", "ß", "中文", "很好。", "ไทย", "한글", "\u1112\u1161\u11ab", "\U0001f44d\U0001f3fd",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467", "!!!!!", "...",
+    "a" * 70, ":)", "3.14", "\x07", "\ud800", "№", "ﬁ",
+]  # fmt: skip
+texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=12).map("".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(texts)
+def test_traced_text_is_the_cleaned_one(text):
+    traced = clean_traced(text, lowercase=True)
+    assert traced.text == clean(text).lower()
+    assert len(traced.start) == len(traced.end) == len(traced.text)
+    assert (np.diff(traced.start) >= 0).all()
+    assert ((traced.start >= 0) & (traced.start < traced.end)).all()
+    assert (traced.end <= len(text)).all()
+    assert clean_traced(text, lowercase=False).text == clean(text)
+
+
+@settings(max_examples=400, deadline=None)
+@given(texts, st.sampled_from(["auto", "word", "char"]))
+def test_every_token_is_found_where_it_stands(text, name):
+    tokens = get_tokenizer(name)(text)
+    offsets = token_offsets(text, tokens, lowercase=True)
+    assert (offsets >= 0).all()
+    assert (offsets[1:, 0] >= offsets[:-1, 0]).all()
+    for token, (start, end) in zip(tokens, offsets, strict=True):
+        if "&" in text or "\u0301" in text or "<" in text:
+            continue  # a part of such a text is cleaned in another way than the whole
+        found, wanted = (
+            clean(part).casefold().replace("’", "'") for part in (text[start:end], token)
+        )
+        assert found.startswith(wanted) or len(token) == MAX_TOKEN_LENGTH, token
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A <b>fine</b> film", ["A", "fine", "film"]),
+        ("caf\u0065\u0301 &amp; bar", ["caf\u0065\u0301", "&amp;", "bar"]),
+        ("so good!!!!! yes", ["so", "good", "!!!!!", "yes"]),
+        ("Don’t <!-- a film --> a film", ["Don’t", "a", "film"]),
+        ("很好。Good", ["很", "好", "。", "Good"]),
+        ("x" * 80 + " y", ["x" * 64, "y"]),
+    ],
+)
+def test_offsets_cut_the_original(text, expected):
+    tokens = get_tokenizer("auto")(text)
+    offsets = token_offsets(text, tokens, lowercase=True)
+    assert [text[start:end] for start, end in offsets] == expected
+
+
+def test_tokens_of_a_callable_may_be_missing():
+    offsets = token_offsets("films were good", ["film", "be", "good"], True, named=False)
+    assert offsets.tolist() == [[0, 4], [-1, -1], [11, 15]]
+
+
+def test_a_long_document_of_missing_tokens_takes_linear_time():
+    text = "abc " * 50_000
+    offsets = token_offsets(text, ["xyz"] * 50_000, True, named=False)
+    assert (offsets == -1).all()
