@@ -157,7 +157,7 @@ def _data(run) -> str:
         + f". Longer than max_length={run.clf.max_length} and cut for the networks: {cut:.1%}. "
         f"Empty: {int(np.sum(lengths == 0)):,}.</p>"
         f"<p>Documents to score on that also stand among the training documents: {shared:,}"
-        + (" They flatter all scores.</p>" if shared else ".</p>")
+        + (". They flatter all scores.</p>" if shared else ".</p>")
     )  # fmt: skip
 
 

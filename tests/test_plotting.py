@@ -73,9 +73,7 @@ def test_displays_of_scikit_learn_take_the_classifier(clf, reviews):
     two = LSTMSentimentClassifier(
         embedding_dim=8, hidden_size=4, n_estimators=1, max_epochs=3, random_state=0
     ).fit(texts, np.array(labels) == "positive")
-    curve = CalibrationDisplay.from_estimator(
-        two, texts, np.array(labels) == "positive", n_bins=5
-    )
+    curve = CalibrationDisplay.from_estimator(two, texts, np.array(labels) == "positive", n_bins=5)
     assert len(curve.prob_true) > 0
 
 

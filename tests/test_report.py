@@ -35,7 +35,7 @@ def test_it_says_what_there_is_to_know(run, html):
                   "Accuracy by length", "Words that moved a class most", "Most confident errors",
                   "How it was trained"):  # fmt: skip
         assert f"<h2>{title}</h2>" in html
-    assert "also stand among the training documents: 1 They flatter" in html
+    assert "also stand among the training documents: 1. They flatter" in html
     assert html.count("<polyline") >= 5  # training and held out, twice; calibration
     assert f"backend {run.clf.backend_}" in html and "random_state" in html
     assert "<script" not in html and "&lt;reviews&gt;.csv" in html

@@ -333,9 +333,10 @@ default="skipgram"
 
         Notes
         -----
-        Integrated gradients are computed at 9 points of the path and then at more, until
-        contributions and baseline add up to the logit within 1 % of their difference, or
-        within 0.001, or at 513 points.
+        Integrated gradients lead from a text of unknown tokens to the document. They are
+        computed at 9 points of the path and then at more, until contributions and baseline
+        add up to the logit within 1 % of their difference or within 0.001, at 513 points
+        at most.
         """
         from fastlstm.explain.documents import explain_documents
 

@@ -169,9 +169,9 @@ def _of_parts(model, whole, method, outputs, n_threads) -> Contributions:
         linear = linear_contributions(scorer.wide, whole, outputs)
         beside = others[0] * (linear.logits - linear.baseline)[:, outputs]
 
-    def tolerable(rows, differences):
+    def tolerable(row, difference):
         # The difference of the networks counts with their share, beside the linear part's.
-        size = np.abs(share * differences + beside[rows])
+        size = np.abs(share * difference + beside[row])
         return np.maximum(RELATIVE_GAP * size, ABSOLUTE_GAP) / max(share, 1e-12)
 
     sequences = encoder.shorten(whole)

@@ -1,8 +1,8 @@
 """Integrated gradients, and gradient times input.
 
 The path of integrated gradients (Sundararajan, Taly and Yan 2017, "Axiomatic attribution
-for deep networks") leads from vectors of zero to those of the document. The integral is
-taken at the nodes of Clenshaw and Curtis (1960), which a finer rule uses again.
+for deep networks") leads from a text of unknown tokens to the document. What the logit does
+on a part of the path is known, so the parts in which Simpson's rule misses it are halved.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlstm.core.records import TokenSequences
+from fastlstm.core.records import UNK_ID, TokenSequences
 from fastlstm.explain.rows import (
     TOKENS_AT_ONCE,
     Contributions,
@@ -20,161 +20,142 @@ from fastlstm.explain.rows import (
     project,
     run_forward,
 )
-from fastlstm.inference import Network
 
-# Nodes but one of the first rule and of the last; each rule doubles them.
-FIRST_RULE, LAST_RULE = 8, 512
+# Panels of Simpson's rule at first, and points of the path at most.
+FIRST_PANELS, MOST_POINTS = 4, 513
 
-# Forward passes that a way along the network and back costs.
+# Forward passes that a way along the networks and back costs.
 _PASSES = 3
 
 
-class AlongPath(NamedTuple):
-    """What a network says along the path, at nodes of which the first is 0 and the last 1.
+class Point(NamedTuple):
+    """What the networks say at a point of a document's path, on average.
 
     Attributes
     ----------
-    logits : float64 array, shape (n_nodes, n_documents, n_outputs)
-    slopes : float64 array, shape (n_nodes, n_terms, n_targets)
-        Gradient of each target's logit times the term.
+    logits : float64 array, shape (n_outputs,)
+    slopes : float64 array, shape (n_terms, n_targets)
+        Of each term of the document: what it adds to the derivative of the logits.
     """
 
     logits: np.ndarray
     slopes: np.ndarray
 
 
-def nodes_of(rule: int) -> np.ndarray:
-    """Nodes of a rule in [0, 1], rising, shape (rule + 1,)."""
-    return 0.5 - 0.5 * np.cos(np.pi * np.arange(rule + 1) / rule)
-
-
-def weights_of(rule: int) -> np.ndarray:
-    """Weights of its nodes, which add up to 1; ``rule`` is even."""
-    k = np.arange(1, rule // 2 + 1)
-    factor = np.where(k == rule // 2, 1.0, 2.0)
-    angles = 2 * np.pi * np.outer(np.arange(rule + 1), k) / rule
-    weights = (1 - (factor / (4 * k**2 - 1) * np.cos(angles)).sum(axis=1)) / rule
-    weights[[0, -1]] /= 2
-    return weights
-
-
-def along_path(
-    network: Network, terms: Terms, sequences: TokenSequences, outputs, nodes, n_threads: int = 1
-) -> AlongPath:
-    """Logits and slopes at some nodes.
+class Paths:
+    """Points on the paths of some documents, computed on demand.
 
     Parameters
     ----------
-    network : Network
+    networks : list of Network
+        Their means are taken.
     terms : Terms
         Of all ``sequences``.
     sequences : TokenSequences
         No document is empty.
     outputs : int array, shape (n_targets,)
-        Logits whose gradients are wanted.
-    nodes : float array, shape (n_nodes,)
+        Logits whose derivatives are wanted.
     n_threads : int
     """
-    projections = project(network, terms, len(sequences.ids))
-    logits = np.empty((len(nodes), sequences.n_documents, network.config.n_outputs))
-    slopes = np.zeros((len(nodes), len(terms.places), len(outputs)))
-    order = np.argsort(terms.places, kind="stable")  # the terms of a run of positions together
-    places = terms.places[order]
 
-    def work_on(work, first, part, some):
-        begin = int(sequences.offsets[first])
-        end = begin + len(part.ids)
-        own = order[slice(*np.searchsorted(places, [begin, end]))]
-        local = terms.places[own] - begin
-        copies = TokenSequences.join([part] * len(some))
-        projected = [p.scaled(nodes[some], slice(begin, end)) for p in projections]
-        of_terms = [p.terms[own] for p in projections]
-        for column, output in enumerate(outputs):
-            done = run_forward(network, work, projected, copies)
-            of_copies = np.empty((copies.n_documents, network.config.n_outputs))
-            of_copies[done.state.batch.rows] = done.logits
-            shape = (len(some), part.n_documents, -1)
-            logits[some, first : first + part.n_documents] = of_copies.reshape(shape)
-            done.back(output)
-            for gradient, rows in zip(done.gates(), of_terms, strict=True):
-                gradient = gradient.reshape(len(some), len(part.ids), -1)
-                for node, of_node in zip(some, gradient, strict=True):
-                    slopes[node, own, column] += np.einsum("tj,tj->t", of_node[local], rows)
-
-    tasks = [
-        (first, part, some)
-        for first, part in sequences.runs(TOKENS_AT_ONCE)
-        for some in _groups(len(nodes), len(part.ids), n_threads)
-    ]
-    over_threads(network, tasks, n_threads, work_on)
-    return AlongPath(logits, slopes)
-
-
-def _groups(n_nodes, n_tokens, n_threads):
-    """Nodes in groups that fill a call of the engine, and a group at least for each thread."""
-    size = min(TOKENS_AT_ONCE // n_tokens, -(-n_nodes // n_threads))
-    size = max(1, size)
-    return [np.arange(at, min(at + size, n_nodes)) for at in range(0, n_nodes, size)]
-
-
-class Integral(NamedTuple):
-    """Integrals of the slopes of terms, and the logits at both ends of the path.
-
-    Attributes
-    ----------
-    terms : float64 array, shape (n_terms, n_targets)
-    logits, baseline : float64 arrays, shape (n_documents, n_outputs)
-    """
-
-    terms: np.ndarray
-    logits: np.ndarray
-    baseline: np.ndarray
-
-
-class _Paths:
-    """The networks' paths for some documents, with as many nodes as a rule has."""
-
-    def __init__(self, terms, sequences, paths, rule):
-        self.terms, self.sequences, self.paths, self.rule = terms, sequences, paths, rule
-
-    @classmethod
-    def begin(cls, networks, terms, sequences, outputs, n_threads):
-        nodes = nodes_of(FIRST_RULE)
-        paths = [along_path(n, terms, sequences, outputs, nodes, n_threads) for n in networks]
-        return cls(terms, sequences, paths, FIRST_RULE)
-
-    def integral(self) -> Integral:
-        """The mean over the networks."""
-        weights = weights_of(self.rule)
-        values = [
-            (np.tensordot(weights, slopes, axes=1), logits[-1], logits[0])
-            for logits, slopes in self.paths
+    def __init__(self, networks, terms: Terms, sequences: TokenSequences, outputs, n_threads=1):
+        self.networks, self.terms, self.sequences = networks, terms, sequences
+        self.outputs, self.n_threads = outputs, n_threads
+        n = len(sequences.ids)
+        self._projections = [project(network, terms, n, UNK_ID) for network in networks]
+        order = np.argsort(terms.places, kind="stable")
+        cuts = np.searchsorted(terms.places[order], sequences.offsets)
+        self.of_document = [
+            order[first:last] for first, last in zip(cuts[:-1], cuts[1:], strict=True)
         ]
-        return Integral(*(sum(parts) / len(values) for parts in zip(*values, strict=True)))
 
-    def take(self, rows) -> _Paths:
-        """The documents ``rows``, rising."""
-        lengths = self.sequences.lengths
-        kept = np.zeros(len(lengths), dtype=bool)
-        kept[rows] = True
-        terms, chosen = self.terms.take(np.flatnonzero(np.repeat(kept, lengths)))
-        paths = [AlongPath(p.logits[:, rows], p.slopes[:, chosen]) for p in self.paths]
-        return _Paths(terms, self.sequences.take(rows), paths, self.rule)
+    def points(self, documents, at) -> list[Point]:
+        """A point for each pair of a document and a place on its path, from 0 to 1."""
+        documents, at = np.asarray(documents), np.asarray(at, dtype=np.float64)
+        tasks = [
+            (number, pairs)
+            for number in range(len(self.networks))
+            for pairs in self._groups(documents)
+        ]
+        first = self.networks[0]
+        n_outputs, n_targets = first.config.n_outputs, len(self.outputs)
+        found = [
+            Point(np.zeros(n_outputs), np.zeros((len(self.of_document[d]), n_targets)))
+            for d in documents
+        ]
+        done = over_threads(
+            first, tasks, self.n_threads,
+            lambda work, number, pairs: self._run(work, number, documents[pairs], at[pairs]),
+        )  # fmt: skip
+        for (_, pairs), of_pairs in zip(tasks, done, strict=True):  # in the tasks' order
+            for pair, (logits, slopes) in zip(pairs, of_pairs, strict=True):
+                found[pair].logits[:] += logits / len(self.networks)
+                found[pair].slopes[:] += slopes / len(self.networks)
+        return found
 
-    def refined(self, networks, outputs, n_threads) -> _Paths:
-        """With twice as many nodes."""
-        nodes = nodes_of(2 * self.rule)[1::2]
-        paths = []
-        for network, old in zip(networks, self.paths, strict=True):
-            new = along_path(network, self.terms, self.sequences, outputs, nodes, n_threads)
-            paths.append(AlongPath(*(_interleaved(*pair) for pair in zip(old, new, strict=True))))
-        return _Paths(self.terms, self.sequences, paths, 2 * self.rule)
+    def _groups(self, documents) -> list[np.ndarray]:
+        """Pairs in runs that fill a call of the engine, and a run at least for each thread."""
+        tokens = np.cumsum(self.sequences.lengths[documents])
+        size = min(TOKENS_AT_ONCE, -(-int(tokens[-1]) // self.n_threads))
+        number = (tokens - 1) // size
+        return np.split(np.arange(len(documents)), np.flatnonzero(np.diff(number)) + 1)
+
+    def _run(self, work, number, documents, at) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Logits and slopes of one network for some pairs."""
+        network, projections = self.networks[number], self._projections[number]
+        copies = self.sequences.take(documents)
+        places = np.concatenate([
+            np.arange(*self.sequences.offsets[d : d + 2]) for d in documents
+        ])  # fmt: skip
+        scale = np.repeat(at, copies.lengths).astype(projections[0].positions.dtype)[:, None]
+        projected = [scale * p.positions[places] + p.bias for p in projections]
+        logits = np.empty((len(documents), network.config.n_outputs))
+        slopes = [np.zeros((len(self.of_document[d]), len(self.outputs))) for d in documents]
+        for column, output in enumerate(self.outputs):
+            done = run_forward(network, work, projected, copies)
+            logits[done.state.batch.rows] = done.logits
+            done.back(output)
+            for gates, p in zip(done.gates(), projections, strict=True):
+                for pair, d in enumerate(documents):
+                    own = self.of_document[d]
+                    local = self.terms.places[own] - self.sequences.offsets[d]
+                    gradient = gates[copies.offsets[pair] : copies.offsets[pair + 1]][local]
+                    slopes[pair][:, column] += np.einsum("tj,tj->t", gradient, p.terms[own])
+        return list(zip(logits, slopes, strict=True))
 
 
-def _interleaved(old, new):
-    out = np.empty((len(old) + len(new), *old.shape[1:]))
-    out[::2], out[1::2] = old, new
-    return out
+class _Path:
+    """The path of one document in panels, each with its ends and its middle."""
+
+    def __init__(self):
+        self.points: dict[float, Point] = {}
+        edges = np.linspace(0, 1, FIRST_PANELS + 1).tolist()
+        self.panels = list(zip(edges[:-1], edges[1:], strict=True))
+
+    def missing(self) -> list[float]:
+        """Places that the panels need and that have not been computed."""
+        wanted = {x for a, b in self.panels for x in (a, (a + b) / 2, b)}
+        return sorted(wanted - set(self.points))
+
+    def integral(self, a, b) -> np.ndarray:
+        """Simpson's rule: what each term adds between ``a`` and ``b``."""
+        first, middle, last = (self.points[x].slopes for x in (a, (a + b) / 2, b))
+        return (b - a) / 6 * (first + 4 * middle + last)
+
+    def error(self, a, b, outputs) -> np.ndarray:
+        """What the rule misses of the change of each target's logit."""
+        change = self.points[b].logits - self.points[a].logits
+        return change[outputs] - self.integral(a, b).sum(axis=0)
+
+    def halve_the_worst(self, outputs) -> None:
+        """Two panels in the place of each whose error is about as large as the largest."""
+        errors = [np.abs(self.error(a, b, outputs)).max() for a, b in self.panels]
+        least = max(errors) / 2
+        halves = []
+        for (a, b), error in zip(self.panels, errors, strict=True):
+            middle = (a + b) / 2
+            halves += [(a, middle), (middle, b)] if error >= least else [(a, b)]
+        self.panels = halves
 
 
 def integrated_gradients(
@@ -190,50 +171,50 @@ def integrated_gradients(
         No document is empty.
     outputs : int array, shape (n_targets,)
     tolerable : callable
-        ``tolerable(rows, differences)``: the gap between the sum of contributions and the
-        difference of the logits, shapes (n, n_targets), up to which the documents ``rows``
-        are done. The others get twice as many nodes, up to 512.
+        ``tolerable(row, differences)``: up to which gap between the sum of contributions
+        and the difference of the logits the document is done. The others get more points,
+        up to 513.
     n_threads : int
 
     Returns
     -------
     Contributions
     """
-    n_documents = sequences.n_documents
-    positions = np.zeros((len(sequences.ids), len(outputs)))
-    logits, baseline = np.empty((2, n_documents, networks[0].config.n_outputs))
-    passes = np.empty(n_documents, dtype=np.int64)
-    rows = np.arange(n_documents)
-    paths = _Paths.begin(networks, terms, sequences, outputs, n_threads)
-    while True:
-        found = paths.integral()
-        shares = paths.terms.shared_out(found.terms, len(paths.sequences.ids))
-        sums = np.add.reduceat(shares, paths.sequences.offsets[:-1])
-        differences = (found.logits - found.baseline)[:, outputs]
-        done = (np.abs(differences - sums) <= tolerable(rows, differences)).all(axis=1)
-        done |= paths.rule >= LAST_RULE
-        for row, share in zip(rows[done], _documents(shares, paths.sequences, done), strict=True):
-            positions[sequences.offsets[row] : sequences.offsets[row + 1]] = share
-        logits[rows[done]], baseline[rows[done]] = found.logits[done], found.baseline[done]
-        passes[rows[done]] = _PASSES * len(outputs) * (paths.rule + 1)
-        if done.all():
-            return Contributions(positions, logits, baseline, passes)
-        left = np.flatnonzero(~done)
-        rows = rows[left]
-        paths = paths.take(left).refined(networks, outputs, n_threads)
-
-
-def _documents(shares, sequences, chosen):
-    """The rows of each chosen document."""
-    return [shares[slice(*sequences.offsets[row : row + 2])] for row in np.flatnonzero(chosen)]
+    paths = Paths(networks, terms, sequences, outputs, n_threads)
+    of_rows = [_Path() for _ in range(sequences.n_documents)]
+    of_terms = np.zeros((len(terms.places), len(outputs)))
+    left = list(range(sequences.n_documents))
+    while left:
+        pairs = [(row, x) for row in left for x in of_rows[row].missing()]
+        found = paths.points(*map(list, zip(*pairs, strict=True)))
+        for (row, x), point in zip(pairs, found, strict=True):
+            of_rows[row].points[x] = point
+        unfinished = []
+        for row in left:
+            path = of_rows[row]
+            value = sum(path.integral(a, b) for a, b in path.panels)
+            difference = (path.points[1.0].logits - path.points[0.0].logits)[outputs]
+            gap = np.abs(difference - value.sum(axis=0))
+            if (gap <= tolerable(row, difference)).all() or len(path.points) >= MOST_POINTS:
+                of_terms[paths.of_document[row]] = value
+            else:
+                path.halve_the_worst(outputs)
+                unfinished.append(row)
+        left = unfinished
+    ends = [np.stack([path.points[x].logits for path in of_rows]) for x in (1.0, 0.0)]
+    passes = np.array([_PASSES * len(outputs) * len(path.points) for path in of_rows])
+    return Contributions(terms.shared_out(of_terms, len(sequences.ids)), *ends, passes)
 
 
 def gradient_times_input(networks, terms, sequences, outputs, n_threads=1) -> Contributions:
     """The slopes where the path ends; the mean of the networks."""
-    ends = np.array([0.0, 1.0])
-    paths = [along_path(n, terms, sequences, outputs, ends, n_threads) for n in networks]
-    slopes = sum(path.slopes[-1] for path in paths) / len(paths)
-    logits = sum(path.logits for path in paths) / len(paths)
-    positions = terms.shared_out(slopes, len(sequences.ids))
-    passes = np.full(sequences.n_documents, _PASSES * len(outputs) * len(ends))
-    return Contributions(positions, logits[-1], logits[0], passes)
+    paths = Paths(networks, terms, sequences, outputs, n_threads)
+    rows = np.arange(sequences.n_documents)
+    ends = paths.points(np.tile(rows, 2), np.repeat([1.0, 0.0], len(rows)))
+    last, first = ends[: len(rows)], ends[len(rows) :]
+    of_terms = np.zeros((len(terms.places), len(outputs)))
+    for own, point in zip(paths.of_document, last, strict=True):
+        of_terms[own] = point.slopes
+    logits = [np.stack([point.logits for point in points]) for points in (last, first)]
+    passes = np.full(len(rows), _PASSES * len(outputs) * 2)
+    return Contributions(terms.shared_out(of_terms, len(sequences.ids)), *logits, passes)

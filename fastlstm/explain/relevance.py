@@ -64,7 +64,7 @@ def _of_network(network, terms, sequences, outputs, n_threads):
         begin = int(sequences.offsets[first])
         end = begin + len(part.ids)
         own = order[slice(*np.searchsorted(places, [begin, end]))]
-        projected = [p.scaled([1.0], slice(begin, end)) for p in projections]
+        projected = [p.positions[begin:end] + p.bias for p in projections]
         for column, output in enumerate(outputs):
             done = run_forward(network, work, projected, part)
             logits[first + done.state.batch.rows] = done.logits

@@ -52,18 +52,6 @@ class Terms(NamedTuple):
         lengths = [np.full(len(part), number) for number, part in enumerate(places, start=1)]
         return cls(*map(np.concatenate, (places, ids, lengths)))
 
-    def take(self, positions: np.ndarray) -> tuple[Terms, np.ndarray]:
-        """The terms of some positions, which are numbered anew, and which terms they are.
-
-        Parameters
-        ----------
-        positions : int64 array
-            Rising.
-        """
-        at = np.searchsorted(positions, self.places)
-        chosen = np.flatnonzero(positions[np.minimum(at, len(positions) - 1)] == self.places)
-        return Terms(at[chosen], self.ids[chosen], self.lengths[chosen]), chosen
-
     def shared_out(self, values: np.ndarray, n: int) -> np.ndarray:
         """Values of the terms, each spread evenly over the tokens of its n-gram.
 
@@ -114,48 +102,47 @@ class Contributions(NamedTuple):
 
 
 class Projection(NamedTuple):
-    """What the first layer makes of its input in one direction, before the bias.
+    """What the first layer makes of its input in one direction.
 
     Attributes
     ----------
     terms : float array, shape (n_terms, padded width)
-        The row of each term times the input weights.
+        The row of each term times the input weights, less that of the baseline.
     positions : float array, shape (n_tokens, padded width)
         The sum of a position's terms.
     bias : float array, shape (padded width,)
+        What is added at each position: the bias, and the baseline's row times the weights.
     """
 
     terms: np.ndarray
     positions: np.ndarray
     bias: np.ndarray
 
-    def scaled(self, nodes, part: slice) -> np.ndarray:
-        """With the bias, and the input times each node, for some positions of every node.
 
-        Returns
-        -------
-        projected : float array, shape (len(nodes) * n_positions, padded width)
-        """
-        factors = np.asarray(nodes, dtype=self.positions.dtype)[:, None, None]
-        scaled = factors * self.positions[part] + self.bias
-        return scaled.reshape(-1, scaled.shape[-1])
+def project(network: Network, terms: Terms, n: int, baseline=None) -> list[Projection]:
+    """The projections of a document's terms, for each direction; ``n`` positions.
 
-
-def project(network: Network, terms: Terms, n: int) -> list[Projection]:
-    """The projections of a document's terms, for each direction; ``n`` positions."""
+    ``baseline`` is the id of a token that stands at every position of what documents are
+    compared with; None is a vector of zeros.
+    """
     k, table = network.k, network.parameters.embedding
-    distinct, number = np.unique(terms.ids, return_inverse=True)
+    ids = terms.ids if baseline is None else np.append(terms.ids, baseline)
+    distinct, number = np.unique(ids, return_inverse=True)
     rows = np.ascontiguousarray(table[distinct])
     found = []
     for direction in network.packed.layers[0]:
         out = aligned_zeros((len(rows), len(direction.b)), table.dtype)
         lstm.project_into(k, Workspace(table.dtype), rows, direction, out)
-        of_terms = (out - direction.b)[number]
+        of_terms, bias = (out - direction.b)[number], direction.b
+        if baseline is not None:
+            of_terms, of_baseline = of_terms[:-1], of_terms[-1]
+            of_terms[:n] -= of_baseline  # the single tokens stand first
+            bias = bias + of_baseline
         positions = np.zeros((n, of_terms.shape[1]), dtype=table.dtype)
         for length in np.unique(terms.lengths):  # no place has two of one length
             chosen = terms.lengths == length
             positions[terms.places[chosen]] += of_terms[chosen]
-        found.append(Projection(of_terms, positions, direction.b))
+        found.append(Projection(of_terms, positions, bias))
     return found
 
 

@@ -36,6 +36,7 @@ def line_chart(lines: list[Line], x_label: str, y_label: str, diagonal: bool = F
     x_range = (0.0, 1.0) if diagonal else _range([line.x for line in lines])
     y_range = (0.0, 1.0) if diagonal else _range([line.y for line in lines])
     shapes = []
+    falling = lines[0].y[-1] < lines[0].y[0]  # then names have room above, else below
     if diagonal:
         at = _polyline(np.array([0.0, 1.0]), np.array([0.0, 1.0]), x_range, y_range)
         shapes.append(f"<polyline points='{at}' fill='none' stroke='var(--line)'/>")
@@ -46,7 +47,7 @@ def line_chart(lines: list[Line], x_label: str, y_label: str, diagonal: bool = F
         for point in at.split():
             x, y = point.split(",")
             shapes.append(f"<circle cx='{x}' cy='{y}' r='2.5' fill='none' {stroke}/>")
-        y = _TOP + 12 + 15 * number
+        y = _TOP + 12 + 15 * number + (0 if falling else HEIGHT - _TOP - _BOTTOM - 50)
         shapes.append(f"<line x1='{WIDTH - 120}' x2='{WIDTH - 95}' y1='{y - 4}' y2='{y - 4}' "
                       f"stroke-width='2' {stroke}/>")  # fmt: skip
         shapes.append(_text(WIDTH - 90, y, line.name))
@@ -109,7 +110,7 @@ def _ticks(of_range) -> list[float]:
             step *= factor
             break
     first = np.ceil(low / step - 1e-9)
-    return [float(i * step) for i in np.arange(first, np.floor(high / step + 1e-9) + 1)]
+    return [float(i * step) + 0.0 for i in np.arange(first, np.floor(high / step + 1e-9) + 1)]
 
 
 def _text(x, y, text, anchor="start") -> str:
