@@ -3,7 +3,7 @@
     python benchmarks/report.py [--pages README.md ...] [--images docs/images]
 
 Rewrites what stands between ``<!-- NAME -->`` and ``<!-- end -->`` in README.md and
-docs/benchmarks.md for each table below whose results are there, and draws the plots
+the documents for each table below whose results are there, and draws the plots
 (needs matplotlib). ``<!-- NAME amx -->`` is a table of that folder of the results: speeds
 are those of a CPU, and each instruction level has a folder.
 """
@@ -25,6 +25,7 @@ from machine import FOLDER, RESULTS
 from fastlstm.kernels.levels import LEVELS
 
 ROOT = FOLDER.parent
+_PAGES = ("README.md", "docs/benchmarks.md", "docs/guide/explaining.md")
 GROUPS = ("PyTorch", "Keras", "ONNX Runtime", "NumPy", "TF-IDF + LR")
 _NAMES = {
     "fastlstm": "fastlstm", "torch_one_thread": "PyTorch, 1 thread",
@@ -121,6 +122,56 @@ def _percent(runs, key: str, spread: bool = False) -> str:
     if not spread or len(values) == 1:
         return mean
     return f"{mean} ({min(values):.2f} to {max(values):.2f})"
+
+
+def faithfulness_table(folder: Path) -> str | None:
+    """Areas below the curves of each order of tokens."""
+    results = read(folder, "explanations")
+    if results is None:
+        return None
+    rows = [
+        (
+            name, order, f"{f['deletion']:.3f}", f"{f['insertion']:.3f}", f"{f['passes']:.0f}",
+            "" if order == "lime" else f"{f['better_than_lime']:.0%}",
+        )
+        for name, found in results["sets"].items()
+        for order, f in found["areas"].items()
+    ]  # fmt: skip
+    header = ("set", "order", "deletion", "insertion", "passes", "deletes better than LIME")
+    return markdown(header, rows)
+
+
+def explanation_costs_table(folder: Path) -> str | None:
+    """What explaining costs beside predicting."""
+    results = read(folder, "explanations")
+    if results is None:
+        return None
+    rows = []
+    for name, found in results["sets"].items():
+        costs, seconds = found["costs"], found["costs"]["seconds"]
+        rows.append((
+            name, f"{seconds['integrated_gradients'] / seconds['predict']:.0f}",
+            f"{seconds['lrp'] / seconds['predict']:.0f}", f"{costs['passes'] / 3:.1f}",
+            f"{costs['largest_gap']:.2%}", f"{1e3 * seconds['one']:.0f}",
+            f"{costs['tokens_of_one']}",
+        ))  # fmt: skip
+    header = ("set", "integrated gradients / predict", "LRP / predict", "points a document",
+              "largest gap", "ms for one document", "its tokens")  # fmt: skip
+    return markdown(header, rows)
+
+
+def planted_table(folder: Path) -> str | None:
+    """How often the planted token is on top."""
+    results = read(folder, "planted")
+    if results is None:
+        return None
+    plants = list(results["shares"])
+    methods = list(results["shares"][plants[0]])
+    rows = [
+        (method, *(f"{results['shares'][plant][method]:.0%}" for plant in plants))
+        for method in methods
+    ]
+    return markdown(("method", *(plant.replace("_", " ") for plant in plants)), rows)
 
 
 def speed_table(folder: Path) -> str | None:
@@ -235,6 +286,9 @@ TABLES: dict[str, Callable[[Path], str | None]] = {
     "accuracy details": accuracy_details_table,
     "small data": small_data_table,
     "word vectors": word_vectors_table,
+    "faithfulness": faithfulness_table,
+    "explanation costs": explanation_costs_table,
+    "planted": planted_table,
     "speed": speed_table,
     "all ways": ways_table,
     "latency": latency_table,
@@ -352,7 +406,7 @@ PLOTS = {"speed": ratio_bars, "growth": growth_curves}
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    pages = [str(ROOT / "README.md"), str(ROOT / "docs" / "benchmarks.md")]
+    pages = [str(ROOT / page) for page in _PAGES]
     parser.add_argument("--pages", nargs="+", default=pages, metavar="FILE")
     parser.add_argument("--results", default=str(RESULTS), help="folder of the results files")
     parser.add_argument("--images", default=str(ROOT / "docs" / "images"))

@@ -1,6 +1,8 @@
 """The comparison of libraries still fits the package; nothing is said about speed."""
 
+import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,3 +25,47 @@ def test_each_kind_of_case_runs(case, tmp_path):
     assert result["peak_mib"]["fastlstm"] > 0
     numbers = json.dumps(result["summary"] if case == "one_document" else result["us_per_token"])
     assert "fastlstm" in numbers
+
+
+def test_accuracy_adds_to_its_results(tmp_path):
+    """On a set of a few documents, of the name of a real one."""
+    program = COMPARE.with_name("accuracy.py")
+    if not program.exists():
+        pytest.skip("benchmarks are not here")
+    folder = tmp_path / "mr"
+    folder.mkdir()
+    for split, n in (("train", 40), ("dev", 10), ("test", 10)):
+        rows = [f"{'good' if i % 2 else 'bad'} film {i}\t{i % 2}" for i in range(n)]
+        with gzip.open(folder / f"{split}.tsv.gz", "wt", encoding="utf-8") as file:
+            file.write("\n".join(["text\tlabel", *rows]) + "\n")
+    for rows in (["majority"], ["tfidf", "nb_lr"]):
+        run = subprocess.run(
+            [sys.executable, program, "--set", "mr", "--row", *rows, "--out", tmp_path],
+            env={**os.environ, "FASTLSTM_REVIEW_SETS": str(tmp_path)}, capture_output=True,
+            text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr
+    found = json.loads((tmp_path / "accuracy.json").read_text(encoding="utf-8"))["sets"]["mr"]
+    assert found["n_train"] == 40 and found["n_test"] == 10
+    assert set(found["rows"]) == {"majority", "tfidf", "nb_lr"}
+    assert found["rows"]["majority"][0]["accuracy"] == 0.5
+    assert found["rows"]["tfidf"][0]["accuracy"] == 1.0
+    assert found["mcnemar"]["against"] in ("tfidf", "nb_lr")
+
+
+def test_tables_in_the_documents_are_those_of_the_results():
+    if not COMPARE.exists():
+        pytest.skip("benchmarks are not here")
+    program = (
+        "import report; pages = [report.ROOT / page for page in report._PAGES]\n"
+        "for page in pages:\n"
+        "    text = page.read_text(encoding='utf-8')\n"
+        "    assert report.fill(text, report.RESULTS) == text, page\n"
+        "print(len(pages))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(COMPARE.parent)}
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert run.returncode == 0 and run.stdout.strip() == "3", run.stderr
