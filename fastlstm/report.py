@@ -130,8 +130,9 @@ def _scores(run, counts) -> str:
     accuracy = np.trace(resampled, axis1=1, axis2=2) / counts.sum()
     macro = class_scores(resampled)[..., 2].mean(axis=1)
     n = f"{len(run.valid_labels):,}"
+    few = " So few documents say little, and intervals of all-right answers are too narrow."
     return (
-        f"<p>On {n} documents {isolated(run.how)}.</p>"
+        f"<p>On {n} documents {isolated(run.how)}.{few if len(run.valid_labels) < 100 else ''}</p>"
         + table(("", "accuracy", "macro-F1", "seconds"), rows, numbers=3)
         + f'<p class="faint">95 % bootstrap interval of the last line: accuracy '
         f"{_interval(accuracy)}, macro-F1 {_interval(macro)}.</p>"

@@ -36,8 +36,9 @@ def train_command(
 
     A tenth of the documents is held out, or --valid is read, and the model is scored
     on these beside two baselines: the majority class, and TF-IDF with logistic
-    regression. The documents of --valid also choose the epoch; without it another
-    part of the training documents does. Ctrl-C ends training and keeps the model trained so far.
+    regression. Training does not see these documents. Only with --set early_stopping=true
+    those of --valid choose the epoch, too. Ctrl-C ends training and keeps the model
+    trained so far.
 
     With --unlabelled the model that the labels gave says how likely each class is for
     further documents, and a new one learns from both.
@@ -215,7 +216,7 @@ def training_report(clf, target, data, scores) -> dict:
         "baseline_wins": winning_baseline(scores) is not None,
         "epochs": clf.n_iter_,
         "best_epoch": None if best is None else best["epoch"],
-        "epoch_chosen_on_valid": best is not None and data.chooses_epoch,
+        "epoch_chosen_on_valid": data.chooses_epoch and bool(clf.early_stopping),
         "stopped_by": clf.stopped_by_,
         # The first epoch may include compilation.
         "tokens_per_second": statistics.median(speeds) if speeds else None,
@@ -233,8 +234,8 @@ def print_training_report(report, scores, clf) -> None:
         )
     if report["epoch_chosen_on_valid"]:
         click.echo(
-            f"The LSTM's epoch ({report['best_epoch']} of {report['epochs']}) was chosen on the "
-            "same documents, so its score is slightly optimistic."
+            "When the LSTM's training should end was chosen on the same documents, so its "
+            "score is slightly optimistic."
         )
     if report["stopped_by"] == "non_finite_loss":
         click.echo("Training broke off at a loss that was not finite.")

@@ -111,7 +111,7 @@ def _best(trials):
 
 def _named(params: dict) -> str:
     if not params:
-        return "as it began"
+        return "the parameters it began with"
     return ", ".join(
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in params.items()
@@ -120,5 +120,7 @@ def _named(params: dict) -> str:
 
 def _print_search(found, metric):
     n = len(found.trials)
-    click.echo(f"{n} trial{'s' if n > 1 else ''}. Best {metric} of one network on the documents ")
-    click.echo(f"that chose it: {found.best_score:.3f}, with {_named(found.best_params)}.")
+    click.echo(
+        f"{n} trial{'s' if n > 1 else ''}. Best {metric}, of one network on the documents that "
+        f"chose it: {found.best_score:.3f}, with {_named(found.best_params)}."
+    )

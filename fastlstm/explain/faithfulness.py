@@ -154,8 +154,12 @@ def _scores(model, texts, method, likely, n_threads):
 
 def _lime(subsets, row, index, n_samples, random_state) -> np.ndarray:
     """LIME's weight of each token; each stands for itself, wherever else it occurs."""
-    from lime.lime_text import LimeTextExplainer
-
+    try:
+        from lime.lime_text import LimeTextExplainer
+    except ImportError as error:
+        raise ImportError(
+            'method="lime" needs LIME, which is not installed: pip install lime'
+        ) from error
     n = int(subsets.whole.lengths[row])
     explainer = LimeTextExplainer(split_expression=" ", random_state=random_state)
 

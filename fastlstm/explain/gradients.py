@@ -24,6 +24,9 @@ from fastlstm.explain.rows import (
 # Panels of Simpson's rule at first, and points of the path at most.
 FIRST_PANELS, MOST_POINTS = 4, 513
 
+# A narrower panel is not halved: within it the logit jumps, or changes by rounding alone.
+_NARROWEST = 2.0**-14
+
 # Forward passes that a way along the networks and back costs.
 _PASSES = 3
 
@@ -63,11 +66,7 @@ class Paths:
         self.outputs, self.n_threads = outputs, n_threads
         n = len(sequences.ids)
         self._projections = [project(network, terms, n, UNK_ID) for network in networks]
-        order = np.argsort(terms.places, kind="stable")
-        cuts = np.searchsorted(terms.places[order], sequences.offsets)
-        self.of_document = [
-            order[first:last] for first, last in zip(cuts[:-1], cuts[1:], strict=True)
-        ]
+        self.of_document = terms.by_document(sequences)
 
     def points(self, documents, at) -> list[Point]:
         """A point for each pair of a document and a place on its path, from 0 to 1."""
@@ -147,15 +146,23 @@ class _Path:
         change = self.points[b].logits - self.points[a].logits
         return change[outputs] - self.integral(a, b).sum(axis=0)
 
-    def halve_the_worst(self, outputs) -> None:
-        """Two panels in the place of each whose error is about as large as the largest."""
+    def halve_the_worst(self, outputs) -> bool:
+        """Two panels in the place of each whose error is about as large as the largest.
+
+        False where the worst is as narrow as it may be: what is missed is missed there.
+        """
         errors = [np.abs(self.error(a, b, outputs)).max() for a, b in self.panels]
+        a, b = self.panels[int(np.argmax(errors))]
+        if b - a <= _NARROWEST:
+            return False
         least = max(errors) / 2
         halves = []
         for (a, b), error in zip(self.panels, errors, strict=True):
             middle = (a + b) / 2
-            halves += [(a, middle), (middle, b)] if error >= least else [(a, b)]
+            halved = error >= least and b - a > _NARROWEST
+            halves += [(a, middle), (middle, b)] if halved else [(a, b)]
         self.panels = halves
+        return True
 
 
 def integrated_gradients(
@@ -173,7 +180,7 @@ def integrated_gradients(
     tolerable : callable
         ``tolerable(row, differences)``: up to which gap between the sum of contributions
         and the difference of the logits the document is done. The others get more points,
-        up to 513.
+        up to 513, or until no part of the path is wide enough to be halved.
     n_threads : int
 
     Returns
@@ -195,11 +202,11 @@ def integrated_gradients(
             value = sum(path.integral(a, b) for a, b in path.panels)
             difference = (path.points[1.0].logits - path.points[0.0].logits)[outputs]
             gap = np.abs(difference - value.sum(axis=0))
-            if (gap <= tolerable(row, difference)).all() or len(path.points) >= MOST_POINTS:
-                of_terms[paths.of_document[row]] = value
-            else:
-                path.halve_the_worst(outputs)
+            done = (gap <= tolerable(row, difference)).all() or len(path.points) >= MOST_POINTS
+            if not done and path.halve_the_worst(outputs):
                 unfinished.append(row)
+            else:
+                of_terms[paths.of_document[row]] = value
         left = unfinished
     ends = [np.stack([path.points[x].logits for path in of_rows]) for x in (1.0, 0.0)]
     passes = np.array([_PASSES * len(outputs) * len(path.points) for path in of_rows])

@@ -57,13 +57,12 @@ def _of_network(network, terms, sequences, outputs, n_threads):
     projections = project(network, terms, n)
     values = np.zeros((len(terms.places), len(outputs)))
     logits = np.empty((sequences.n_documents, network.config.n_outputs))
-    order = np.argsort(terms.places, kind="stable")
-    places = terms.places[order]
+    of_document = terms.by_document(sequences)
 
     def work_on(work, first, part):
         begin = int(sequences.offsets[first])
         end = begin + len(part.ids)
-        own = order[slice(*np.searchsorted(places, [begin, end]))]
+        own = np.concatenate(of_document[first : first + part.n_documents])
         projected = [p.positions[begin:end] + p.bias for p in projections]
         for column, output in enumerate(outputs):
             done = run_forward(network, work, projected, part)

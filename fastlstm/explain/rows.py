@@ -52,6 +52,12 @@ class Terms(NamedTuple):
         lengths = [np.full(len(part), number) for number, part in enumerate(places, start=1)]
         return cls(*map(np.concatenate, (places, ids, lengths)))
 
+    def by_document(self, sequences: TokenSequences) -> list[np.ndarray]:
+        """Numbers of the terms of each document of ``sequences``, those of a position together."""
+        order = np.argsort(self.places, kind="stable")
+        cuts = np.searchsorted(self.places[order], sequences.offsets)
+        return [order[first:last] for first, last in zip(cuts[:-1], cuts[1:], strict=True)]
+
     def shared_out(self, values: np.ndarray, n: int) -> np.ndarray:
         """Values of the terms, each spread evenly over the tokens of its n-gram.
 

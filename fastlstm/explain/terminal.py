@@ -12,13 +12,23 @@ _FOR = ("color(195)", "color(153)", "color(111)", "color(75)")
 _AGAINST = ("color(230)", "color(223)", "color(216)", "color(208)")
 _LEVELS = (0.1, 0.3, 0.5, 0.75)
 
+# Contributions that would be shown as 0 are not.
+_SHOWN_FROM = 0.0005
+
 
 def as_text(explanation, n: int = 10, target=None) -> str:
     """Prediction and strongest tokens, without colours."""
     column = explanation.column(target)
     lines = [heading(explanation, column)]
+    if not explanation.tokens:
+        lines.append("The text has no token: these are the shares of the classes in training.")
     strongest = explanation.top(n, explanation.targets[column])
+    strongest = [(token, value) for token, value in strongest if abs(value) >= _SHOWN_FROM]
     lines += [f"  {value:+8.3f}  {plain(token)}" for token, value in strongest]
+    others = len(explanation.tokens) - len(strongest)
+    if others:
+        total = explanation.contributions[:, column].sum() - sum(value for _, value in strongest)
+        lines.append(f"  {total:+8.3f}  {others} other token{'s' if others > 1 else ''}")
     return "\n".join(lines)
 
 

@@ -32,7 +32,7 @@ def test_report(reviews):
 def test_for_people(reviews):
     result = tune(reviews)
     assert result.exit_code == 0, result.output
-    for part in ("trial", "Best accuracy of one network", "TF-IDF", "Model: reviews.fastlstm"):
+    for part in ("trial", "Best accuracy, of one network", "TF-IDF", "Model: reviews.fastlstm"):
         assert part in result.stdout
 
 

@@ -226,3 +226,13 @@ def test_lime_is_another_order(clf, reviews):
     chance = faithfulness(clf, texts, "random")
     assert curves.passes.tolist() == [200] * 3
     assert curves.deletion_areas.mean() < chance.deletion_areas.mean()
+
+
+@pytest.mark.parametrize("times", [20, 50, 300])
+def test_repeated_phrases_are_explained(clf, three, times):
+    """Near some point of such a path all places change at once, and the logit jumps."""
+    for model in (clf, three):
+        (found,) = model.explain(["Awful phone, terrible! " * times])
+        assert np.isfinite(found.contributions).all()
+        total = found.baseline + found.contributions.sum(axis=0) + found.gap
+        assert np.allclose(total, found.logits)

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from fastlstm.core.records import TokenSequences
-from fastlstm.explain.gradients import Paths, gradient_times_input, integrated_gradients
+from fastlstm.explain.gradients import (
+    Paths,
+    Point,
+    _Path,
+    gradient_times_input,
+    integrated_gradients,
+)
 from fastlstm.explain.rows import Terms, project, spread
 from fastlstm.inference import Network
 from fastlstm.kernels import reference
@@ -173,3 +179,16 @@ def test_one_document_does_not_depend_on_the_others():
     one, other = single.points([0], [0.25])[0], together.points([0, 2, 0], [0.0, 0.5, 0.25])[2]
     assert np.allclose(one.slopes, other.slopes, rtol=1e-12, atol=1e-14)
     assert np.allclose(one.logits, other.logits, rtol=1e-12)
+
+
+def test_a_jump_is_not_halved_for_ever():
+    """Half of a panel that is as narrow as it may be would need points that are there."""
+    path = _Path()
+    for _ in range(100):
+        for x in path.missing():
+            jump = float(x > 1 / 3)
+            path.points[x] = Point(np.array([jump]), np.zeros((1, 1)))
+        if not path.halve_the_worst([0]):
+            break
+    assert not path.missing()
+    assert len(path.points) < 200
