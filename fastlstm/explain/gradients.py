@@ -2,7 +2,8 @@
 
 The path of integrated gradients (Sundararajan, Taly and Yan 2017, "Axiomatic attribution
 for deep networks") leads from a text of unknown tokens to the document. What the logit does
-on a part of the path is known, so the parts in which Simpson's rule misses it are halved.
+on a part of the path is known, so the parts in which Simpson's rule misses it are halved
+(docs/maths.md, eqs. (114) and (115)).
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ class _Path:
         return (b - a) / 6 * (first + 4 * middle + last)
 
     def error(self, a, b, outputs) -> np.ndarray:
-        """What the rule misses of the change of each target's logit."""
+        """What the rule misses of the change of each target's logit, eq. (115)."""
         change = self.points[b].logits - self.points[a].logits
         return change[outputs] - self.integral(a, b).sum(axis=0)
 
