@@ -112,11 +112,11 @@ def main():
                     f"macro-F1 {answer['macro_f1']:.2%}, {answer['seconds']:.0f} s, "
                     f"{answer['peak_mib']:.0f} MiB", flush=True,
                 )  # fmt: skip
-                answer["revision"] = git_revision()
-                add(results, name, row, answer)
-                results.update(
-                    processor=processor_name(), cores=usable_cores(), versions=versions()
+                answer.update(
+                    revision=git_revision(), processor=processor_name(), cores=usable_cores()
                 )
+                add(results, name, row, answer)
+                results["versions"] = versions()
                 path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
