@@ -234,7 +234,7 @@ def test_an_interrupt_does_not_leave_the_companion_waiting(monkeypatch):
 
     made = Companion()
     monkeypatch.setattr(inference, "_SIDE_BY_SIDE", 0)
-    monkeypatch.setattr(network, "COMPANION", made)
+    monkeypatch.setattr(inference, "COMPANION", made)
     config = network.ModelConfig(9, 3, 4, num_layers=2, bidirectional=False)
     k = load_backend("auto")
     model = inference.Network(k, config, network.init_parameters(config, make_streams(0)))
