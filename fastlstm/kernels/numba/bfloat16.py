@@ -23,7 +23,7 @@ from numba.extending import intrinsic, overload
 
 from fastlstm.kernels.layout import COLUMNS, PANEL, ROWS, TERMS
 from fastlstm.kernels.numba.host import HAS_TILES
-from fastlstm.kernels.numba.jit import OPTIONS
+from fastlstm.kernels.numba.jit import IN_ORDER, OPTIONS
 from fastlstm.kernels.numba.lanes import TILE_ROWS
 from fastlstm.kernels.numba.pieces import (
     BLOCK,
@@ -395,7 +395,7 @@ def _strips(
     return by_tiles if HAS_TILES else by_dot_products
 
 
-@overload(add_gradient, jit_options=OPTIONS)
+@overload(add_gradient, jit_options=IN_ORDER)
 def _add_gradient_pieces(
     x, x_at, x_row, n_inputs, h, h_at, h_row, hidden, d, d_at, d_row, count, columns,
     scratch, scratch_at, d_x_weights, d_h_weights, d_bias,

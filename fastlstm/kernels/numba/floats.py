@@ -14,7 +14,7 @@ from numba.extending import overload
 
 from fastlstm.kernels.layout import GRADIENT_BLOCK
 from fastlstm.kernels.numba.host import VECTOR_BYTES
-from fastlstm.kernels.numba.jit import OPTIONS, jit
+from fastlstm.kernels.numba.jit import IN_ORDER, OPTIONS, jit
 from fastlstm.kernels.numba.lanes import TILE_ROWS, TILE_VECTORS
 from fastlstm.kernels.numba.products import add_gradient, left_operand, pack_matrix, product_rows
 from fastlstm.kernels.numba.tiles import column_tile, pack_panel, row_tile
@@ -101,7 +101,7 @@ def _add_product(a, a_at, a_row, m, panel, panel_at, count, vectors, column, out
         row += rows
 
 
-@overload(add_gradient, jit_options=OPTIONS)
+@overload(add_gradient, jit_options=IN_ORDER)
 def _add_gradient_float(
     x, x_at, x_row, n_inputs, h, h_at, h_row, hidden, d, d_at, d_row, count, columns,
     scratch, scratch_at, d_x_weights, d_h_weights, d_bias,

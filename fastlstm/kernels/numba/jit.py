@@ -34,6 +34,9 @@ from fastlstm.kernels.numba.host import LEVEL
 # Never "nnan" or "ninf": a NaN must come out of a kernel as a NaN.
 FAST_MATH = {"contract", "nsz", "reassoc"}
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": FAST_MATH}
+# For sums whose order must not depend on where a function is inlined, and so on what was
+# compiled before or came from the cache.
+IN_ORDER = {**OPTIONS, "fastmath": FAST_MATH - {"reassoc"}}
 _DIGEST_BYTES = 32
 
 
