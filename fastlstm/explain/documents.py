@@ -10,7 +10,7 @@ from fastlstm.core.records import TokenSequences
 from fastlstm.explain.gradients import gradient_times_input, integrated_gradients
 from fastlstm.explain.linear import linear_contributions
 from fastlstm.explain.occlusion import MOST_PIECES, occlude
-from fastlstm.explain.records import Explanation
+from fastlstm.explain.records import METHODS, Explanation
 from fastlstm.explain.relevance import relevance
 from fastlstm.explain.rows import Contributions, Terms
 from fastlstm.inference import prior_logits
@@ -18,8 +18,6 @@ from fastlstm.losses import predicted_class, probabilities
 from fastlstm.scoring import Encoded, Scorer
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.offsets import token_offsets
-
-METHODS = ("integrated_gradients", "lrp", "gradient_x_input", "occlusion")
 
 # Gap that integrated gradients may leave: a share of the difference of the logits, but
 # not less than some thousandth of a logit.
@@ -151,12 +149,12 @@ def _by_occlusion(model, whole, outputs, n_threads) -> Contributions:
 
     logits = model.scorer.logits(encode(whole), n_threads)
     found = [
-        occlude(model.scorer, encode, whole, document, n_threads)
-        for document in range(whole.n_documents)
+        occlude(model.scorer, encode, whole.document(row), of_whole, n_threads)
+        for row, of_whole in enumerate(logits)
     ]
-    positions = np.concatenate([of_document for of_document, _ in found])[:, outputs]
+    baseline = np.tile(prior_logits(model.scorer.prior), (whole.n_documents, 1))
     passes = 1 + np.minimum(whole.lengths, MOST_PIECES)
-    return Contributions(positions, logits, np.stack([b for _, b in found]), passes)
+    return Contributions(np.concatenate(found)[:, outputs], logits, baseline, passes)
 
 
 def _of_parts(model, whole, method, outputs, n_threads) -> Contributions:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastlstm.core.records import TokenSequences
-from fastlstm.explain.documents import METHODS, Model, explain_documents
+from fastlstm.explain.documents import Model, explain_documents
+from fastlstm.explain.records import METHODS
 from fastlstm.losses import predicted_class, probabilities
 from fastlstm.scoring import Encoded
 

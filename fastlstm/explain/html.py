@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastlstm.core.shown import as_html, isolated
+from fastlstm.explain.records import METHOD_NAMES
 from fastlstm.page import STYLE, page, table
 
 # Shares of the strongest contribution from which a token has the next deeper colour.
@@ -13,13 +14,6 @@ _LEVELS = (0.05, 0.2, 0.4, 0.6, 0.8)
 # Tokens that the keyboard reaches one by one, and lines of the table.
 _REACHED = 20
 _LISTED = 8
-
-METHOD_NAMES = {
-    "integrated_gradients": "integrated gradients",
-    "lrp": "layer-wise relevance propagation",
-    "gradient_x_input": "gradient times input",
-    "occlusion": "occlusion",
-}
 
 
 def fragment(explanation, target=None) -> str:

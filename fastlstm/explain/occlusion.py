@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from fastlstm.core.records import TokenSequences
-from fastlstm.inference import prior_logits
 from fastlstm.scoring import Scorer
 
 # A longer document loses several neighbours at a time.
@@ -15,7 +14,7 @@ MOST_PIECES = 400
 _TOKENS_AT_ONCE = 1 << 20
 
 
-def occlude(scorer: Scorer, encode, whole: TokenSequences, document: int, n_threads: int = 1):
+def occlude(scorer: Scorer, encode, ids, of_whole, n_threads: int = 1) -> np.ndarray:
     """Differences of the whole model's logits.
 
     Parameters
@@ -23,8 +22,10 @@ def occlude(scorer: Scorer, encode, whole: TokenSequences, document: int, n_thre
     scorer : Scorer
     encode : callable
         From whole TokenSequences to Encoded.
-    whole : TokenSequences
-    document : int
+    ids : int32 array, shape (n_tokens,)
+        A whole document.
+    of_whole : float array, shape (n_outputs,)
+        Its logits.
     n_threads : int
 
     Returns
@@ -32,15 +33,11 @@ def occlude(scorer: Scorer, encode, whole: TokenSequences, document: int, n_thre
     positions : float64 array, shape (n_tokens, n_outputs)
         Logits of the document less those without the token. Documents of more than 400
         tokens lose runs of tokens, which share the difference.
-    baseline : float64 array, shape (n_outputs,)
-        Logits of a document without a token.
     """
-    ids = whole.document(document)
     n = len(ids)
     size = -(-n // MOST_PIECES)
     pieces = [np.arange(at, min(at + size, n)) for at in range(0, n, size)]
-    whole_logits = scorer.logits(encode(whole.take([document])), n_threads)[0]
-    positions = np.empty((n, len(whole_logits)))
+    positions = np.empty((n, len(of_whole)))
     at_once = max(1, _TOKENS_AT_ONCE // n)
     for first in range(0, len(pieces), at_once):
         some = pieces[first : first + at_once]
@@ -48,5 +45,5 @@ def occlude(scorer: Scorer, encode, whole: TokenSequences, document: int, n_thre
         offsets = np.cumsum([0, *map(len, rest)]).astype(np.int64)
         logits = scorer.logits(encode(TokenSequences(np.concatenate(rest), offsets)), n_threads)
         for piece, found in zip(some, logits, strict=True):
-            positions[piece] = (whole_logits - found) / len(piece)
-    return positions, prior_logits(scorer.prior)
+            positions[piece] = (of_whole - found) / len(piece)
+    return positions

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+METHOD_NAMES = {
+    "integrated_gradients": "integrated gradients",
+    "lrp": "layer-wise relevance propagation",
+    "gradient_x_input": "gradient times input",
+    "occlusion": "occlusion",
+}
+METHODS = tuple(METHOD_NAMES)
+
 
 @dataclass(frozen=True, eq=False)
 class Explanation:

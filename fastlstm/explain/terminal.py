@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastlstm.core.shown import plain
-from fastlstm.explain.html import METHOD_NAMES
+from fastlstm.explain.records import METHOD_NAMES
 
 # Backgrounds for and against, from faint to strong; the numbers are those of 256 colours.
 _FOR = ("color(195)", "color(153)", "color(111)", "color(75)")
