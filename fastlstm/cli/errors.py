@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import warnings
 from contextlib import contextmanager
@@ -38,6 +39,9 @@ def plain_errors(function):
 
 
 def _message(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        where = "" if os.path.isabs(error.filename) else f" in {os.getcwd()}"
+        return f"{error.filename}: there is no such file{where}; check its name"
     if isinstance(error, OSError) and error.strerror:
         where = "" if error.filename is None else f"{error.filename}: "
         return f"{where}{error.strerror}"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
+from fastlstm.cli.documents import TextCommand, given_texts
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_target
 from fastlstm.cli.output import console, print_json
-from fastlstm.cli.predict import given_texts
 
 _METHODS = ("integrated_gradients", "lrp", "gradient_x_input", "occlusion")
 
 
-@click.command("explain", short_help="Show which words made the model say so.")
+@click.command("explain", cls=TextCommand, short_help="Show which words made the model say so.")
 @click.argument("model", type=click.Path())
 @click.argument("text", nargs=-1)
 @click.option("--file", type=click.Path(), help="Documents: csv, tsv, jsonl or txt, also .gz.")

@@ -37,7 +37,7 @@ def check_target(path, sources=(), *, force=False, models=False, option="--out")
             raise ValueError(
                 f"{path} is a file that this command reads or writes; pass another {option}"
             )
-    if os.path.exists(path) and not force and not (models and _is_model(path)):
+    if os.path.exists(path) and not force and not (models and is_model(path)):
         raise ValueError(f"{path} exists; pass --force to replace it, or another {option}")
 
 
@@ -47,7 +47,7 @@ def _is_same(path, other) -> bool:
     return os.path.abspath(path) == os.path.abspath(other)
 
 
-def _is_model(path) -> bool:
+def is_model(path) -> bool:
     """Whether a file begins as the model files of this package do."""
     if not os.path.isfile(path):
         return True  # /dev/null and the like hold nothing that could be lost

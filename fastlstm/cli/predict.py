@@ -7,18 +7,14 @@ from pathlib import Path
 
 import click
 
-from fastlstm.cli.documents import (
-    argument_text,
-    read_lines,
-    stdin_is_terminal,
-)
+from fastlstm.cli.documents import TextCommand, given_texts
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_target
-from fastlstm.cli.output import print_json, print_table, quoted
+from fastlstm.cli.output import print_json, print_table
 from fastlstm.cli.scores import note_truncated
 
 
-@click.command("predict", short_help="Label texts with a model.")
+@click.command("predict", cls=TextCommand, short_help="Label texts with a model.")
 @click.argument("model", type=click.Path())
 @click.argument("text", nargs=-1)
 @click.option("--file", type=click.Path(), help="Documents: csv, tsv, jsonl or txt, also .gz.")
@@ -57,42 +53,6 @@ def predict_command(model, text, file, text_column, proba, kind, out, force, as_
         if "utf" not in sys.stdout.encoding.lower():
             note(f"Standard output is {sys.stdout.encoding}; --out FILE keeps all characters.")
         _write(sys.stdout, kind or "csv", texts, classes, probabilities, proba)
-
-
-def given_texts(command, model, text, file, text_column):
-    """The documents of ``predict`` or ``explain``, wherever they are."""
-    if file is not None and text:
-        raise click.UsageError("Pass TEXT or --file, not both.")
-    if text_column is not None and file in (None, "-"):
-        raise click.UsageError("--text-column belongs to --file.")
-    if file not in (None, "-"):
-        from fastlstm.data.tables import read_table
-
-        return read_table(file, text_column=text_column, need_labels=False).texts
-    if text and text != ("-",):
-        for one in text:
-            if _is_file_name(one):
-                raise click.UsageError(
-                    f"{one!r} looks like a file, not a text. Pass --file {quoted(one)}"
-                )
-        return [argument_text(one) for one in text]
-    if not text and file is None and stdin_is_terminal():
-        name = quoted(model)
-        raise click.UsageError(
-            "no documents. Pass them in one of these ways:\n"
-            f'  fastlstm {command} {name} "some text"\n'
-            f"  fastlstm {command} {name} --file texts.csv\n"
-            f"  fastlstm {command} {name} < lines.txt"
-        )
-    return read_lines(sys.stdin.buffer, "standard input")
-
-
-def _is_file_name(text: str) -> bool:
-    """Whether a TEXT is the name of a file of documents, given without --file."""
-    from fastlstm.data.tables import FORMATS
-
-    suffixes = [suffix for suffix in Path(text).suffixes if suffix != ".gz"]
-    return bool(suffixes) and suffixes[-1].lower() in FORMATS and not any(map(str.isspace, text))
 
 
 def _format_of(path) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlstm.core.records import TokenSequences
+from fastlstm.core.records import UNK_ID, TokenSequences
 from fastlstm.explain.gradients import gradient_times_input, integrated_gradients
 from fastlstm.explain.linear import linear_contributions
 from fastlstm.explain.occlusion import MOST_PIECES, occlude
@@ -118,6 +118,7 @@ def _some(model, texts, method, targets, n_threads) -> list[Explanation]:
             baseline=baseline,
             gap=logits - baseline - positions.sum(axis=0),
             read=read[part],
+            known=whole.ids[part] != UNK_ID,
             predicted=model.classes[likely[row]],
             probability=float(chances[row, likely[row]]),
             method=method,

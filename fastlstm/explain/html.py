@@ -48,8 +48,11 @@ def article(explanation, target=None) -> str:
 
 
 def _left_out(explanation) -> str:
-    n = int(np.sum(~explanation.read))
-    return f" The networks did not read {n:,} tokens of this long text." if n else ""
+    unread = int(np.sum(~explanation.read))
+    notes = f" The networks did not read {unread:,} tokens of this long text." if unread else ""
+    if not explanation.known.all():
+        notes += ' <span class="unknown">Words with dashes below</span> are not in the vocabulary.'
+    return notes
 
 
 def marked_text(explanation, column: int) -> str:
@@ -59,17 +62,17 @@ def marked_text(explanation, column: int) -> str:
     levels = np.searchsorted(_LEVELS, np.abs(values) / strongest, side="right")
     reached = set(np.argsort(-np.abs(values), kind="stable")[:_REACHED].tolist())
     text, pieces, done = explanation.text, [], 0
-    for i in np.flatnonzero(levels).tolist():
+    for i in np.flatnonzero((levels > 0) | ~explanation.known).tolist():
         start, end = explanation.offsets[i].tolist()
         if start < done:  # not found in the text, or within the token before
             continue
         shown = f"{values[i]:+.3f}"
-        kind = "f" if values[i] > 0 else "a"
+        kind = f"{'f' if values[i] > 0 else 'a'}{levels[i]}"
+        kind += "" if explanation.known[i] else " unknown"
         reach = f' tabindex="0" data-value="{shown}"' if i in reached else ""
         pieces.append(as_html(text[done:start]))
         pieces.append(
-            f'<mark class="{kind}{levels[i]}" title="{shown}"{reach}>'
-            f"{as_html(text[start:end])}</mark>"
+            f'<mark class="{kind}" title="{shown}"{reach}>{as_html(text[start:end])}</mark>'
         )
         done = end
     pieces.append(as_html(text[done:]))

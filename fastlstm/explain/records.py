@@ -42,6 +42,8 @@ class Explanation:
         What the contributions leave unexplained.
     read : bool array, shape (n_tokens,)
         Whether the networks read the token, or it was cut off from a long document.
+    known : bool array, shape (n_tokens,)
+        Whether the token is in the vocabulary.
     predicted : label
     probability : float
         Of the predicted class.
@@ -59,6 +61,7 @@ class Explanation:
     baseline: np.ndarray
     gap: np.ndarray
     read: np.ndarray
+    known: np.ndarray
     predicted: object
     probability: float
     method: str
@@ -103,3 +106,9 @@ class Explanation:
         from fastlstm.explain.terminal import as_text
 
         return as_text(self)
+
+
+def unknown_tokens(explanation) -> list[str]:
+    """Distinct tokens that are not in the vocabulary, in their order."""
+    pairs = zip(explanation.tokens, explanation.known, strict=True)
+    return list(dict.fromkeys(token for token, known in pairs if not known))

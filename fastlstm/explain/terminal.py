@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from fastlstm.core.shown import plain
-from fastlstm.explain.records import METHOD_NAMES
+from fastlstm.explain.records import METHOD_NAMES, unknown_tokens
 
 # Backgrounds for and against, from faint to strong; the numbers are those of 256 colours.
 _FOR = ("color(195)", "color(153)", "color(111)", "color(75)")
 _AGAINST = ("color(230)", "color(223)", "color(216)", "color(208)")
 _LEVELS = (0.1, 0.3, 0.5, 0.75)
+
+# Words that are named as unknown.
+_NAMED = 8
 
 # Contributions that would be shown as 0 are not.
 _SHOWN_FROM = 0.0005
@@ -29,6 +32,11 @@ def as_text(explanation, n: int = 10, target=None) -> str:
     if others:
         total = explanation.contributions[:, column].sum() - sum(value for _, value in strongest)
         lines.append(f"  {total:+8.3f}  {others} other token{'s' if others > 1 else ''}")
+    unknown = unknown_tokens(explanation)
+    if unknown:
+        shown = ", ".join(plain(token) for token in unknown[:_NAMED])
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        lines.append(f"Not in the vocabulary: {shown}{more}.")
     return "\n".join(lines)
 
 

@@ -26,6 +26,7 @@ STYLE = """
 .fl .a3 { background: rgba(var(--against), .30); }
 .fl .a4 { background: rgba(var(--against), .40); text-decoration: underline dotted; }
 .fl .a5 { background: rgba(var(--against), .52); text-decoration: underline dotted; }
+.fl .unknown { border-bottom: 1px dashed var(--faint); }
 .fl mark:focus { outline: 2px solid var(--ink); }
 .fl mark:focus::after { content: " " attr(data-value); font-size: .8em; }
 .fl .unseen { font-size: .7em; border: 1px solid var(--line); color: var(--faint);

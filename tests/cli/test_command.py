@@ -83,7 +83,8 @@ def test_terminals_without_utf_8(model, environment, options):
 def test_closed_pipe_is_quiet(model, tmp_path):
     # More than a pipe holds, so that the writer meets the closed end.
     source = write_csv(tmp_path / "many.csv", [("film " * 20, "pos")] * 3000)
-    command = [sys.executable, "-m", "fastlstm", "predict", model, "--file", source]
+    command = [sys.executable, "-m", "fastlstm", "predict", model, "--file", source,
+               "--text-column", "text"]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout.readline().strip() == b"text,label"
         process.stdout.close()

@@ -116,7 +116,7 @@ def test_cut_documents_are_counted(model, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("absent.csv", None, "No such file"),
+        ("absent.csv", None, "there is no such file"),
         ("x.csv", "", "empty"),
         ("x.csv", "text,label\na film\n", "line 2"),
         ("x.csv", "text,label\na film,\n", "no label"),

@@ -96,7 +96,7 @@ def test_bad_standard_input(model, content, message):
 
 
 def test_waiting_at_a_terminal(model, monkeypatch):
-    monkeypatch.setattr("fastlstm.cli.predict.stdin_is_terminal", lambda: True)
+    monkeypatch.setattr("fastlstm.cli.documents.stdin_is_terminal", lambda: True)
     message = failure(invoke("predict", model), code=2)
     assert "--file" in message
     assert "fastlstm predict" in message
@@ -172,13 +172,14 @@ def test_cut_documents_are_counted(model):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--file", "absent.csv"], 1, "absent.csv"),
+        (["--file", "absent.csv"], 1, "absent.csv: there is no such file in "),
         (["--file", "FILE", "--text-column", "nothing"], 1, "'nothing'"),
         (["--file", "FILE", "a film"], 2, "not both"),
         (["a film", "--text-column", "text"], 2, "--file"),
         (["a film", "--format", "xml"], 2, "xml"),
         (["a film", "--out", "no/such/folder/x.csv"], 1, "no such folder"),
         (["a film", "--out", "."], 1, "folder"),
+        (["-5 stars"], 2, 'goes after "--"'),
     ],
 )
 def test_bad_arguments(model, reviews, arguments, code, message):
@@ -191,6 +192,29 @@ def test_a_file_name_as_text_is_refused(model, tmp_path):
     assert result.exit_code == 2
     assert "--file new.csv" in result.stderr
     assert invoke("predict", model, "see notes.txt").exit_code == 0
+    assert invoke("predict", model, "--", "-5 stars.csv").exit_code == 0
+
+
+def test_a_file_of_another_kind_as_text_is_refused(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("new.xlsx", "great"):
+        (tmp_path / name).write_bytes(b"x")
+    assert "--file new.xlsx" in failure(invoke("predict", model, "new.xlsx"), 2)
+    assert invoke("predict", model, "great").exit_code == 0  # a word may be a file's name as well
+    assert invoke("predict", model, "old.xlsx").exit_code == 0
+
+
+def test_a_model_after_its_text_is_named(model):
+    message = failure(invoke("predict", "a great film", model), 2)
+    assert "The model comes before the texts" in message
+    assert f'fastlstm predict {model} "a great film"' in message.replace("'", '"')
+
+
+def test_a_guessed_column_is_named(model, tmp_path):
+    write_csv(tmp_path / "texts.csv", english_rows(4))
+    path = tmp_path / "texts.csv"
+    assert "column 'text'" in invoke("predict", model, "--file", path).stderr
+    assert invoke("predict", model, "--file", path, "--text-column", "text").stderr == ""
 
 
 def test_predictions_replace_a_file_only_when_forced(model, tmp_path):

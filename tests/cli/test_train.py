@@ -266,7 +266,7 @@ def test_precision_that_the_cpu_lacks(reviews, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("absent.csv", None, "No such file"),
+        ("absent.csv", None, "there is no such file"),
         ("x.csv", "", "empty"),
         ("x.pdf", "a", "suffix"),
         ("x.csv", "text,label\na film,good\nb film,good\n", "one class"),

@@ -8,7 +8,13 @@ import pytest
 
 import fastlstm
 from fastlstm import LSTMSentimentClassifier, Predictor, datasets
-from fastlstm.explain import METHODS, confident_errors, faithfulness, moving_words
+from fastlstm.explain import (
+    METHODS,
+    confident_errors,
+    explanation_page,
+    faithfulness,
+    moving_words,
+)
 from fastlstm.explain.linear import linear_contributions
 
 SMALL = {
@@ -236,3 +242,14 @@ def test_repeated_phrases_are_explained(clf, three, times):
         assert np.isfinite(found.contributions).all()
         total = found.baseline + found.contributions.sum(axis=0) + found.gap
         assert np.allclose(total, found.logits)
+
+
+def test_unknown_words_are_marked(clf):
+    (found,) = clf.explain(["zzzz great qqqq zzzz"])
+    assert found.known.tolist() == [False, True, False, False]
+    assert "Not in the vocabulary: zzzz, qqqq." in str(found)
+    page = explanation_page([found])
+    assert page.count(' unknown" title') == 3
+    assert "not in the vocabulary" in page
+    (found,) = clf.explain(["great"])
+    assert "vocabulary" not in str(found) + explanation_page([found])
