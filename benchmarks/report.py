@@ -135,7 +135,7 @@ def faithfulness_table(folder: Path) -> str | None:
             "" if order == "lime" else f"{f['better_than_lime']:.0%}",
         )
         for name, found in results["sets"].items()
-        for order, f in found["areas"].items()
+        for order, f in found.get("areas", {}).items()
     ]  # fmt: skip
     header = ("set", "order", "deletion", "insertion", "passes", "deletes better than LIME")
     return markdown(header, rows)
@@ -154,11 +154,12 @@ def explanation_costs_table(folder: Path) -> str | None:
             name, f"{seconds['integrated_gradients'] / seconds['predict']:.0f}",
             f"{seconds['lrp'] / seconds['predict']:.0f}", f"{costs['passes'] / 3:.1f}",
             f"{costs['largest_gap']:.2%}",
+            " / ".join(f"{gap:.1%}" for gap in costs.get("lrp_gaps", ())[:2]),
             f"{statistics.median(single):.0f}" if single else "",
             f"{max(single):.0f}" if single else "",
         ))  # fmt: skip
     header = ("set", "integrated gradients / predict", "LRP / predict", "points a document",
-              "largest gap", "ms for one of 200 tokens", "slowest of 20")  # fmt: skip
+              "largest gap", "gap of LRP, median / 90 %", "ms for one of 200 tokens", "slowest of 20")  # fmt: skip
     return markdown(header, rows)
 
 

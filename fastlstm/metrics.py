@@ -29,7 +29,7 @@ def expected_calibration_error(confidence, right, n_bins: int = 15) -> float:
     return float(gaps.sum() / max(1, counts.sum()))
 
 
-def reliability(confidence, right, n_bins: int):
+def reliability(confidence, right, n_bins: int = 15):
     """Mean confidence, share that was right, and documents of each bin of equal width.
 
     Parameters

@@ -120,7 +120,10 @@ class ExplanationDisplay:
         ImportError
             Without matplotlib.
         """
-        (explanation,) = estimator.explain([text], method=method, target=target)
+        from fastlstm.explain.documents import PREDICTED
+
+        shown = PREDICTED if target is None else target
+        (explanation,) = estimator.explain([text], method=method, target=shown)
         return cls(explanation).plot(target=target, n=n, ax=ax)
 
     def plot(self, *, target=None, n=15, ax=None) -> ExplanationDisplay:
@@ -136,8 +139,9 @@ class ExplanationDisplay:
         colours = [_FOR if value > 0 else _AGAINST for value in values[shown]]
         places = np.arange(len(shown))
         ax.barh(places, values[shown], color=colours)
-        ax.set_yticks(places, [explanation.tokens[i] for i in shown])
+        # "$" is a character of the text, not the beginning of a formula.
+        ax.set_yticks(places, [explanation.tokens[i] for i in shown], parse_math=False)
         ax.invert_yaxis()
         ax.axvline(0, color="black", linewidth=0.8)
-        ax.set_xlabel(f"logit of {explanation.targets[column]}")
+        ax.set_xlabel(f"logit of {explanation.targets[column]}", parse_math=False)
         return self

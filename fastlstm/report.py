@@ -30,6 +30,8 @@ N_ERRORS = 8
 N_EXPLAINED = 200
 
 _LENGTH_BINS = 6
+
+# Classes that tables show, and for which words are looked for.
 _MOST_CLASSES = 20
 
 
@@ -65,11 +67,12 @@ def training_report(run: Run, title: str = "Training report") -> str:
     classes = clf.classes_
     true = np.searchsorted(classes, np.asarray(run.valid_labels))
     counts = confusion(true, chances.argmax(axis=1), len(classes))
+    resampled = bootstrap(counts)
     sections = [
-        _section("Scores", _scores(run, counts)),
+        _section("Scores", _scores(run, resampled)),
         _section("Data", _data(run)),
         _section("Learning curves", learning_curves(clf.history_)),
-        _section("Classes", _classes(classes, counts)),
+        _section("Classes", _classes(classes, Totals.of(counts), resampled)),
         _section("Confusion", confusion_table(classes, counts)),
         _section("Calibration", _calibration(chances, true)),
         _section("Accuracy by length", _by_length(run, chances.argmax(axis=1) == true)),
@@ -90,30 +93,52 @@ def confusion(true, predicted, n_classes: int) -> np.ndarray:
     return cells.reshape(n_classes, n_classes)
 
 
-def class_scores(counts) -> np.ndarray:
-    """Precision, recall and F1 of each class, shape (..., n_classes, 3); 0 where undefined.
+class Totals(NamedTuple):
+    """Documents of each class, of one confusion matrix or of many.
 
-    Parameters
+    Attributes
     ----------
-    counts : array, shape (..., n_classes, n_classes)
-        As ``confusion`` gives them.
+    right, predicted, true : float arrays, shape (..., n_classes)
     """
-    right = np.diagonal(counts, axis1=-2, axis2=-1).astype(float)
-    predicted, true = counts.sum(axis=-2), counts.sum(axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        scores = [right / predicted, right / true, 2 * right / (predicted + true)]
-    return np.nan_to_num(np.stack(scores, axis=-1))
+
+    right: np.ndarray
+    predicted: np.ndarray
+    true: np.ndarray
+
+    @classmethod
+    def of(cls, counts) -> Totals:
+        """Those of a confusion matrix."""
+        return cls(*(x.astype(float) for x in (np.diag(counts), counts.sum(0), counts.sum(1))))
+
+    def scores(self) -> np.ndarray:
+        """Precision, recall and F1 of each class, shape (..., n_classes, 3); 0 where undefined."""
+        right, predicted, true = self
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scores = [right / predicted, right / true, 2 * right / (predicted + true)]
+        return np.nan_to_num(np.stack(scores, axis=-1))
+
+    def accuracy(self) -> np.ndarray:
+        return self.right.sum(axis=-1) / self.true.sum(axis=-1)
+
+    def macro_f1(self) -> np.ndarray:
+        """Mean F1 of the classes that occur or are predicted, as scikit-learn's."""
+        occurs = self.predicted + self.true > 0
+        return self.scores()[..., 2].sum(axis=-1) / occurs.sum(axis=-1)
 
 
-def bootstrap(counts, seed: int = 0) -> np.ndarray:
-    """Confusion matrices of resampled documents, shape (N_RESAMPLES, n_classes, n_classes).
+def bootstrap(counts, seed: int = 0) -> Totals:
+    """Totals of resampled documents, each of shape (N_RESAMPLES, n_classes).
 
     Documents drawn with replacement are draws of a multinomial distribution over the cells
-    (Efron 1979).
+    of the confusion matrix (Efron 1979).
     """
-    n = int(counts.sum())
-    draws = np.random.default_rng(seed).multinomial(n, counts.ravel() / n, size=N_RESAMPLES)
-    return draws.reshape(N_RESAMPLES, *counts.shape)
+    true, predicted = np.nonzero(counts)
+    n, of_cells = int(counts.sum()), counts[true, predicted]
+    draws = np.random.default_rng(seed).multinomial(n, of_cells / n, size=N_RESAMPLES)
+    each = np.arange(len(counts))[None, :]
+    in_row, in_column = true[:, None] == each, predicted[:, None] == each
+    draws = draws.astype(float)
+    return Totals(draws @ (in_row & in_column), draws @ in_column, draws @ in_row)
 
 
 def _interval(values) -> str:
@@ -121,21 +146,18 @@ def _interval(values) -> str:
     return f"{low:.3f} to {high:.3f}"
 
 
-def _scores(run, counts) -> str:
+def _scores(run, resampled: Totals) -> str:
     rows = [
         (isolated(name), f"{s.accuracy:.3f}", f"{s.macro_f1:.3f}", f"{s.seconds:.1f}")
         for name, s in run.scores.items()
     ]
-    resampled = bootstrap(counts)
-    accuracy = np.trace(resampled, axis1=1, axis2=2) / counts.sum()
-    macro = class_scores(resampled)[..., 2].mean(axis=1)
     n = f"{len(run.valid_labels):,}"
     few = " So few documents say little, and intervals of all-right answers are too narrow."
     return (
         f"<p>On {n} documents {isolated(run.how)}.{few if len(run.valid_labels) < 100 else ''}</p>"
         + table(("", "accuracy", "macro-F1", "seconds"), rows, numbers=3)
         + f'<p class="faint">95 % bootstrap interval of the last line: accuracy '
-        f"{_interval(accuracy)}, macro-F1 {_interval(macro)}.</p>"
+        f"{_interval(resampled.accuracy())}, macro-F1 {_interval(resampled.macro_f1())}.</p>"
     )
 
 
@@ -152,6 +174,7 @@ def _data(run) -> str:
     cut = run.clf.truncated_share_
     return (
         table(("class", "training", "share", "scored on"), rows, numbers=3)
+        + _others(len(train))
         + "<p>Tokens of a training document: "
         + ", ".join(f"{name} {n:,}" for name, n in zip(
             ("shortest", "quarter", "median", "three quarters", "longest"), points, strict=True))
@@ -160,6 +183,12 @@ def _data(run) -> str:
         f"<p>Documents to score on that also stand among the training documents: {shared:,}"
         + (". They flatter all scores.</p>" if shared else ".</p>")
     )  # fmt: skip
+
+
+def _others(n_classes: int) -> str:
+    """That a table does not show all classes, if it does not."""
+    left = n_classes - _MOST_CLASSES
+    return f"<p>And {left:,} more classes.</p>" if left > 0 else ""
 
 
 def _lengths(clf, texts) -> np.ndarray:
@@ -185,16 +214,16 @@ def learning_curves(history) -> str:
     return " ".join(charts)
 
 
-def _classes(classes, counts) -> str:
-    scores, resampled = class_scores(counts), class_scores(bootstrap(counts))
+def _classes(classes, totals: Totals, resampled: Totals) -> str:
+    scores, of_resampled = totals.scores(), resampled.scores()
     rows = []
     for i, label in enumerate(classes.tolist()):
-        low, high = np.percentile(resampled[:, i], _INTERVAL, axis=0)
+        low, high = np.percentile(of_resampled[:, i], _INTERVAL, axis=0)
         cells = [
             f"{s:.3f} <span class='faint'>({a:.3f} to {b:.3f})</span>"
             for s, a, b in zip(scores[i], low, high, strict=True)
         ]
-        rows.append((isolated(label), *cells, f"{counts[i].sum():,}"))
+        rows.append((isolated(label), *cells, f"{totals.true[i]:,.0f}"))
     return table(("class", "precision", "recall", "F1", "documents"), rows, numbers=4,
                  caption="with 95 % bootstrap intervals")  # fmt: skip
 
@@ -219,7 +248,7 @@ def confusion_table(classes, counts) -> str:
 def _calibration(chances, true) -> str:
     best = chances.max(axis=1)
     right = chances.argmax(axis=1) == true
-    said, happened, n = reliability(best, right, 10)
+    said, happened, n = reliability(best, right)
     error = expected_calibration_error(best, right)
     there = n > 0
     chart = line_chart(
@@ -260,18 +289,17 @@ def _words(run) -> str:
     texts = [text for text in run.valid_texts if text][:N_EXPLAINED]
     if not texts:
         return ""
-    explanations = clf.explain(texts, method="lrp")
-    pieces = [f'<p class="faint">Sums over {len(texts):,} documents, by layer-wise relevance '
-              f"propagation.</p>"]  # fmt: skip
+    pieces = [f'<p class="faint">Sums over {len(texts):,} documents, by integrated gradients.</p>']
     classes = clf.classes_[1:] if len(clf.classes_) == 2 else clf.classes_[:_MOST_CLASSES]
     for label in classes.tolist():
+        words = moving_words(clf.explain(texts, target=label), label, n=10)
         rows = [
             (isolated(w.token), f"{w.total:+.2f}", f"{w.mean:+.3f}", f"{w.documents:,}")
-            for w in moving_words(explanations, label, n=10)
+            for w in words
         ]
         pieces.append(table(("token", "sum of logits", "mean", "documents"), rows, numbers=3,
                             caption=f"for and against {isolated(label)}"))  # fmt: skip
-    return "".join(pieces)
+    return "".join(pieces) + (_others(len(clf.classes_)) if len(clf.classes_) > 2 else "")
 
 
 def _errors(run) -> str:

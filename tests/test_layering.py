@@ -45,7 +45,7 @@ LAYERS = {
         "model", "losses", "optim", "kernels", "core",
     },
     "report": {"explain", "page", "metrics", "core", ROOT},
-    "plotting": set(),
+    "plotting": {"explain"},
     "__main__": {"cli"},
     "cli": {
         "report", "explain", "estimator", "predictor", "training", "persist", "scoring", "data",

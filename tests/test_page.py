@@ -1,11 +1,14 @@
 """Pages in a real browser: nothing runs, nothing is fetched, hostile texts are legible."""
 
+import re
+
 import numpy as np
 import pytest
 
 from fastlstm import LSTMSentimentClassifier, datasets
 from fastlstm.core.shown import as_html, isolated, plain
 from fastlstm.explain import explanation_page
+from fastlstm.explain.html import fragment
 from fastlstm.page import page
 from fastlstm.page.charts import Line, bar_chart, line_chart
 from tests.browser import needs_chromium, visit
@@ -20,7 +23,6 @@ HOSTILE = [
     "fine\ud800 surrogate",
     "wonderful " * 9_000 + "x" * 10_000,
 ]
-WORDS = ["great", "Break out", "drawkcab", "fine", "מ", "7*7", "surrogate", "wonderful"]
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,37 @@ def test_hostile_texts_are_inert_and_legible(clf, tmp_path, scheme):
     assert parsed.text.count("wonderful") >= 9_000
 
 
+def contrast(one: str, other: str) -> float:
+    """Of two colours as browsers name them; WCAG 2.2, "contrast ratio"."""
+
+    def luminance(colour):
+        parts = np.array([float(x) for x in re.findall(r"[0-9.]+", colour)[:3]]) / 255
+        parts = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return parts @ [0.2126, 0.7152, 0.0722]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_notebook_of_the_other_scheme_is_legible(clf, tmp_path, scheme):
+    """The cell around the fragment is dark where the system is light, and the other way round."""
+    around = "#111" if scheme == "light" else "#fff"
+    script = (
+        "const s = e => getComputedStyle(document.querySelector(e)); document.title = "
+        "[s('.fl').color, s('.fl').backgroundColor, s('.faint').color, "
+        "matchMedia('(prefers-color-scheme: dark)').matches].join(';')"
+    )
+    (found,) = clf.explain(["great film"], method="gradient_x_input")
+    shown = f"<body style='background: {around}'>{fragment(found)}<script>{script}</script></body>"
+    options = ["--force-dark-mode"] if scheme == "dark" else []
+    title = visit(shown, tmp_path, f"notebook-{scheme}", *options).dom.split("<title>")[1]
+    ink, paper, faint, dark = title.split("<")[0].split(";")
+    assert dark == str(scheme == "dark").lower()
+    assert contrast(ink, paper) > 7 and contrast(faint, paper) > 4.5
+
+
 @needs_chromium
 def test_long_words_do_not_widen_a_phone(clf, tmp_path):
     explanations = clf.explain(["y" * 500 + " great " * 50], method="gradient_x_input")
@@ -81,12 +114,26 @@ def test_every_character_is_escaped_or_named():
     assert "\u202e" not in as_html("a\u202eb") and "U+202E" in as_html("a\u202eb")
     assert as_html("a\nb\tc") == "a\nb\tc"
     assert isolated("x").startswith("<bdi") and isolated("x").endswith("</bdi>")
-    assert plain("a\x1b[31m\u202eb") == "a [31m b"
+    assert plain("a\x1b[31m\u202eb\udcff") == "a [31m b "
     as_html("".join(map(chr, range(0x11000)))).encode("utf-8")
 
 
 def test_a_page_allows_nothing_from_outside():
     assert "default-src 'none'" in page("a title", "<p>text</p>")
+
+
+def test_a_file_name_that_is_not_utf8_makes_a_page():
+    assert "<title>Training on rev .csv</title>" in page("Training on rev\udcff.csv", "")
+    page("Training on rev\udcff.csv", "").encode("utf-8")
+
+
+def test_a_page_of_many_texts_has_few_stops_for_the_keyboard(clf):
+    texts = [f"great film number {n}, awful sound, good plot" for n in range(60)]
+    shown = explanation_page(clf.explain(texts, method="gradient_x_input"))
+    assert shown.count("<h2>Text ") == 60
+    assert 0 < shown.count('role="note"') <= 100
+    one = explanation_page(clf.explain(texts[:1], method="gradient_x_input"))
+    assert re.search(r'aria-label="great [+-]0\.\d{3}"', one)
 
 
 def test_lines_lie_where_their_values_say():

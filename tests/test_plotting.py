@@ -66,6 +66,12 @@ def test_explanation(clf):
     assert names == [display.explanation.tokens[i] for i in strongest]
 
 
+def test_a_dollar_is_no_formula(clf):
+    display = ExplanationDisplay.from_estimator(clf, "$$ good film for $5")
+    display.figure_.canvas.draw()
+    assert "$$" in [label.get_text() for label in display.ax_.get_yticklabels()]
+
+
 def test_displays_of_scikit_learn_take_the_classifier(clf, reviews):
     texts, labels = reviews.texts[:80], reviews.labels[:80]
     matrix = ConfusionMatrixDisplay.from_estimator(clf, texts, labels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from fastlstm.cli.documents import TextCommand, given_texts
@@ -31,12 +33,15 @@ def explain_command(model, text, file, text_column, method, target, html, force,
     come from --file or standard input, as with "fastlstm predict".
     """
     from fastlstm import Predictor
+    from fastlstm.explain.documents import PREDICTED
 
     texts = given_texts("explain", model, text, file, text_column)
     if html is not None:
         check_target(html, [model, file], force=force, option="--html")
     predictor = Predictor(model)
     label = None if target is None else _label(predictor.classes_, target)
+    if label is None and not as_json:
+        label = PREDICTED  # what is shown
     explanations = predictor.explain(texts, method=method, target=label)
     if html is not None:
         _write_page(html, explanations)
@@ -58,8 +63,8 @@ def _label(classes, name):
 def _write_page(path, explanations):
     from fastlstm.explain.html import explanation_page
 
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(explanation_page(explanations))
+    page = explanation_page(explanations).encode("utf-8")  # before the file is touched
+    Path(path).write_bytes(page)
     count = "1 explanation" if len(explanations) == 1 else f"{len(explanations):,} explanations"
     note(f"Wrote {count} to {path}.")
 

@@ -64,16 +64,16 @@ def train_command(
     if clf.stopped_by_ == "interrupt":
         note(f"Ctrl-C: training ended early; the model so far is in {target}.")
     scores = with_baselines(lstm, data)
-    write_report(report, reviews, clf, data, scores)
     result = training_report(clf, target, data, scores)
     if as_json:
         print_json(result)
     else:
         print_training_report(result, scores, clf)
+    write_report(report, reviews, clf, data, scores)
 
 
 def write_report(path, reviews, clf, data, scores) -> None:
-    """The page of --report, if it was asked for."""
+    """The page of --report, if it was asked for; last, when all else has been said."""
     if path is None:
         return
     from fastlstm.cli.scores import BASELINE_NAMES
@@ -85,7 +85,7 @@ def write_report(path, reviews, clf, data, scores) -> None:
         {named[key]: score for key, score in scores.items()},
     )  # fmt: skip
     page = training_report(run, f"Training on {Path(reviews).name}")
-    Path(path).write_text(page, encoding="utf-8")
+    Path(path).write_bytes(page.encode("utf-8"))
     note(f"Wrote the report to {path}.")
 
 

@@ -65,7 +65,6 @@ def tune_command(
     if clf.stopped_by_ == "interrupt":
         note(f"Ctrl-C: training ended early; the model so far is in {target}.")
     scores = with_baselines(lstm, data)
-    write_report(report, reviews, clf, data, scores)
     result = {
         **training_report(clf, target, data, scores),
         "best_params": found.best_params,
@@ -74,9 +73,10 @@ def tune_command(
     }
     if as_json:
         print_json(result)
-        return
-    _print_search(found, metric)
-    print_training_report(result, scores, clf)
+    else:
+        _print_search(found, metric)
+        print_training_report(result, scores, clf)
+    write_report(report, reviews, clf, data, scores)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import html
 import re
 
 # Escape sequences and direction overrides in a document would act on the terminal.
-_ACTIVE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Lone surrogates cannot be encoded.
+_ACTIVE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 # The same for a page, where line breaks are harmless and lone surrogates cannot be encoded.
 _UNSHOWN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -14,7 +15,7 @@ _UNSHOWN = re.compile(
 
 
 def plain(text: object) -> str:
-    """``str(text)`` with spaces for the characters that a terminal would act on."""
+    """``str(text)`` with spaces for what a terminal would act on or cannot be shown."""
     return _ACTIVE.sub(" ", str(text))
 
 

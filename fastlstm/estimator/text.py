@@ -315,8 +315,10 @@ default="skipgram"
         X : documents
         method : {"integrated_gradients", "lrp", "gradient_x_input", "occlusion"}
             docs/guide/explaining.md says what each can tell.
-        target : label or None
-            The class whose logit is explained; None explains those of all classes.
+        target : label, ``fastlstm.explain.PREDICTED`` or None
+            The class whose logit is explained; PREDICTED is the one each document is
+            predicted as. None explains those of all classes, each of which costs as much
+            where there are more than two.
 
         Returns
         -------

@@ -1,12 +1,14 @@
 """Why a model said what it said: contributions of tokens, and how far to trust them."""
 
 from fastlstm.explain.dataset import ConfidentError, Word, confident_errors, moving_words
+from fastlstm.explain.documents import PREDICTED
 from fastlstm.explain.faithfulness import Faithfulness, faithfulness
 from fastlstm.explain.html import explanation_page
 from fastlstm.explain.records import METHODS, Explanation
 
 __all__ = [
     "METHODS",
+    "PREDICTED",
     "ConfidentError",
     "Explanation",
     "Faithfulness",

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlstm.explain.documents import PREDICTED, explain_documents, model_of
+from fastlstm.losses import probabilities
+
 
 class Word(NamedTuple):
     """What a token did in a set of documents.
@@ -41,8 +44,10 @@ def moving_words(explanations, target, n: int = 20, min_documents: int = 2) -> l
     Raises
     ------
     ValueError
-        If an explanation is not of that class.
+        If an explanation is not of that class, or ``n`` is less than 1.
     """
+    if n < 1:
+        raise ValueError(f"n={n} is less than 1; pass the number of tokens.")
     totals: dict[str, list] = {}  # token -> sum, places, documents
     for explanation in explanations:
         values = explanation.contributions[:, explanation.column(target)]
@@ -78,22 +83,45 @@ def confident_errors(clf, X, y, n: int = 10, method="integrated_gradients") -> l
 
     Parameters
     ----------
-    clf : LSTMSentimentClassifier
+    clf : LSTMSentimentClassifier or Predictor
         Fitted.
     X : documents
     y : array-like, shape (n_documents,)
+        Labels among the model's classes.
     n : int
         Errors at most.
     method : str
-        As in ``LSTMSentimentClassifier.explain``.
+        As in ``LSTMSentimentClassifier.explain``. The class that was predicted is explained.
+
+    Raises
+    ------
+    ValueError
+        If ``X`` and ``y`` differ in length, or a label is none of the classes.
     """
-    documents, y = list(X), np.asarray(y)
-    chances = clf.predict_proba(documents)
+    model, texts, n_threads = model_of(clf, X)
+    true = _indices(y, model.classes, len(texts))
+    chances = probabilities(model.logits(model.encoder.read(texts), n_threads))
     best = chances.argmax(axis=1)
-    wrong = np.flatnonzero(clf.classes_[best] != y)
+    wrong = np.flatnonzero(best != true)
     order = wrong[np.argsort(-chances[wrong, best[wrong]], kind="stable")][:n]
-    found = clf.explain([documents[row] for row in order], method=method) if len(order) else []
+    some = [texts[row] for row in order]
+    found = explain_documents(model, some, method, PREDICTED, n_threads) if some else []
     return [
-        ConfidentError(int(row), y[row], explanation)
+        ConfidentError(int(row), model.classes[true[row]], explanation)
         for row, explanation in zip(order, found, strict=True)
     ]
+
+
+def _indices(y, classes, n: int) -> np.ndarray:
+    """Place of each label among the classes."""
+    labels = y.tolist() if hasattr(y, "tolist") else list(y)
+    if len(labels) != n:
+        raise ValueError(f"y has {len(labels)} labels and X {n} documents; pass one for each.")
+    index = {label: number for number, label in enumerate(classes.tolist())}
+    for row, label in enumerate(labels):
+        if label not in index:
+            raise ValueError(
+                f"y has label {label!r} in row {row}, which is not among the model's classes "
+                f"{classes.tolist()}; leave the document out or mend its label."
+            )
+    return np.array([index[label] for label in labels])

@@ -9,7 +9,7 @@ import numpy as np
 from fastlstm.core.records import UNK_ID, TokenSequences
 from fastlstm.explain.gradients import gradient_times_input, integrated_gradients
 from fastlstm.explain.linear import linear_contributions
-from fastlstm.explain.occlusion import MOST_PIECES, occlude
+from fastlstm.explain.occlusion import occlude, pieces
 from fastlstm.explain.records import METHODS, Explanation
 from fastlstm.explain.relevance import relevance
 from fastlstm.explain.rows import Contributions, Terms
@@ -23,8 +23,20 @@ from fastlstm.text.offsets import token_offsets
 # not less than some thousandth of a logit.
 RELATIVE_GAP, ABSOLUTE_GAP = 0.01, 0.001
 
-# Documents that are explained before the next ones begin.
+# Documents that are explained before the next ones begin, and tokens of them whose
+# projections are in memory together.
 _DOCUMENTS_AT_ONCE = 64
+_TOKENS_AT_ONCE = 8192
+
+
+class _Predicted:
+    """Of each document the class that it is predicted as."""
+
+    def __repr__(self):
+        return "PREDICTED"
+
+
+PREDICTED = _Predicted()
 
 
 class Model(NamedTuple):
@@ -41,6 +53,29 @@ class Model(NamedTuple):
     encoder: TextEncoder
     classes: np.ndarray
 
+    def encoded(self, whole: TokenSequences) -> Encoded:
+        """Whole documents as the parts of the model read them."""
+        return Encoded(self.encoder.shorten(whole), whole)
+
+    def logits(self, whole: TokenSequences, n_threads: int) -> np.ndarray:
+        """Of whole documents, shape (n_documents, n_outputs)."""
+        return self.scorer.logits(self.encoded(whole), n_threads)
+
+
+def model_of(clf, X) -> tuple[Model, list[str], int]:
+    """What explanations need of an estimator: its model, the documents, how many threads.
+
+    Raises
+    ------
+    TypeError
+        If it does not read texts.
+    """
+    if not hasattr(clf, "_explained"):
+        raise TypeError(
+            f"clf is a {type(clf).__name__}; pass an LSTMSentimentClassifier or a Predictor."
+        )
+    return clf._explained(X)
+
 
 def explain_documents(
     model: Model, texts: list[str], method="integrated_gradients", target=None, n_threads: int = 1,
@@ -53,7 +88,7 @@ def explain_documents(
     model : Model
     texts : list of str
     method : {"integrated_gradients", "lrp", "gradient_x_input", "occlusion"}
-    target : label or None
+    target : label, PREDICTED or None
         The class whose logit is explained; None explains those of all classes.
     n_threads : int
     report : callable or None
@@ -67,24 +102,42 @@ def explain_documents(
     if method not in METHODS:
         names = ", ".join(map(repr, METHODS))
         raise ValueError(f"method={method!r} is not known; use one of {names}.")
-    targets = _targets(model.classes, target)
-    explained = []
-    for first in range(0, len(texts), _DOCUMENTS_AT_ONCE):
-        explained += _some(model, texts[first : first + _DOCUMENTS_AT_ONCE], method, targets,
-                           n_threads)  # fmt: skip
-        if report is not None:
-            report(len(explained) / len(texts))
+    explained = [None] * len(texts)
+    n_done = 0
+    for rows, targets in _jobs(model, texts, target, n_threads):
+        for first in range(0, len(rows), _DOCUMENTS_AT_ONCE):
+            some = rows[first : first + _DOCUMENTS_AT_ONCE]
+            found = _some(model, [texts[row] for row in some], method, targets, n_threads)
+            for row, explanation in zip(some, found, strict=True):
+                explained[row] = explanation
+            n_done += len(some)
+            if report is not None:
+                report(n_done / len(texts))
     return explained
+
+
+def _jobs(model, texts, target, n_threads) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows of documents, and indices of the classes to explain for them."""
+    classes = model.classes
+    rows = np.arange(len(texts))
+    # One logit stands for two classes: both cost as much as one.
+    if target is not PREDICTED or len(classes) == 2:
+        return [(rows, _targets(classes, None if target is PREDICTED else target))]
+    likely = predicted_class(model.logits(model.encoder.read(texts), n_threads))
+    return [(rows[likely == index], np.array([index])) for index in np.unique(likely)]
 
 
 def _targets(classes, target) -> np.ndarray:
     """Indices of the classes to explain."""
     if target is None:
         return np.arange(len(classes))
-    found = np.flatnonzero(classes == target)
-    if not len(found):
-        raise ValueError(f"target={target!r} is none of the classes {classes.tolist()}.")
-    return found
+    found = [index for index, label in enumerate(classes.tolist()) if label == target]
+    if len(found) != 1:
+        raise ValueError(
+            f"target={target!r} is none of the classes {classes.tolist()}; pass one of them, or "
+            "None for all."
+        )
+    return np.array(found)
 
 
 def _some(model, texts, method, targets, n_threads) -> list[Explanation]:
@@ -102,7 +155,6 @@ def _some(model, texts, method, targets, n_threads) -> list[Explanation]:
     own = column if one else targets
     likely = predicted_class(found.logits)
     chances = probabilities(found.logits)
-    named = isinstance(encoder.tokenizer, str)
     explanations = []
     for row, text in enumerate(texts):
         part = slice(*whole.offsets[row : row + 2])
@@ -111,7 +163,7 @@ def _some(model, texts, method, targets, n_threads) -> list[Explanation]:
         explanations.append(Explanation(
             text=text,
             tokens=tuple(tokens[row]),
-            offsets=token_offsets(text, tokens[row], encoder.lowercase, named),
+            offsets=token_offsets(text, tokens[row], encoder.lowercase, encoder.tokenizer),
             contributions=positions,
             targets=model.classes[targets],
             logits=logits,
@@ -135,26 +187,26 @@ def _explain(model, whole: TokenSequences, method, outputs, n_threads) -> Contri
     rows = np.flatnonzero(whole.lengths)
     if len(rows) == 0:
         return Contributions(np.zeros((0, len(outputs))), logits, baseline, passes)
-    there = whole.take(rows)
-    if method == "occlusion":
-        found = _by_occlusion(model, there, outputs, n_threads)
-    else:
-        found = _of_parts(model, there, method, outputs, n_threads)
-    positions, logits[rows], baseline[rows], passes[rows] = found
-    return Contributions(positions, logits, baseline, passes)  # empty documents have no positions
+    positions = []  # empty documents have none
+    for first, part in whole.take(rows).runs(_TOKENS_AT_ONCE):
+        if method == "occlusion":
+            found = _by_occlusion(model, part, outputs, n_threads)
+        else:
+            found = _of_parts(model, part, method, outputs, n_threads)
+        own = rows[first : first + part.n_documents]
+        of_part, logits[own], baseline[own], passes[own] = found
+        positions.append(of_part)
+    return Contributions(np.concatenate(positions), logits, baseline, passes)
 
 
 def _by_occlusion(model, whole, outputs, n_threads) -> Contributions:
-    def encode(sequences):
-        return Encoded(model.encoder.shorten(sequences), sequences)
-
-    logits = model.scorer.logits(encode(whole), n_threads)
+    logits = model.logits(whole, n_threads)
     found = [
-        occlude(model.scorer, encode, whole.document(row), of_whole, n_threads)
+        occlude(model.logits, whole.document(row), of_whole, n_threads)
         for row, of_whole in enumerate(logits)
     ]
     baseline = np.tile(prior_logits(model.scorer.prior), (whole.n_documents, 1))
-    passes = 1 + np.minimum(whole.lengths, MOST_PIECES)
+    passes = np.array([1 + len(pieces(n)) for n in whole.lengths])
     return Contributions(np.concatenate(found)[:, outputs], logits, baseline, passes)
 
 

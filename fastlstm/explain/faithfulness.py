@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastlstm.core.records import TokenSequences
-from fastlstm.explain.documents import Model, explain_documents
+from fastlstm.explain.documents import Model, explain_documents, model_of
 from fastlstm.explain.records import METHODS
 from fastlstm.losses import predicted_class, probabilities
-from fastlstm.scoring import Encoded
 
 OTHERS = ("random", "lime")
 
@@ -37,7 +36,7 @@ class Faithfulness:
     deletion_areas, insertion_areas : float arrays, shape (n_documents,)
         Below the curves. Of a faithful method the former is small, the latter large.
     passes : int array, shape (n_documents,)
-        Forward passes that the order cost.
+        Forward passes over the whole document that the order cost.
     """
 
     method: str
@@ -83,8 +82,8 @@ def faithfulness(
         One of ``METHODS``; "random", an order by chance; or "lime" (Ribeiro, Singh and
         Guestrin 2016), which needs ``pip install lime``.
     lime_samples : int or None
-        Passes of "lime" for each document. None takes as many as integrated gradients
-        cost for it.
+        Texts that "lime" reads for each document, with half of its tokens on average. None
+        takes as many as make its cost that of integrated gradients, counted in tokens.
     random_state : int
         For "random" and "lime".
 
@@ -96,7 +95,9 @@ def faithfulness(
     if method not in (*METHODS, *OTHERS):
         names = ", ".join(map(repr, (*METHODS, *OTHERS)))
         raise ValueError(f"method={method!r} is not known; use one of {names}.")
-    model, texts, n_threads = clf._explained(texts)
+    if lime_samples is not None and lime_samples < 2:
+        raise ValueError(f"lime_samples={lime_samples} is too few; pass 2 or more, or None.")
+    model, texts, n_threads = model_of(clf, texts)
     whole = model.encoder.read(texts)
     rows = np.flatnonzero(whole.lengths)
     if not len(rows):
@@ -111,13 +112,15 @@ def faithfulness(
         scores = [rng.random(n) for n in whole.lengths]
         passes = np.zeros(len(texts), dtype=np.int64)
     else:
-        passes = np.full(len(texts), lime_samples or 0)
         if lime_samples is None:
-            passes = _scores(model, texts, METHODS[0], likely, n_threads)[1]
+            samples = 2 * _scores(model, texts, METHODS[0], likely, n_threads)[1]
+        else:
+            samples = np.full(len(texts), lime_samples)
         scores = [
-            _lime(subsets, row, likely[row], int(passes[row]), random_state)
+            _lime(subsets, row, likely[row], int(samples[row]), random_state)
             for row in range(len(texts))
         ]
+        passes = samples // 2
     return _curves(method, subsets, likely, scores, passes)
 
 
@@ -139,8 +142,7 @@ class _Subsets:
         return probabilities(self._logits(TokenSequences(left, offsets)))
 
     def _logits(self, whole):
-        encoded = Encoded(self.model.encoder.shorten(whole), whole)
-        return self.model.scorer.logits(encoded, self.n_threads)
+        return self.model.logits(whole, self.n_threads)
 
 
 def _scores(model, texts, method, likely, n_threads):
@@ -170,7 +172,7 @@ def _lime(subsets, row, index, n_samples, random_state) -> np.ndarray:
 
     found = explainer.explain_instance(
         " ".join(map(str, range(n))), predict, labels=[int(index)], num_features=n,
-        num_samples=max(2, n_samples),
+        num_samples=n_samples,
     )  # fmt: skip
     scores = np.zeros(n)
     for name, weight in found.as_list(int(index)):

@@ -25,8 +25,8 @@ from fastlstm.explain.rows import (
 # Panels of Simpson's rule at first, and points of the path at most.
 FIRST_PANELS, MOST_POINTS = 4, 513
 
-# A narrower panel is not halved: within it the logit jumps, or changes by rounding alone.
-_NARROWEST = 2.0**-14
+# A narrower panel is not halved: float32 hardly tells its ends apart.
+_NARROWEST = 2.0**-20
 
 # Forward passes that a way along the networks and back costs.
 _PASSES = 3
@@ -137,30 +137,38 @@ class _Path:
         wanted = {x for a, b in self.panels for x in (a, (a + b) / 2, b)}
         return sorted(wanted - set(self.points))
 
+    def whole(self) -> np.ndarray:
+        """What each term adds on the whole path."""
+        return sum(self.integral(a, b) for a, b in self.panels)
+
     def integral(self, a, b) -> np.ndarray:
         """Simpson's rule: what each term adds between ``a`` and ``b``."""
         first, middle, last = (self.points[x].slopes for x in (a, (a + b) / 2, b))
         return (b - a) / 6 * (first + 4 * middle + last)
 
-    def error(self, a, b, outputs) -> np.ndarray:
-        """What the rule misses of the change of each target's logit, eq. (115)."""
-        change = self.points[b].logits - self.points[a].logits
-        return change[outputs] - self.integral(a, b).sum(axis=0)
+    def errors(self, outputs) -> np.ndarray:
+        """What the rule misses of the change of each target's logit, eq. (115).
 
-    def halve_the_worst(self, outputs) -> bool:
+        Shape (n_panels, n_targets).
+        """
+        changes = [self.points[b].logits - self.points[a].logits for a, b in self.panels]
+        sums = [self.integral(a, b).sum(axis=0) for a, b in self.panels]
+        return np.stack(changes)[:, outputs] - np.stack(sums)
+
+    def halve_the_worst(self, errors) -> bool:
         """Two panels in the place of each whose error is about as large as the largest.
 
-        False where the worst is as narrow as it may be: what is missed is missed there.
+        ``errors`` are in units of what is tolerable. False where what is missed is missed in
+        panels that are as narrow as they may be.
         """
-        errors = [np.abs(self.error(a, b, outputs)).max() for a, b in self.panels]
-        a, b = self.panels[int(np.argmax(errors))]
-        if b - a <= _NARROWEST:
+        wide = np.array([b - a > _NARROWEST for a, b in self.panels])
+        at_least = np.abs(errors[~wide].sum(axis=0)) - np.abs(errors[wide]).sum(axis=0)
+        if not wide.any() or (at_least > 1).any():
             return False
-        least = max(errors) / 2
+        sizes = np.where(wide, np.abs(errors).max(axis=1), 0)
         halves = []
-        for (a, b), error in zip(self.panels, errors, strict=True):
+        for (a, b), halved in zip(self.panels, sizes >= max(sizes.max() / 2, 1e-12), strict=True):
             middle = (a + b) / 2
-            halved = error >= least and b - a > _NARROWEST
             halves += [(a, middle), (middle, b)] if halved else [(a, b)]
         self.panels = halves
         return True
@@ -181,7 +189,7 @@ def integrated_gradients(
     tolerable : callable
         ``tolerable(row, differences)``: up to which gap between the sum of contributions
         and the difference of the logits the document is done. The others get more points,
-        up to 513, or until no part of the path is wide enough to be halved.
+        up to 513, or until what is missed is missed in parts too narrow to be halved.
     n_threads : int
 
     Returns
@@ -200,14 +208,13 @@ def integrated_gradients(
         unfinished = []
         for row in left:
             path = of_rows[row]
-            value = sum(path.integral(a, b) for a, b in path.panels)
             difference = (path.points[1.0].logits - path.points[0.0].logits)[outputs]
-            gap = np.abs(difference - value.sum(axis=0))
-            done = (gap <= tolerable(row, difference)).all() or len(path.points) >= MOST_POINTS
-            if not done and path.halve_the_worst(outputs):
+            errors = path.errors(outputs) / tolerable(row, difference)
+            done = (np.abs(errors.sum(axis=0)) <= 1).all() or len(path.points) >= MOST_POINTS
+            if not done and path.halve_the_worst(errors):
                 unfinished.append(row)
             else:
-                of_terms[paths.of_document[row]] = value
+                of_terms[paths.of_document[row]] = path.whole()
         left = unfinished
     ends = [np.stack([path.points[x].logits for path in of_rows]) for x in (1.0, 0.0)]
     passes = np.array([_PASSES * len(outputs) * len(path.points) for path in of_rows])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 
-from fastlstm.core.shown import as_html, isolated
+from fastlstm.core.shown import as_html, isolated, plain
 from fastlstm.explain.records import METHOD_NAMES
 from fastlstm.page import STYLE, page, table
 
 # Shares of the strongest contribution from which a token has the next deeper colour.
 _LEVELS = (0.05, 0.2, 0.4, 0.6, 0.8)
 
-# Tokens that the keyboard reaches one by one, and lines of the table.
-_REACHED = 20
+# Tokens that the keyboard reaches one by one: of one text, and of all on a page.
+_REACHED, _REACHED_ON_PAGE = 20, 100
+
+# Lines of the table.
 _LISTED = 8
 
 
@@ -23,11 +27,16 @@ def fragment(explanation, target=None) -> str:
 
 def explanation_page(explanations, title="Why the model said so", target=None) -> str:
     """A page that stands alone, with one explanation after the other."""
-    return page(title, "\n".join(article(each, target) for each in explanations))
+    n_reached = min(_REACHED, _REACHED_ON_PAGE // max(1, len(explanations)))
+    articles = [
+        article(each, target, f"<h2>Text {number}: {isolated(each.predicted)}</h2>", n_reached)
+        for number, each in enumerate(explanations, start=1)
+    ]
+    return page(title, "\n".join(articles))
 
 
-def article(explanation, target=None) -> str:
-    """One explanation, without its style."""
+def article(explanation, target=None, heading: str = "", n_reached: int = _REACHED) -> str:
+    """One explanation, without its style; ``heading`` is HTML above it."""
     column = explanation.column(target)
     label = explanation.targets[column]
     logit, baseline = explanation.logits[column], explanation.baseline[column]
@@ -35,14 +44,15 @@ def article(explanation, target=None) -> str:
     gap = explanation.gap[column]
     name = METHOD_NAMES[explanation.method]
     return (
-        f"<article><p>Predicted: <strong>{isolated(explanation.predicted)}</strong>, "
+        f"<article>{heading}<p>Predicted: <strong>{isolated(explanation.predicted)}</strong>, "
         f"probability {explanation.probability:.1%}.<br>"
         f'<span class="faint">What speaks <span class="f4">for</span> and '
         f'<span class="a4">against</span> {isolated(label)}, by {name}. '
         f"Logit {logit:.2f} = {baseline:.2f} (baseline) {total:+.2f} (tokens) "
         f"{gap:+.2f} (unexplained).{_left_out(explanation)}</span></p>"
-        f'<div class="text" dir="auto" tabindex="0" role="region" '
-        f'aria-label="The text with its tokens">{marked_text(explanation, column)}</div>'
+        f'<div class="text" dir="auto" tabindex="0" role="group" '
+        f'aria-label="The text with its tokens">'
+        f"{marked_text(explanation, column, n_reached)}</div>"
         f"{_strongest(explanation, column)}</article>"
     )
 
@@ -55,12 +65,12 @@ def _left_out(explanation) -> str:
     return notes
 
 
-def marked_text(explanation, column: int) -> str:
+def marked_text(explanation, column: int, n_reached: int) -> str:
     """The text; tokens that count have a colour and a title with their contribution."""
     values = explanation.contributions[:, column]
     strongest = np.abs(values).max(initial=0.0) or 1.0
     levels = np.searchsorted(_LEVELS, np.abs(values) / strongest, side="right")
-    reached = set(np.argsort(-np.abs(values), kind="stable")[:_REACHED].tolist())
+    reached = set(np.argsort(-np.abs(values), kind="stable")[:n_reached].tolist())
     text, pieces, done = explanation.text, [], 0
     for i in np.flatnonzero((levels > 0) | ~explanation.known).tolist():
         start, end = explanation.offsets[i].tolist()
@@ -69,7 +79,10 @@ def marked_text(explanation, column: int) -> str:
         shown = f"{values[i]:+.3f}"
         kind = f"{'f' if values[i] > 0 else 'a'}{levels[i]}"
         kind += "" if explanation.known[i] else " unknown"
-        reach = f' tabindex="0" data-value="{shown}"' if i in reached else ""
+        reach = ""
+        if i in reached:
+            named = html.escape(f"{plain(text[start:end])} {shown}")
+            reach = f' tabindex="0" role="note" aria-label="{named}" data-value="{shown}"'
         pieces.append(as_html(text[done:start]))
         pieces.append(
             f'<mark class="{kind}" title="{shown}"{reach}>{as_html(text[start:end])}</mark>'

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from fastlstm.core.records import TokenSequences
-from fastlstm.scoring import Scorer
 
 # A longer document loses several neighbours at a time.
 MOST_PIECES = 400
@@ -14,14 +13,19 @@ MOST_PIECES = 400
 _TOKENS_AT_ONCE = 1 << 20
 
 
-def occlude(scorer: Scorer, encode, ids, of_whole, n_threads: int = 1) -> np.ndarray:
+def pieces(n: int) -> list[np.ndarray]:
+    """Places that are taken away together, for a document of ``n`` tokens."""
+    size = -(-n // MOST_PIECES)
+    return [np.arange(at, min(at + size, n)) for at in range(0, n, size)]
+
+
+def occlude(logits_of, ids, of_whole, n_threads: int = 1) -> np.ndarray:
     """Differences of the whole model's logits.
 
     Parameters
     ----------
-    scorer : Scorer
-    encode : callable
-        From whole TokenSequences to Encoded.
+    logits_of : callable
+        From whole TokenSequences and a number of threads to logits.
     ids : int32 array, shape (n_tokens,)
         A whole document.
     of_whole : float array, shape (n_outputs,)
@@ -34,16 +38,14 @@ def occlude(scorer: Scorer, encode, ids, of_whole, n_threads: int = 1) -> np.nda
         Logits of the document less those without the token. Documents of more than 400
         tokens lose runs of tokens, which share the difference.
     """
-    n = len(ids)
-    size = -(-n // MOST_PIECES)
-    pieces = [np.arange(at, min(at + size, n)) for at in range(0, n, size)]
+    n, taken = len(ids), pieces(len(ids))
     positions = np.empty((n, len(of_whole)))
     at_once = max(1, _TOKENS_AT_ONCE // n)
-    for first in range(0, len(pieces), at_once):
-        some = pieces[first : first + at_once]
+    for first in range(0, len(taken), at_once):
+        some = taken[first : first + at_once]
         rest = [np.delete(ids, piece) for piece in some]
         offsets = np.cumsum([0, *map(len, rest)]).astype(np.int64)
-        logits = scorer.logits(encode(TokenSequences(np.concatenate(rest), offsets)), n_threads)
+        logits = logits_of(TokenSequences(np.concatenate(rest), offsets), n_threads)
         for piece, found in zip(some, logits, strict=True):
             positions[piece] = (of_whole - found) / len(piece)
     return positions

@@ -84,7 +84,15 @@ class Explanation:
         raise ValueError(f"target={target!r} was not explained; use one of {self.targets.tolist()}")
 
     def top(self, n: int = 10, target=None) -> list[tuple[str, float]]:
-        """The ``n`` tokens that add or take most, strongest first, each place on its own."""
+        """The ``n`` tokens that add or take most, strongest first, each place on its own.
+
+        Raises
+        ------
+        ValueError
+            If ``n`` is negative, or the target was not explained.
+        """
+        if n < 0:
+            raise ValueError(f"n={n} is negative; pass the number of tokens.")
         values = self.contributions[:, self.column(target)]
         order = np.argsort(-np.abs(values), kind="stable")[:n]
         return [(self.tokens[i], float(values[i])) for i in order]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -23,14 +24,17 @@ from fastlstm.text.tokenize import (
     TAG,
     compile_invisible,
     compile_long_marks,
+    end_before_cut,
     find_comments,
 )
 
 # What html.unescape takes for a reference.
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)")
 
-# A callable's tokens need not stand in the text; each is looked for this far ahead.
+# A callable's tokens need not stand in the text. Each is looked for this far around the
+# ones before, at so many places on either side.
 _LOOK_AHEAD = 1000
+_MOST_PLACES = 32
 
 
 class TracedText(NamedTuple):
@@ -121,7 +125,7 @@ def _lowered(traced: TracedText) -> TracedText:
     return TracedText(whole, np.repeat(traced.start, counts), np.repeat(traced.end, counts))
 
 
-def token_offsets(text: str, tokens: list[str], lowercase: bool, named: bool = True) -> np.ndarray:
+def token_offsets(text: str, tokens: list[str], lowercase: bool, tokenizer="auto") -> np.ndarray:
     """Where the tokens of a document stand in it.
 
     Parameters
@@ -130,8 +134,8 @@ def token_offsets(text: str, tokens: list[str], lowercase: bool, named: bool = T
         As the user wrote it.
     tokens : list of str
     lowercase : bool
-    named : bool
-        Whether a named tokenizer made the tokens; those of a callable may be missing.
+    tokenizer : {"auto", "word", "char", "jieba"} or callable
+        What made the tokens; those of a callable may be missing in the text.
 
     Returns
     -------
@@ -139,19 +143,17 @@ def token_offsets(text: str, tokens: list[str], lowercase: bool, named: bool = T
         Token ``i`` is ``text[offsets[i, 0]:offsets[i, 1]]``; (-1, -1) where it was not found.
     """
     traced = clean_traced(text, lowercase)
-    searched = _plain_quotes(traced.text)
+    searched, tokens = _plain_quotes(traced.text), [_plain_quotes(token) for token in tokens]
+    if callable(tokenizer):
+        spans = _in_order(searched, tokens)
+        if None in spans:
+            spans = _most_in_order(searched, tokens)
+    else:
+        spans = _of_named(searched, tokens, tokenizer != "word")
     found = np.full((len(tokens), 2), -1, dtype=np.int64)
-    cursor = 0
-    for number, token in enumerate(tokens):
-        token = _plain_quotes(token)
-        limit = len(searched) if named else cursor + len(token) + _LOOK_AHEAD
-        at = searched.find(token, cursor, limit) if token else -1
-        if at < 0:
-            continue
-        cursor = at + len(token)
-        if named and token == token[0] * MAX_MARK_RUN and not token[0].isalnum():
-            cursor = _end_of_run(searched, at)  # marks that the tokenizer left out
-        found[number] = traced.start[at], traced.end[cursor - 1]
+    for number, span in enumerate(spans):
+        if span is not None:
+            found[number] = traced.start[span[0]], traced.end[span[1] - 1]
     return found
 
 
@@ -159,8 +161,74 @@ def _plain_quotes(text: str) -> str:
     return text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
-def _end_of_run(text: str, at: int) -> int:
-    end = at
-    while end < min(len(text), at + MAX_TOKEN_LENGTH) and text[end] == text[at]:
-        end += 1
-    return end
+def _of_named(text: str, tokens: list[str], split_scripts: bool) -> list[tuple[int, int] | None]:
+    """Each token where the one before ended, in the text that it was made from."""
+    spans, cursor = [], 0
+    for token in tokens:
+        at = text.find(token, cursor)
+        if at < 0:
+            spans.append(None)
+            continue
+        end = cursor = at + len(token)
+        if token == token[0] * MAX_MARK_RUN and not token[0].isalnum():
+            end = cursor = end_before_cut(text, at, split_scripts)  # all marks of the run
+        elif len(token) == MAX_TOKEN_LENGTH:
+            cursor = max(end, end_before_cut(text, at, split_scripts))
+        spans.append((at, end))
+    return spans
+
+
+def _in_order(text: str, tokens: list[str]) -> list[tuple[int, int] | None]:
+    """Each token at its first place behind the one before."""
+    spans, cursor = [], 0
+    for token in tokens:
+        at = text.find(token, cursor, cursor + len(token) + _LOOK_AHEAD) if token else -1
+        if at < 0:
+            spans.append(None)
+            continue
+        cursor = at + len(token)
+        spans.append((at, cursor))
+    return spans
+
+
+def _most_in_order(text: str, tokens: list[str]) -> list[tuple[int, int] | None]:
+    """As many tokens as possible at places that do not overlap, in their order.
+
+    The longest common subsequence of the tokens and their occurrences near each other
+    (Hunt and Szymanski 1977).
+    """
+    ends: list[int] = []  # for each number of tokens, where they may end at the earliest
+    last: list[tuple] = []  # the last of those tokens: its number, its place, the one before
+    for number, token in enumerate(tokens):
+        for at in sorted(_near(text, token, ends[-1] if ends else 0), reverse=True):
+            n, end = bisect_right(ends, at), at + len(token)
+            node = number, (at, end), last[n - 1] if n else None
+            if n == len(ends):
+                ends.append(end)
+                last.append(node)
+            elif end < ends[n]:
+                ends[n], last[n] = end, node
+    spans: list[tuple[int, int] | None] = [None] * len(tokens)
+    node = last[-1] if last else None
+    while node is not None:
+        number, spans[number], node = node
+    return spans
+
+
+def _near(text: str, token: str, middle: int) -> list[int]:
+    """Places of a token, some before and some behind ``middle``."""
+    if not token:
+        return []
+    places, at = [], middle
+    while len(places) < _MOST_PLACES:
+        at = text.rfind(token, max(0, middle - _LOOK_AHEAD), at + len(token) - 1)
+        if at < 0:
+            break
+        places.append(at)
+    n_before, at = len(places), middle - 1
+    while len(places) < n_before + _MOST_PLACES:
+        at = text.find(token, at + 1, middle + len(token) + _LOOK_AHEAD)
+        if at < 0:
+            break
+        places.append(at)
+    return places

@@ -173,7 +173,7 @@ def _compile_unicode(split_scripts: bool):
         rf"{_KEYCAP}|{digit}++(?:[.,]{digit}++){{1,8}}+"
         rf"|{first}{inner}*+(?:'{inner}++){{0,2}}+|{single}{_EMOJI}"
         rf"|{_emoticon(digit, inner)}|({_PUNCTUATION})\2{{0,{MAX_TOKEN_LENGTH - 1}}}+)"
-    ).findall
+    )
 
 
 @cache
@@ -200,7 +200,7 @@ def _split_ascii(text: str) -> list[str]:
 
 
 def _split_unicode(text: str, split_scripts: bool) -> list[str]:
-    found = _compile_unicode(split_scripts)(text)
+    found = _compile_unicode(split_scripts).findall(text)
     return cut_long([token[:MAX_MARK_RUN] if mark else token for token, mark in found])
 
 
@@ -228,6 +228,12 @@ def split_words(text: str, split_scripts: bool) -> list[str]:
         stretch = " ".join(words)
         tokens += _split_ascii(stretch) if ascii_only else _split_unicode(stretch, split_scripts)
     return tokens
+
+
+def end_before_cut(text: str, at: int, split_scripts: bool) -> int:
+    """Where a token of ``split_words`` that begins at ``at`` ended before it was cut short."""
+    found = _compile_unicode(split_scripts).match(text, at)
+    return found.end() if found else at
 
 
 def split_characters(text: str) -> list[str]:

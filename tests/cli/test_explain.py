@@ -1,5 +1,10 @@
 """fastlstm explain, and the report of fastlstm train."""
 
+import os
+from pathlib import Path
+
+import pytest
+
 from fastlstm import Predictor
 from fastlstm.cli.explain import explain_command
 from fastlstm.explain import METHODS
@@ -70,6 +75,37 @@ def test_training_report(tmp_path):
     accuracy = only_json(result)["scores"]["lstm"]["accuracy"]
     assert "<h2>Most confident errors</h2>" in page and f"{accuracy:.3f}" in page
     assert "TF-IDF" in page and "reviews.csv" in page
+
+
+def test_a_report_of_an_odd_file_name(tmp_path):
+    """Its bytes are no UTF-8, as a page must be."""
+    source = os.fsdecode(os.fsencode(tmp_path) + b"/rev\xff.csv")
+    try:
+        write_csv(Path(source), english_rows(60))
+    except OSError:
+        pytest.skip("the file system keeps UTF-8 names alone")
+    report = tmp_path / "report.html"
+    result = invoke(
+        "train", source, "--out", tmp_path / "m.fastlstm", "--report", report,
+        "--set", "max_epochs=1", "--set", "n_estimators=1",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "Training on rev .csv" in report.read_text(encoding="utf-8")
+
+
+def test_scores_are_printed_before_the_report_is_made(tmp_path, monkeypatch):
+    def fail(run, title):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("fastlstm.report.training_report", fail)
+    write_csv(tmp_path / "reviews.csv", english_rows(60))
+    report = tmp_path / "report.html"
+    result = invoke(
+        "train", tmp_path / "reviews.csv", "--out", tmp_path / "m.fastlstm", "--report", report,
+        "--set", "max_epochs=1", "--set", "n_estimators=1",
+    )  # fmt: skip
+    assert result.exit_code == 1 and "disk full" in result.stderr
+    assert "TF-IDF" in result.stdout and not report.exists()
 
 
 def test_a_report_does_not_replace_the_model(tmp_path):

@@ -56,20 +56,53 @@ def test_every_token_is_found_where_it_stands(text, name):
         ("Don’t <!-- a film --> a film", ["Don’t", "a", "film"]),
         ("很好。Good", ["很", "好", "。", "Good"]),
         ("x" * 80 + " y", ["x" * 64, "y"]),
+        ("ha" * 40 + " ha ha good", ["ha" * 32, "ha", "ha", "good"]),
+        ("1" * 80 + " 1 2", ["1" * 64, "1", "2"]),
+        ("x" * 80 + "中x x", ["x" * 64, "中", "x", "x"]),
     ],
 )
 def test_offsets_cut_the_original(text, expected):
     tokens = get_tokenizer("auto")(text)
     offsets = token_offsets(text, tokens, lowercase=True)
     assert [text[start:end] for start, end in offsets] == expected
+    assert offsets[-1, 1] == len(text)
 
 
 def test_tokens_of_a_callable_may_be_missing():
-    offsets = token_offsets("films were good", ["film", "be", "good"], True, named=False)
+    offsets = token_offsets("films were good", ["film", "be", "good"], True, str.split)
     assert offsets.tolist() == [[0, 4], [-1, -1], [11, 15]]
+
+
+def test_a_missing_token_takes_no_place_from_those_behind_it():
+    text = "It was good. I believe so."
+    tokens = ["it", "be", "good", ".", "i", "believe", "so", "."]
+    offsets = token_offsets(text, tokens, True, str.split)
+    found = [text[start:end] if start >= 0 else None for start, end in offsets]
+    assert found == ["It", None, "good", ".", "I", "believe", "so", "."]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "ab", "ba", "abc"]), max_size=8), st.data())
+def test_no_other_alignment_finds_more_tokens(words, data):
+    """Against a plain dynamic programme over all places."""
+    text = " ".join(words)
+    tokens = data.draw(st.lists(st.sampled_from(["a", "b", "ab", "abc", "c", "x"]), max_size=8))
+    offsets = token_offsets(text, tokens, True, str.split)
+    found = [span for span in offsets.tolist() if span[0] >= 0]
+    assert [text[a:b] for a, b in found] == [
+        t for t, (a, _) in zip(tokens, offsets.tolist(), strict=True) if a >= 0
+    ]
+    assert all(a[1] <= b[0] for a, b in zip(found[:-1], found[1:], strict=True))
+    most = {0: 0}  # where the last token ended -> tokens found
+    for token in tokens:
+        for end, n in list(most.items()):
+            for at in range(end, len(text)):
+                if text.startswith(token, at):
+                    most[at + len(token)] = max(most.get(at + len(token), 0), n + 1)
+    assert len(found) == max(most.values())
 
 
 def test_a_long_document_of_missing_tokens_takes_linear_time():
     text = "abc " * 50_000
-    offsets = token_offsets(text, ["xyz"] * 50_000, True, named=False)
-    assert (offsets == -1).all()
+    assert (token_offsets(text, ["xyz"] * 50_000, True, str.split) == -1).all()
+    assert (token_offsets(text, ["xyz", *["a"] * 50_000], True, str.split)[1:] >= 0).all()
