@@ -159,7 +159,8 @@ def explanation_costs_table(folder: Path) -> str | None:
             f"{max(single):.0f}" if single else "",
         ))  # fmt: skip
     header = ("set", "integrated gradients / predict", "LRP / predict", "points a document",
-              "largest gap", "gap of LRP, median / 90 %", "ms for one of 200 tokens", "slowest of 20")  # fmt: skip
+              "largest gap", "gap of LRP, median / 90 %", "ms for one of 200 tokens",
+              "slowest of 20")  # fmt: skip
     return markdown(header, rows)
 
 

@@ -29,7 +29,7 @@ def explanation_page(explanations, title="Why the model said so", target=None) -
     """A page that stands alone, with one explanation after the other."""
     n_reached = min(_REACHED, _REACHED_ON_PAGE // max(1, len(explanations)))
     articles = [
-        article(each, target, f"<h2>Text {number}: {isolated(each.predicted)}</h2>", n_reached)
+        article(each, target, f"<h2>Text {number}</h2>", n_reached)
         for number, each in enumerate(explanations, start=1)
     ]
     return page(title, "\n".join(articles))
