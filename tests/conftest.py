@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,16 @@ def auto_backend(request, tmp_path_factory):
         if hasattr(request, "param"):
             patch.setenv("FASTLSTM_BACKEND", request.param)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts():
+    """Ctrl-C acts as on a terminal, here and in processes that a test starts.
+
+    A shell makes what it starts in the background ignore it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -115,7 +115,6 @@ def test_other_threads_touch_no_handler(monkeypatch, handler):
 
 
 INTERRUPTED_FIT = """
-import sys
 import numpy as np
 from fastlstm import LSTMClassifier
 from fastlstm.estimator import fitting
@@ -144,7 +143,10 @@ def test_interrupted_process_has_a_fitted_model():
     with subprocess.Popen(command, **pipes) as process:
         assert process.stdout.readline() == "running\n", process.stderr.read()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
+        try:
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()  # not to wait for it where it does not end
     assert (out, err) == ("interrupt True\n", "")
     assert process.returncode == 0
 
