@@ -7,6 +7,7 @@ it is not.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import json
@@ -15,7 +16,6 @@ import re
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -35,6 +35,8 @@ _DELIMITERS = ",;\t|"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
+_ONE_HIGH = re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])")
+_MORE_HIGH = re.compile(rb"[\x80-\xff]{2,}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 _MAX_FIELD = 2**31 - 1
@@ -151,15 +153,29 @@ def _read_content(path):
         content = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path}: not UTF-8 (byte {raw[error.start]:#04x} at offset {error.start}); "
-            "save as UTF-8"
+            f"{path}: not UTF-8 (byte {raw[error.start]:#04x} at offset {error.start})"
+            f'{_looks_like(raw)}; save as UTF-8 (in Excel "CSV UTF-8")'
         ) from None
     if "\0" in content:
         # UTF-16 without its mark, or not text at all.
         raise ValueError(
-            f"{path}: not UTF-8 text (a zero byte at offset {raw.index(0)}); save as UTF-8"
+            f"{path}: not UTF-8 text (a zero byte at offset {raw.index(0)}){_looks_like(raw)}; "
+            "save as UTF-8"
         )
     return content.removeprefix("\ufeff")
+
+
+def _looks_like(raw: bytes) -> str:
+    """A guess at the encoding of what is not UTF-8, for a message."""
+    start = raw[:100_000]
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or 4 * start.count(0) > len(start):
+        return ", it looks like UTF-16"
+    # Bytes above ASCII stand in pairs there, and mostly alone in European languages and Big5.
+    if len(_MORE_HIGH.findall(start)) > 9 * len(_ONE_HIGH.findall(start)):
+        with contextlib.suppress(UnicodeDecodeError):
+            raw.decode("gb18030")
+            return ", it looks like GB18030 or GBK"
+    return ""
 
 
 def _opener(path):
@@ -233,7 +249,7 @@ def _read_quoted(content, delimiter, path):
     return records, rows
 
 
-@contextmanager
+@contextlib.contextmanager
 def _no_field_limit():
     # The limit belongs to the whole process, so it is put back.
     with _field_limit_lock:

@@ -323,12 +323,17 @@ def test_labels_that_are_asked_for_may_be_missing(tmp_path):
         (
             "a.csv",
             "text,label\n好,1\n".encode("gb18030"),
-            r"byte 0xba at offset 11\); save as UTF-8",
+            r"byte 0xba at offset 11\), it looks like GB18030 or GBK; save as UTF-8",
         ),
         ("a.csv", "\ufefftext,label\n".encode() + b"\xff", "byte 0xff at offset 14"),
-        ("a.csv", "text,label\na,1\n".encode("utf-16"), "offset 0.*save as UTF-8"),
-        ("a.csv", "text,label\na,1\n".encode("utf-16-le"), "zero byte at offset 1.*save as UTF-8"),
-        ("a.csv.gz", gzip.compress(b"text,label\n\xe9,1\n"), "byte 0xe9 at offset 11"),
+        ("a.csv", "text,label\na,1\n".encode("utf-16"), "offset 0.*UTF-16; save as UTF-8"),
+        (
+            "a.csv",
+            "text,label\na,1\n".encode("utf-16-le"),
+            "zero byte at offset 1.*UTF-16; save as UTF-8",
+        ),
+        ("a.csv.gz", gzip.compress(b"text,label\n\xe9,1\n"), r"0xe9 at offset 11\); save"),
+        ("a.csv", "text,label\n好,1\n".encode("big5"), r"offset 11\); save"),
     ],
 )
 def test_refuses_with_a_mend(tmp_path, name, content, message):
