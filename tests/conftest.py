@@ -12,11 +12,12 @@ from tests.helpers import COMPILED
 
 TESTS = Path(__file__).parent
 
-# What these test has no kernel in it, or the same ones as other tests have.
+# What these test has no kernel in it, or the same ones as other tests have. Without a
+# compiler, or without Numba, they run on the backend that is there.
 ONE_BACKEND = {
-    "cli", "data", "explain", "text", "test_bad_files.py", "test_benchmarks.py",
-    "test_docstrings.py", "test_house_rules.py", "test_layering.py", "test_page.py",
-    "test_plotting.py", "test_report.py", "test_examples.py",
+    "cli", "data", "estimator", "explain", "persist", "text", "test_bad_files.py",
+    "test_bad_input.py", "test_benchmarks.py", "test_docstrings.py", "test_house_rules.py",
+    "test_layering.py", "test_page.py", "test_plotting.py", "test_report.py", "test_examples.py",
 }  # fmt: skip
 
 

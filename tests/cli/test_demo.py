@@ -11,7 +11,10 @@ from .conftest import failure, invoke, only_json
 demo = importlib.import_module("fastlstm.cli.demo")
 
 
-def test_demo_json(tmp_path):
+def test_demo_json(tmp_path, monkeypatch):
+    # One network in the place of three; all the rest is as a user has it.
+    one = functools.partial(fastlstm.LSTMSentimentClassifier, n_estimators=1)
+    monkeypatch.setattr(fastlstm, "LSTMSentimentClassifier", one)
     path = tmp_path / "demo.fastlstm"
     result = only_json(invoke("demo", "--json", "--out", path))
     test = load_reviews(split="test")
