@@ -163,11 +163,11 @@ class _Path:
         """
         wide = np.array([b - a > _NARROWEST for a, b in self.panels])
         at_least = np.abs(errors[~wide].sum(axis=0)) - np.abs(errors[wide]).sum(axis=0)
-        if not wide.any() or (at_least > 1).any():
-            return False
         sizes = np.where(wide, np.abs(errors).max(axis=1), 0)
+        if (at_least > 1).any() or not sizes.any():
+            return False
         halves = []
-        for (a, b), halved in zip(self.panels, sizes >= max(sizes.max() / 2, 1e-12), strict=True):
+        for (a, b), halved in zip(self.panels, sizes >= sizes.max() / 2, strict=True):
             middle = (a + b) / 2
             halves += [(a, middle), (middle, b)] if halved else [(a, b)]
         self.panels = halves
