@@ -25,7 +25,7 @@ from machine import RESULTS, description
 
 from fastlstm import LSTMSentimentClassifier, TruncationWarning, datasets
 from fastlstm.explain import METHODS, faithfulness
-from fastlstm.explain.documents import explain_documents
+from fastlstm.explain.documents import explain_documents, model_of
 
 SETS = ("imdb", "chnsenticorp", "bundled")
 ORDERS = {
@@ -59,7 +59,7 @@ def areas(clf, texts) -> dict:
 
 def costs(clf, texts) -> dict:
     """Seconds of predicting and explaining, and gaps that are left."""
-    model, texts, n_threads = clf._explained(texts)
+    model, texts, n_threads = model_of(clf, texts)
     clf.predict_proba(texts)  # the vocabulary is projected now, where it is kept at all
     target = clf.classes_[1]
     jobs = {

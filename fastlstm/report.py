@@ -299,7 +299,7 @@ def _words(run) -> str:
         ]
         pieces.append(table(("token", "sum of logits", "mean", "documents"), rows, numbers=3,
                             caption=f"for and against {isolated(label)}"))  # fmt: skip
-    return "".join(pieces) + (_others(len(clf.classes_)) if len(clf.classes_) > 2 else "")
+    return "".join(pieces) + _others(len(clf.classes_))
 
 
 def _errors(run) -> str:

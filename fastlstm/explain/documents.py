@@ -53,13 +53,9 @@ class Model(NamedTuple):
     encoder: TextEncoder
     classes: np.ndarray
 
-    def encoded(self, whole: TokenSequences) -> Encoded:
-        """Whole documents as the parts of the model read them."""
-        return Encoded(self.encoder.shorten(whole), whole)
-
     def logits(self, whole: TokenSequences, n_threads: int) -> np.ndarray:
         """Of whole documents, shape (n_documents, n_outputs)."""
-        return self.scorer.logits(self.encoded(whole), n_threads)
+        return self.scorer.logits(Encoded(self.encoder.shorten(whole), whole), n_threads)
 
 
 def model_of(clf, X) -> tuple[Model, list[str], int]:
