@@ -90,8 +90,8 @@ def tfidf(train, texts, seed, name):
 
 def nb_lr(train, texts, seed, name):
     """The wide part without a network."""
-    from fastlstm.estimator.wide_part import fit_wide
-    from fastlstm.losses import predicted_class
+    from fastlstm.classifier.linear_fit import fit_wide
+    from fastlstm.network.losses import predicted_class
     from fastlstm.text.encoder import TextEncoder
 
     encoder = TextEncoder()
@@ -174,7 +174,7 @@ def answer(name: str, row: str, seed: int, dev: bool) -> dict:
     """What ``accuracy.py`` keeps of a run."""
     from sklearn.metrics import f1_score
 
-    from fastlstm.metrics import expected_calibration_error
+    from fastlstm.evaluation import expected_calibration_error
 
     train, test = split(name, dev)
     started = time.perf_counter()

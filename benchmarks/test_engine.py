@@ -20,10 +20,10 @@ from fastlstm.core.workspace import Workspace, aligned_empty, aligned_zeros
 from fastlstm.data.batching import pack
 from fastlstm.kernels.contract import DirectionState, StateGradient, Steps
 from fastlstm.kernels.registry import load_backend
-from fastlstm.layers import lstm
+from fastlstm.network.layers import lstm
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.tokenize import get_tokenizer
-from fastlstm.training.skip_gram import SkipGramOptions, skip_gram
+from fastlstm.vectors.learned import SkipGramOptions, skip_gram
 
 ROWS, STEPS, HIDDEN, INPUTS, VOCABULARY = 16, 100, 128, 64, 20_000
 N, GATES = ROWS * STEPS, 4 * HIDDEN

@@ -57,7 +57,7 @@ class OfFastlstm:
         self.run(1, rows=np.arange(200))  # loads or compiles the kernel
 
     def run(self, epochs: int, rows=None) -> np.ndarray:
-        from fastlstm.training.skip_gram import SkipGramOptions, skip_gram
+        from fastlstm.vectors.learned import SkipGramOptions, skip_gram
 
         options = SkipGramOptions(WINDOW, NEGATIVES, SUBSAMPLE, epochs, RATE)
         part = self.sequences if rows is None else self.sequences.take(rows)

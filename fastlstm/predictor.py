@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastlstm.classifier.scoring import Encoded, Scorer
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import effective_n_jobs
-from fastlstm.inference import Network
 from fastlstm.kernels.registry import load_backend
-from fastlstm.losses import predicted_class, probabilities
+from fastlstm.network.losses import predicted_class, probabilities
+from fastlstm.network.predict import Network
 from fastlstm.persist.model_file import read_model
-from fastlstm.scoring import Encoded, Scorer
 from fastlstm.text.documents import check_documents
 
 

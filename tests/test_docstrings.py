@@ -107,8 +107,9 @@ def test_all_of_the_package_is_looked_at():
     assert len(modules()) > 35
     if available_backends()["numba"] == "ok":
         assert "fastlstm.kernels.numba.matmul.matmul" in THINGS
-    for name in ("fastlstm.kernels.layout.Layout", "fastlstm.model.forward",
-                 "fastlstm.estimator.tokens.LSTMClassifier", "fastlstm.optim.optimizers.adam",
+    for name in ("fastlstm.kernels.layout.Layout", "fastlstm.network.forward.forward",
+                 "fastlstm.estimator.tokens.LSTMClassifier",
+                 "fastlstm.training.optim.optimizers.adam",
                  "fastlstm.core.threads.ShardPool"):  # fmt: skip
         assert name in THINGS
     for name in ("fit", "partial_fit"):

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastlstm import inference
-from fastlstm import model as network
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import COMPANION, ShardPool
 from fastlstm.core.workspace import ALIGNMENT, Workspace
 from fastlstm.data import batching
 from fastlstm.kernels import reference
-from fastlstm.losses import probabilities
-from fastlstm.model import ModelConfig, Parameters
+from fastlstm.network import predict as inference
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.forward import forward
+from fastlstm.network.losses import probabilities
+from fastlstm.network.parameters import Parameters, pack_model
 from tests.helpers import (
     PoisonedWorkspace,
     assert_close,
@@ -31,7 +32,7 @@ PREDICT = ModelConfig(50, embedding_dim=5, hidden_size=9, num_layers=2, pooling=
 
 
 def predict(k, parameters, sequences, run=map, config=PREDICT, precision="float32"):
-    packed = network.pack_model(k, config, parameters, precision)
+    packed = pack_model(k, config, parameters, precision)
     return inference.predict_logits(k, config, parameters, packed, sequences, run)
 
 
@@ -116,7 +117,7 @@ def test_inference_gives_the_bits_of_the_forward_pass(k, precision, training, po
     """Whichever way repeated tokens take, and with the vocabulary projected before."""
     config = ModelConfig(50, 5, 9, num_layers=2, pooling=pooling, n_outputs=3)
     parameters, work = draw_parameters(config, dtype=np.float32), Workspace(np.float32)
-    packed = network.pack_model(k, config, parameters, precision, training)
+    packed = pack_model(k, config, parameters, precision, training)
     projected = inference.project_vocabulary(k, config, parameters.table, packed)
     assert [p.shape[0] for p in projected] == [50, 50]
     sequences = many_documents()
@@ -124,7 +125,7 @@ def test_inference_gives_the_bits_of_the_forward_pass(k, precision, training, po
         rows = [row for row in rows if sequences.lengths[row]]
         batch = batching.pack(reference, sequences, rows)
         arguments = k, work, config, parameters.table, packed, batch
-        expected = network.forward(*arguments)[0].copy()
+        expected = forward(*arguments)[0].copy()
         assert np.isfinite(expected).all()
         assert np.array_equal(inference.infer(*arguments).copy(), expected)
         assert np.array_equal(inference.infer(*arguments, projected), expected)
@@ -136,7 +137,7 @@ def test_packing_for_training_predicts_the_same_but_for_rounding(k):
     sequences = many_documents()
     logits = [
         inference.predict_logits(
-            k, PREDICT, parameters, network.pack_model(k, PREDICT, parameters, training=training),
+            k, PREDICT, parameters, pack_model(k, PREDICT, parameters, training=training),
             sequences,
         )
         for training in (False, True)
@@ -158,7 +159,7 @@ def one_document(length=211):
 def test_sweeps_side_by_side_give_the_same_bits(k, precision, training, bidirectional, num_layers):
     config = ModelConfig(50, 5, 9, num_layers=num_layers, bidirectional=bidirectional)
     parameters = draw_parameters(config, dtype=np.float32)
-    packed = network.pack_model(k, config, parameters, precision, training)
+    packed = pack_model(k, config, parameters, precision, training)
     projected = inference.project_vocabulary(k, config, parameters.table, packed)
     for sequences in (one_document(), one_document(1), many_documents().take([3, 5, 8])):
         batch = batching.pack(reference, sequences, np.flatnonzero(sequences.lengths))
@@ -211,12 +212,13 @@ import fastlstm
 sys.path.append(sys.argv[4])  # behind the package that is installed
 from fastlstm.core.threads import COMPANION
 from fastlstm.kernels.registry import load_backend
-from fastlstm import inference, model as network
+from fastlstm.network import predict as inference
+from fastlstm.network.config import ModelConfig
 from tests.test_inference import draw_parameters, one_document, predict
 layers, bidirectional = int(sys.argv[1]), sys.argv[2] == "both"
 k = load_backend(sys.argv[3])
 inference._SIDE_BY_SIDE = 0
-config = network.ModelConfig(50, 5, 9, num_layers=layers, bidirectional=bidirectional)
+config = ModelConfig(50, 5, 9, num_layers=layers, bidirectional=bidirectional)
 parameters = draw_parameters(config, dtype=np.float32)
 model = inference.Network(k, config, parameters)
 expected = predict(k, parameters, one_document(), config=config)

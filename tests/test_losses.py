@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from fastlstm.losses import (
+from fastlstm.network.losses import (
     binary_cross_entropy,
     loss_for,
     probabilities,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastlstm.metrics import expected_calibration_error
+from fastlstm.evaluation import expected_calibration_error
 
 
 def by_definition(confidence, right, n_bins):

@@ -5,16 +5,24 @@ import pickle
 import numpy as np
 import pytest
 
-from fastlstm import inference
-from fastlstm import model as network
 from fastlstm.core.random import make_streams
 from fastlstm.core.threads import ShardPool
 from fastlstm.core.workspace import Workspace
 from fastlstm.data import batching
 from fastlstm.kernels import reference
-from fastlstm.layers import lstm
-from fastlstm.model import ModelConfig, Parameters
-from fastlstm.training.shards import GradientEngine, LabelledSequences
+from fastlstm.network import predict as inference
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.forward import backward, forward, n_dropout_keys
+from fastlstm.network.layers import lstm
+from fastlstm.network.parameters import (
+    DenseGradients,
+    Parameters,
+    init_parameters,
+    pack_model,
+    parts,
+    repack,
+)
+from fastlstm.training.engine import GradientEngine, LabelledSequences
 from tests.helpers import (
     PoisonedWorkspace,
     assert_close,
@@ -90,15 +98,15 @@ class Problem:
 
     def loss(self):
         """Weighted losses over their normaliser, by forward passes alone and with fixed masks."""
-        packed = network.pack_model(self.k, self.config, self.parameters, training=True)
+        packed = pack_model(self.k, self.config, self.parameters, training=True)
         keys = [None] * len(self.shards)
         if self.config.dropout:
-            shape = (len(self.shards), network.n_dropout_keys(self.config))
+            shape = (len(self.shards), n_dropout_keys(self.config))
             keys = np.random.default_rng(self.SEED).integers(0, 2**32, size=shape)
         total = 0.0
         for rows, own in zip(self.shards, keys, strict=True):
             batch = batching.pack(self.k, self.data.sequences, rows, self.config.segment_length)
-            logits, _ = network.forward(
+            logits, _ = forward(
                 self.k, self.work, self.config, self.parameters.table, packed, batch, own
             )
             total += document_losses(logits, self.data.y[batch.rows]) @ self.data.weight[batch.rows]
@@ -108,7 +116,7 @@ class Problem:
         return {"embedding": self.parameters.embedding, "dense": self.parameters.flat}
 
     def gradients(self):
-        packed = network.pack_model(self.k, self.config, self.parameters, training=True)
+        packed = pack_model(self.k, self.config, self.parameters, training=True)
         with ShardPool(1) as pool:
             engine = GradientEngine(self.k, self.config, pool, np.float64)
             rng = np.random.default_rng(self.SEED)
@@ -138,12 +146,12 @@ def test_gradients(k, config, terms, monkeypatch):
     check_gradients(problem.loss, problem.arrays(), gradients)
 
 
-def backward(k, work, config, packed, state, d_logits, gradients=None, dtype=np.float32):
+def backward_of(k, work, config, packed, state, d_logits, gradients=None, dtype=np.float32):
     """Gradients of one shard: the embedding's, and the dense ones without their padding."""
-    gradients = gradients or network.DenseGradients(k, config, dtype)
-    of_embedding = network.backward(k, work, config, packed, state, d_logits, gradients)
+    gradients = gradients or DenseGradients(k, config, dtype)
+    of_embedding = backward(k, work, config, packed, state, d_logits, gradients)
     out = Parameters.zeros(config, dtype)
-    for part in network.parts(config):
+    for part in parts(config):
         gradients.add_to(out, part, accumulate=False)
     return of_embedding, out
 
@@ -152,14 +160,14 @@ def backward(k, work, config, packed, state, d_logits, gradients=None, dtype=np.
 def test_old_content_of_memory_does_not_matter(k, precision):
     config = CONFIGS[3]
     parameters = draw_parameters(config, dtype=np.float32)
-    packed = network.pack_model(k, config, parameters, precision, training=True)
+    packed = pack_model(k, config, parameters, precision, training=True)
     batch = batching.pack(reference, token_sequences([4, 1, 3], 6), np.arange(3))
     d_logits = np.ones((3, 1), np.float32)
     results = []
     for work in (Workspace(np.float32), PoisonedWorkspace(np.float32)):
-        logits, state = network.forward(k, work, config, parameters.table, packed, batch)
+        logits, state = forward(k, work, config, parameters.table, packed, batch)
         logits = logits.copy()
-        of_embedding, dense = backward(k, work, config, packed, state, d_logits)
+        of_embedding, dense = backward_of(k, work, config, packed, state, d_logits)
         inferred = inference.infer(k, work, config, parameters.table, packed, batch)
         results.append([logits, of_embedding.values.copy(), dense.flat, inferred.copy()])
     for fresh, poisoned in zip(*results, strict=True):
@@ -172,11 +180,11 @@ WIDE = ModelConfig(9, embedding_dim=3, hidden_size=70, num_layers=2, pooling="me
 
 
 def test_parts_cover_every_dense_weight_once():
-    assert network.parts(WIDE) == [
+    assert parts(WIDE) == [
         "lstm.0.forward", "lstm.0.reverse", "lstm.1.forward", "lstm.1.reverse", "dense",
     ]  # fmt: skip
     parameters = Parameters.zeros(WIDE, np.float32, np.zeros((9, 3), np.float32))
-    for number, part in enumerate(network.parts(WIDE), start=1):
+    for number, part in enumerate(parts(WIDE), start=1):
         parameters.flat[parameters.part(part)] += number
         for weight in parameters.group(part).values():
             assert (weight == number).all()
@@ -188,31 +196,31 @@ def test_parts_cover_every_dense_weight_once():
 def test_shards_add_to_dense_gradients(k, config):
     """From 0 after ``clear``, and into parameters with or without what they hold."""
     parameters, work = draw_parameters(config), Workspace(np.float64)
-    packed = network.pack_model(k, config, parameters, training=True)
+    packed = pack_model(k, config, parameters, training=True)
     d_logits = np.random.default_rng(1).standard_normal((3, config.n_outputs))
-    gradients = network.DenseGradients(k, config, np.float64)
+    gradients = DenseGradients(k, config, np.float64)
     found = []
     for shards in (1, 3):
         gradients.clear()
         for _ in range(shards):
             batch = batching.pack(reference, token_sequences([4, 1, 3], 6), np.arange(3))
-            _, state = network.forward(k, work, config, parameters.table, packed, batch)
-            _, dense = backward(k, work, config, packed, state, d_logits, gradients, np.float64)
+            _, state = forward(k, work, config, parameters.table, packed, batch)
+            _, dense = backward_of(k, work, config, packed, state, d_logits, gradients, np.float64)
         found.append(dense.flat)
     assert all(w.any() for w in dense.named.values())
     assert_close(found[1], 3 * found[0], 1e-13)
     out = Parameters.zeros(config, np.float64)
     out.flat[:] = 10
-    for part in network.parts(config):
+    for part in parts(config):
         gradients.add_to(out, part, accumulate=True)
     assert_close(out.flat, 10 + found[1], 1e-14)
-    for part in network.parts(config):
+    for part in parts(config):
         gradients.add_to(out, part, accumulate=False)
     assert np.array_equal(out.flat, found[1])
     gradients.clear()
     padded = [array for direction in gradients.layers[0] for array in direction]
     assert not any(array.any() for array in [*padded, *gradients.dense])
-    for part in network.parts(config):
+    for part in parts(config):
         gradients.add_to(out, part, accumulate=False)
     assert not out.flat.any()
 
@@ -227,16 +235,16 @@ def test_packing_again_follows_the_weights(k, precision, training):
     new = draw_parameters(config, seed=2, dtype=dtype)
     mixed = draw_parameters(config, seed=1, dtype=dtype)
     mixed.embedding[:] = new.embedding
-    packed = network.pack_model(k, config, mixed, precision, training)
+    packed = pack_model(k, config, mixed, precision, training)
     logits = []
-    for part in network.parts(config):
+    for part in parts(config):
         mixed.flat[mixed.part(part)] = new.flat[new.part(part)]
-        network.repack(k, packed, mixed, part)
-        fresh = network.pack_model(k, config, mixed, precision, training)
+        repack(k, packed, mixed, part)
+        fresh = pack_model(k, config, mixed, precision, training)
         both = [inference.predict_logits(k, config, mixed, p, sequences) for p in (packed, fresh)]
         assert np.array_equal(*both), part
         logits.append(both[0].tobytes())
-    assert len(set(logits)) == len(network.parts(config))
+    assert len(set(logits)) == len(parts(config))
 
 
 # Parameters
@@ -244,9 +252,7 @@ def test_packing_again_follows_the_weights(k, precision, training):
 
 def test_fresh_weights_have_the_shapes_and_repeat_for_a_seed():
     config = ModelConfig(9, embedding_dim=4, hidden_size=3, num_layers=2, n_outputs=3)
-    first, second, other = (
-        network.init_parameters(config, make_streams(seed)) for seed in (0, 0, 1)
-    )
+    first, second, other = (init_parameters(config, make_streams(seed)) for seed in (0, 0, 1))
     assert {name: w.shape for name, w in first.named.items()} == config.dense_shapes()
     assert first.flat.dtype == first.embedding.dtype == np.float32
     assert np.array_equal(first.flat, second.flat)

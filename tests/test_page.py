@@ -9,8 +9,8 @@ from fastlstm import LSTMSentimentClassifier, datasets
 from fastlstm.core.shown import as_html, isolated, plain
 from fastlstm.explain import explanation_page
 from fastlstm.explain.html import fragment
-from fastlstm.page import page
-from fastlstm.page.charts import Line, bar_chart, line_chart
+from fastlstm.report.page import page
+from fastlstm.report.page.charts import Line, bar_chart, line_chart
 from tests.browser import needs_chromium, visit
 
 HOSTILE = [

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import fastlstm.inference
+import fastlstm.network.predict
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor
 from fastlstm.core.errors import ModelFormatError
 from fastlstm.core.threads import COMPANION
-from fastlstm.data.datasets import load_reviews
+from fastlstm.datasets import load_reviews
 from fastlstm.kernels.registry import available_backends
 from tests.helpers import NETWORK_ALONE
 
@@ -108,7 +108,7 @@ def deep(request, tmp_path_factory):
 @pytest.fixture
 def companion(monkeypatch):
     """Documents of any length run on two threads; the list of those that did."""
-    monkeypatch.setattr(fastlstm.inference, "_SIDE_BY_SIDE", 0)
+    monkeypatch.setattr(fastlstm.network.predict, "_SIDE_BY_SIDE", 0)
     calls = []
     plain = COMPANION.run
 

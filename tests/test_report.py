@@ -6,8 +6,8 @@ from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_
 
 from fastlstm import LSTMSentimentClassifier, datasets
 from fastlstm.estimator.baselines import Score
-from fastlstm.metrics import reliability
-from fastlstm.report import Run, Totals, bootstrap, confusion, training_report
+from fastlstm.evaluation import reliability
+from fastlstm.report.training import Run, Totals, bootstrap, confusion, training_report
 from tests.browser import needs_chromium, visit
 
 

@@ -226,18 +226,19 @@ def test_an_error_cancels_the_call_that_waits(companion, failing):
 
 def test_an_interrupt_does_not_leave_the_companion_waiting(monkeypatch):
     """Ctrl-C in the caller's sweep: the one that waits for its numbers ends all the same."""
-    from fastlstm import inference
-    from fastlstm import model as network
     from fastlstm.core.random import make_streams
     from fastlstm.core.records import TokenSequences
     from fastlstm.kernels.registry import load_backend
+    from fastlstm.network import predict as inference
+    from fastlstm.network.config import ModelConfig
+    from fastlstm.network.parameters import init_parameters
 
     made = Companion()
     monkeypatch.setattr(inference, "_SIDE_BY_SIDE", 0)
     monkeypatch.setattr(inference, "COMPANION", made)
-    config = network.ModelConfig(9, 3, 4, num_layers=2, bidirectional=False)
+    config = ModelConfig(9, 3, 4, num_layers=2, bidirectional=False)
     k = load_backend("auto")
-    model = inference.Network(k, config, network.init_parameters(config, make_streams(0)))
+    model = inference.Network(k, config, init_parameters(config, make_streams(0)))
     one = TokenSequences(np.ones(300, np.int32), np.array([0, 300]))
     expected = model.logits(one, np.array([0.5, 0.5]), 2)
 

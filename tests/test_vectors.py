@@ -11,7 +11,7 @@ import pytest
 
 import fastlstm
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, WordVectors
-from fastlstm.vectors import Coverage
+from fastlstm.vectors.given import Coverage
 
 TOKENS = ["good", "bad", "好", "of the"]
 ROWS = np.array([[1.5, -2.25, 1e-7], [0.1, 3e10, -0.0], [1 / 3, 2, 3], [4, 5, 6]], np.float32)

@@ -5,11 +5,11 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from fastlstm import wide as module
+from fastlstm.classifier import linear_part as module
+from fastlstm.classifier.blending import fit_blend
+from fastlstm.classifier.linear_fit import fit_wide
 from fastlstm.estimator import wide_part
-from fastlstm.estimator.blending import fit_blend
-from fastlstm.estimator.wide_part import fit_wide
-from fastlstm.losses import softmax_cross_entropy
+from fastlstm.network.losses import softmax_cross_entropy
 from fastlstm.text.encoder import TextEncoder
 from tests.helpers import assert_close
 

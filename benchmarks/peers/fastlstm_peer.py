@@ -90,7 +90,7 @@ class Peer:
 def _given(weights, minibatches):
     """``fit`` with these first weights and minibatches, and no token made unknown."""
     from fastlstm.estimator import fitting
-    from fastlstm.model import Parameters
+    from fastlstm.network.parameters import Parameters
     from fastlstm.training import loop
 
     def given_weights(*_arguments, **_options):
@@ -155,10 +155,10 @@ class _PausedFit:
 def save_model(case, data, folder) -> None:
     """A model file of ``Predictor``."""
     from cases import words
-
     from fastlstm.model import ModelConfig, Parameters
+
+    from fastlstm.classifier.scoring import Blend
     from fastlstm.persist.model_file import SavedModel, write_model
-    from fastlstm.scoring import Blend
     from fastlstm.text.encoder import TextEncoder
     from fastlstm.text.ngrams import NGrams
 

@@ -55,7 +55,7 @@ def demo_command(out, as_json):
 
 def _reviews():
     from fastlstm.cli.fitting import Split
-    from fastlstm.data.datasets import load_reviews
+    from fastlstm.datasets import load_reviews
 
     train, test = load_reviews(split="train"), load_reviews(split="test")
     return Split(train.texts, train.labels, test.texts, test.labels, "of the test split", False)

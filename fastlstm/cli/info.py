@@ -93,8 +93,8 @@ def _print_environment(result: dict) -> None:
 
 def describe_model(path) -> dict:
     """What a model file holds, without the weights and the vocabulary themselves."""
+    from fastlstm.classifier.scoring import PARTS
     from fastlstm.persist.model_file import read_model
-    from fastlstm.scoring import PARTS
 
     saved = read_model(path)
     shapes = saved.config.dense_shapes().values()

@@ -61,7 +61,7 @@ def evaluation(classes, y_true, probabilities) -> dict:
         precision_recall_fscore_support,
     )
 
-    from fastlstm.metrics import expected_calibration_error
+    from fastlstm.evaluation import expected_calibration_error
 
     y_pred = [classes[index] for index in probabilities.argmax(axis=1)]
     right = [predicted == true for predicted, true in zip(y_pred, y_true, strict=True)]

@@ -77,7 +77,7 @@ def write_report(path, reviews, clf, data, scores) -> None:
     if path is None:
         return
     from fastlstm.cli.scores import BASELINE_NAMES
-    from fastlstm.report import Run, training_report
+    from fastlstm.report.training import Run, training_report
 
     named = {**BASELINE_NAMES, "lstm": "fastlstm"}
     run = Run(

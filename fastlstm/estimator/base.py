@@ -11,16 +11,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from fastlstm.classifier.scoring import Scorer
 from fastlstm.core.errors import BackendError
 from fastlstm.core.threads import effective_n_jobs
 from fastlstm.estimator.fitting import Fitting
-from fastlstm.inference import Network
 from fastlstm.kernels.contract import POOLING
 from fastlstm.kernels.registry import load_backend, why
-from fastlstm.losses import predicted_class, probabilities
-from fastlstm.optim.schedules import SCHEDULES
-from fastlstm.scoring import Scorer
-from fastlstm.vectors import WordVectors
+from fastlstm.network.losses import predicted_class, probabilities
+from fastlstm.network.predict import Network
+from fastlstm.training.optim.schedules import SCHEDULES
+from fastlstm.vectors.given import WordVectors
 
 
 class BaseLSTM(Fitting, ClassifierMixin, BaseEstimator):

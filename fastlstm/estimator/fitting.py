@@ -9,9 +9,10 @@ from functools import wraps
 import numpy as np
 from sklearn.utils import check_random_state
 
+from fastlstm.classifier.held_out import Part, hold_out_parts, of_held_out, with_soft_labels
+from fastlstm.classifier.scoring import Blend, Encoded
 from fastlstm.core.random import make_streams
 from fastlstm.core.threads import ShardPool, effective_n_jobs
-from fastlstm.estimator.held_out import Part, hold_out_parts, of_held_out, with_soft_labels
 from fastlstm.estimator.validation import (
     check_classes,
     check_labels,
@@ -21,14 +22,14 @@ from fastlstm.estimator.validation import (
     encode_labels,
 )
 from fastlstm.kernels.registry import load_backend
-from fastlstm.losses import probabilities
-from fastlstm.model import ModelConfig, init_parameters
-from fastlstm.scoring import Blend, Encoded
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.losses import probabilities
+from fastlstm.network.parameters import init_parameters
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.callbacks import ProgressBar, task_bar
+from fastlstm.training.engine import LabelledSequences
 from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
-from fastlstm.training.shards import LabelledSequences
-from fastlstm.training.skip_gram import skip_gram
+from fastlstm.vectors.learned import skip_gram
 
 _MAX_SEED = np.iinfo(np.int32).max
 
@@ -219,7 +220,7 @@ class Fitting:
             logits.append(wide.logits(given.whole))
         elif wide is not None:
             logits.append(out_of_fold[held_out.rows])
-        from fastlstm.estimator.blending import fit_blend  # needs much of SciPy
+        from fastlstm.classifier.blending import fit_blend  # needs much of SciPy
 
         self.wide_ = wide
         self.blend_ = fit_blend(logits, held_out.y, held_out.weight, with_bias=wide is not None)

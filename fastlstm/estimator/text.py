@@ -10,14 +10,14 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from fastlstm.classifier.scoring import Encoded
 from fastlstm.core.threads import effective_n_jobs
 from fastlstm.estimator.base import BaseLSTM, warn_truncated
 from fastlstm.estimator.validation import check_labels, check_same_length
-from fastlstm.scoring import Encoded
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TextEncoder
 from fastlstm.training.callbacks import task_bar
-from fastlstm.vectors import WordVectors
+from fastlstm.vectors.given import WordVectors
 
 TEXT_CONSTRAINTS = {
     "tokenizer": [StrOptions({"auto", "word", "char", "jieba"}), callable],
@@ -418,7 +418,7 @@ default="skipgram"
         if not self.wide:
             return None, None
         # It brings in much of scikit-learn, which nothing else here needs.
-        from fastlstm.estimator.wide_part import fit_wide
+        from fastlstm.classifier.linear_fit import fit_wide
 
         with task_bar("linear part", self.verbose) as report:
             return fit_wide(

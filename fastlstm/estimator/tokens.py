@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
+from fastlstm.classifier.scoring import Encoded
 from fastlstm.core.records import UNK_ID
 from fastlstm.estimator.base import BaseLSTM
 from fastlstm.estimator.validation import (
@@ -16,7 +17,6 @@ from fastlstm.estimator.validation import (
     check_token_ids,
     strip_padding,
 )
-from fastlstm.scoring import Encoded
 
 
 class LSTMClassifier(BaseLSTM):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.explain.documents import PREDICTED, explain_documents, model_of
-from fastlstm.losses import probabilities
+from fastlstm.network.losses import probabilities
 
 
 class Word(NamedTuple):

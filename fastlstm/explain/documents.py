@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlstm.classifier.scoring import Encoded, Scorer
 from fastlstm.core.records import UNK_ID, TokenSequences
 from fastlstm.explain.gradients import gradient_times_input, integrated_gradients
 from fastlstm.explain.linear import linear_contributions
@@ -13,9 +14,8 @@ from fastlstm.explain.occlusion import occlude, pieces
 from fastlstm.explain.records import METHODS, Explanation
 from fastlstm.explain.relevance import relevance
 from fastlstm.explain.rows import Contributions, Terms
-from fastlstm.inference import prior_logits
-from fastlstm.losses import predicted_class, probabilities
-from fastlstm.scoring import Encoded, Scorer
+from fastlstm.network.losses import predicted_class, probabilities
+from fastlstm.network.predict import prior_logits
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.offsets import token_offsets
 

@@ -14,7 +14,7 @@ import numpy as np
 from fastlstm.core.records import TokenSequences
 from fastlstm.explain.documents import Model, explain_documents, model_of
 from fastlstm.explain.records import METHODS
-from fastlstm.losses import predicted_class, probabilities
+from fastlstm.network.losses import predicted_class, probabilities
 
 OTHERS = ("random", "lime")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastlstm.core.shown import as_html, isolated, plain
 from fastlstm.explain.records import METHOD_NAMES
-from fastlstm.page import STYLE, page, table
+from fastlstm.report.page import STYLE, page, table
 
 # Shares of the strongest contribution from which a token has the next deeper colour.
 _LEVELS = (0.05, 0.2, 0.4, 0.6, 0.8)

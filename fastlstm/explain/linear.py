@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastlstm.classifier.linear_part import WidePart
 from fastlstm.core.records import UNK_ID, TokenSequences
 from fastlstm.explain.rows import Contributions, Terms, spread
-from fastlstm.wide import WidePart
 
 
 def linear_contributions(wide: WidePart, sequences: TokenSequences, outputs) -> Contributions:

@@ -18,8 +18,8 @@ from fastlstm.explain.rows import (
     project,
     run_forward,
 )
-from fastlstm.layers import lstm
-from fastlstm.model import backward_head
+from fastlstm.network.forward import backward_head
+from fastlstm.network.layers import lstm
 
 # What keeps a quotient of small numbers bounded. The paper has 0.001; with that relevance
 # grows without bound on the way back through some networks with large recurrent weights.

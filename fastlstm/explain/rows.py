@@ -15,9 +15,10 @@ from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
 from fastlstm.core.workspace import Workspace, aligned_zeros
 from fastlstm.data.batching import pack
-from fastlstm.inference import Network
-from fastlstm.layers import lstm
-from fastlstm.model import DenseGradients, ForwardState, backward_to, forward_from
+from fastlstm.network.forward import ForwardState, backward_to, forward_from
+from fastlstm.network.layers import lstm
+from fastlstm.network.parameters import DenseGradients
+from fastlstm.network.predict import Network
 from fastlstm.text.ngrams import NGrams
 
 # Tokens of one call of the engine, at least those of one document.

@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 
+from fastlstm.classifier.linear_part import WidePart
+from fastlstm.classifier.scoring import Blend
 from fastlstm.core.errors import ModelFormatError
-from fastlstm.model import POOLINGS, ModelConfig, Parameters
+from fastlstm.network.config import POOLINGS, ModelConfig
+from fastlstm.network.parameters import Parameters
 from fastlstm.persist.container import read_container, write_container
-from fastlstm.scoring import Blend
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.ngrams import NGrams
-from fastlstm.wide import WidePart
 
 # Integers, floats and booleans of the sizes that NumPy has everywhere, and strings.
 _LABEL_DTYPE = re.compile(r"<[iu][248]|<f[248]|<U[1-9][0-9]{0,8}|\|[iub]1|\|O")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastlstm.model import Parameters
+from fastlstm.network.parameters import Parameters
 
 # Steps between two updates: the average moves little in them, and reads every weight.
 _EVERY = 8

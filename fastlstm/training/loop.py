@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fastlstm import model as network
 from fastlstm.core.errors import NonFiniteLossWarning
 from fastlstm.core.records import UNK_ID
 from fastlstm.core.threads import ShardPool
 from fastlstm.data.batching import minibatches
-from fastlstm.inference import predict_logits
-from fastlstm.losses import loss_for, predicted_class
-from fastlstm.optim.optimizers import clip_factor, make_optimizer
-from fastlstm.optim.schedules import make_schedule
+from fastlstm.network.losses import loss_for, predicted_class
+from fastlstm.network.parameters import Parameters, pack_model, repack
+from fastlstm.network.predict import predict_logits
 from fastlstm.training.averaging import WeightAverage
 from fastlstm.training.callbacks import Callback, InterruptGuard
+from fastlstm.training.engine import GradientEngine, LabelledSequences
 from fastlstm.training.history import EpochRecord
 from fastlstm.training.masking import mask, occurs_once
-from fastlstm.training.shards import GradientEngine, LabelledSequences
+from fastlstm.training.optim.optimizers import clip_factor, make_optimizer
+from fastlstm.training.optim.schedules import make_schedule
 
 _WHOLE = np.zeros(1, dtype=np.int32)
 
@@ -73,7 +73,7 @@ class TrainingState:
         "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
     """
 
-    parameters: network.Parameters
+    parameters: Parameters
     rng: np.random.Generator
     slots: tuple | None = None
     slots_of: str = ""
@@ -91,7 +91,7 @@ class Best:
         self.parameters = None
         self.waited = 0
 
-    def offer(self, record: EpochRecord, parameters: network.Parameters) -> bool:
+    def offer(self, record: EpochRecord, parameters: Parameters) -> bool:
         """Take note of an epoch; True when ``patience`` epochs brought nothing better."""
         score = (record["val_accuracy"], -record["val_loss"])
         if self.score is None or score > self.score:
@@ -129,7 +129,7 @@ class Trainer:
         if state.slots_of != options.optimizer:
             self._reset_slots()
         self.precision = precision
-        self.packed = network.pack_model(k, config, parameters, precision, training=True)
+        self.packed = pack_model(k, config, parameters, precision, training=True)
         self._good = None  # weights that gave a finite loss
         self._rare = None  # positions of tokens that occur once
         self._average = None
@@ -231,7 +231,7 @@ class Trainer:
         )  # fmt: skip
         return train._replace(sequences=train.sequences._replace(ids=ids))
 
-    def _predicting(self) -> network.Parameters:
+    def _predicting(self) -> Parameters:
         """The weights that predict: their moving average, where there is one."""
         return self.state.parameters if self._average is None else self._average.parameters
 
@@ -254,7 +254,7 @@ class Trainer:
                 self.k, parameters.flat[None, where], _WHOLE, result.dense.flat[None, where],
                 [slot[:, where] for slot in network_state[0]], state.step, rate, scale,
             )  # fmt: skip
-            network.repack(self.k, self.packed, parameters, name)
+            repack(self.k, self.packed, parameters, name)
 
         count = len(result.embedding.ids)
         parts = [
@@ -268,17 +268,17 @@ class Trainer:
         started = time.perf_counter()
         packed = self.packed
         if self._average is not None:
-            packed = network.pack_model(
+            packed = pack_model(
                 self.k, self.config, self._average.parameters, self.precision, training=True
             )
         loss, accuracy = evaluate(self.k, self.config, self._predicting(), packed, valid, self.pool)
         record["val_loss"], record["val_accuracy"] = loss, accuracy
         record["seconds"] += time.perf_counter() - started
 
-    def _restore(self, parameters: network.Parameters) -> None:
+    def _restore(self, parameters: Parameters) -> None:
         self.state.parameters = parameters
         for part in self.engine.parts:
-            network.repack(self.k, self.packed, parameters, part)
+            repack(self.k, self.packed, parameters, part)
 
     def _is_finite(self, record: EpochRecord) -> bool:
         """Whether the weights, which the last step changed, and their validation are finite."""

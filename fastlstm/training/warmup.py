@@ -6,15 +6,16 @@ import time
 
 import numpy as np
 
-from fastlstm import model as network
 from fastlstm.core.random import make_streams
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
-from fastlstm.inference import Network
 from fastlstm.kernels.registry import load_backend
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.parameters import init_parameters
+from fastlstm.network.predict import Network
+from fastlstm.training.engine import LabelledSequences
 from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
-from fastlstm.training.shards import LabelledSequences
-from fastlstm.training.skip_gram import skip_gram
+from fastlstm.vectors.learned import skip_gram
 
 _DOCUMENTS, _TOKENS, _VOCABULARY = 4, 3, 8
 
@@ -42,7 +43,7 @@ def warmup(*, backend: str = "auto", precision: str = "float32") -> float:
     """
     started = time.perf_counter()
     k = load_backend(backend)
-    config = network.ModelConfig(
+    config = ModelConfig(
         _VOCABULARY, embedding_dim=2, hidden_size=2, num_layers=2, pooling="mean_max",
         dropout=0.5, embedding_dropout=0.5, n_ngrams=1, segment_length=2,
     )  # fmt: skip
@@ -54,7 +55,7 @@ def warmup(*, backend: str = "auto", precision: str = "float32") -> float:
     for optimizer in ("adam", "sgd"):
         streams = make_streams(0)
         parents = np.array([1], dtype=np.int32)
-        parameters = network.init_parameters(config, streams, parents=parents)
+        parameters = init_parameters(config, streams, parents=parents)
         state = TrainingState(parameters, streams.training)
         options = TrainingOptions(optimizer=optimizer, batch_size=_DOCUMENTS, max_epochs=1)
         with ShardPool(2, k) as pool:

@@ -4,7 +4,7 @@ import functools
 import importlib
 
 import fastlstm
-from fastlstm.data.datasets import load_reviews
+from fastlstm.datasets import load_reviews
 
 from .conftest import failure, invoke, only_json
 

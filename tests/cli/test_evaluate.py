@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import classification_report, confusion_matrix
 
 from fastlstm.estimator import LSTMSentimentClassifier
-from fastlstm.metrics import expected_calibration_error
+from fastlstm.evaluation import expected_calibration_error
 
 from .conftest import english_rows, failure, invoke, only_json, write_csv
 

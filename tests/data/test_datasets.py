@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from fastlstm import datasets
 from fastlstm.core.errors import DownloadError
-from fastlstm.data import datasets
-from fastlstm.data.datasets import fetch_imdb, load_reviews
+from fastlstm.datasets import fetch_imdb, load_reviews
 
 # --- bundled reviews ---------------------------------------------------------------
 

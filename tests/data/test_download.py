@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from fastlstm.core.errors import DownloadError
-from fastlstm.data import download as download_module
-from fastlstm.data.download import download
+from fastlstm.datasets import http as download_module
+from fastlstm.datasets.http import download
 
 CONTENT = bytes(range(256)) * 4096
 CHECKSUM = ("sha256", hashlib.sha256(CONTENT).hexdigest())

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
 
-from fastlstm.data.datasets import load_reviews
+from fastlstm.datasets import load_reviews
 from fastlstm.estimator.baselines import majority_baseline, make_analyzer, tfidf_baseline
 
 

@@ -9,7 +9,7 @@ import pytest
 from sklearn.exceptions import DataConversionWarning
 
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, SequenceVectorizer
-from fastlstm.data.datasets import load_reviews
+from fastlstm.datasets import load_reviews
 from tests.helpers import NETWORK_ALONE
 
 REVIEWS = load_reviews("zh", "train")

@@ -12,10 +12,10 @@ from sklearn.metrics import log_loss
 import fastlstm
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier
 from fastlstm.core.errors import BackendError
-from fastlstm.data.datasets import load_reviews
+from fastlstm.datasets import load_reviews
 from fastlstm.kernels.contract import POOLING
 from fastlstm.kernels.registry import load_backend
-from fastlstm.optim.schedules import SCHEDULES
+from fastlstm.training.optim.schedules import SCHEDULES
 from tests.helpers import NETWORK_ALONE, has_bfloat16, without_bfloat16
 
 REVIEWS = load_reviews("en", "train")

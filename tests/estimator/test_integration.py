@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, SequenceVectorizer
 from fastlstm.core.errors import TruncationWarning
-from fastlstm.data.datasets import load_reviews
+from fastlstm.datasets import load_reviews
 from tests.helpers import NETWORK_ALONE
 
 REVIEWS = load_reviews("en", "train")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, datasets
+from fastlstm.classifier.held_out import Part, with_soft_labels
+from fastlstm.classifier.linear_fit import fit_wide
 from fastlstm.core.records import TokenSequences
-from fastlstm.estimator.held_out import Part, with_soft_labels
-from fastlstm.estimator.wide_part import fit_wide
-from fastlstm.losses import class_of, loss_for, probabilities, soft_targets
+from fastlstm.network.losses import class_of, loss_for, probabilities, soft_targets
 from fastlstm.text.encoder import TextEncoder
-from fastlstm.training.shards import LabelledSequences
+from fastlstm.training.engine import LabelledSequences
 
 SETTINGS = {
     "embedding_dim": 8, "hidden_size": 6, "max_epochs": 3, "n_estimators": 2, "random_state": 0,

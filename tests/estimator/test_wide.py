@@ -6,7 +6,7 @@ import pytest
 import fastlstm
 from fastlstm import LSTMSentimentClassifier, Predictor, datasets
 from fastlstm.core.errors import ModelFormatError
-from fastlstm.losses import probabilities
+from fastlstm.network.losses import probabilities
 from fastlstm.persist.container import read_container, write_container
 
 SETTINGS = {
@@ -63,7 +63,8 @@ def test_the_parts_of_a_decision_sum_to_it(fitted, reviews):
 
 def test_the_blend_is_fitted_on_documents_new_to_both(fitted, reviews, monkeypatch):
     """Out-of-fold logits of the linear part, of the documents the network did not see."""
-    from fastlstm.estimator import blending, wide_part
+    from fastlstm.classifier import blending
+    from fastlstm.classifier import linear_fit as wide_part
 
     seen = {}
 

@@ -12,9 +12,10 @@ from fastlstm.explain.gradients import (
     integrated_gradients,
 )
 from fastlstm.explain.rows import Terms, project, spread
-from fastlstm.inference import Network
 from fastlstm.kernels import reference
-from fastlstm.model import ModelConfig, Parameters
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.parameters import Parameters
+from fastlstm.network.predict import Network
 from fastlstm.text.ngrams import NGrams
 
 PRIOR = np.array([0.5, 0.5])

@@ -6,9 +6,10 @@ import pytest
 from fastlstm.core.records import TokenSequences
 from fastlstm.explain.relevance import EPSILON, relevance
 from fastlstm.explain.rows import Terms
-from fastlstm.inference import Network
 from fastlstm.kernels import reference
-from fastlstm.model import ModelConfig, Parameters
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.parameters import Parameters
+from fastlstm.network.predict import Network
 from fastlstm.text.ngrams import NGrams
 
 SEQUENCES = TokenSequences(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastlstm.core.workspace import Workspace
-from fastlstm.layers import dense
+from fastlstm.network.layers import dense
 from tests.helpers import PoisonedWorkspace, assert_close, check_gradients, each_backend
 
 

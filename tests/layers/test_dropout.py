@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastlstm.core.workspace import Workspace
-from fastlstm.layers import dropout
+from fastlstm.network.layers import dropout
 from tests.helpers import check_gradients, each_backend
 
 RATE, KEY = 0.4, 20260101

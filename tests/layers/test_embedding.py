@@ -5,8 +5,8 @@ import pytest
 
 from fastlstm.core.records import PAD_ID
 from fastlstm.core.workspace import Workspace
-from fastlstm.layers import embedding
-from fastlstm.layers.embedding import Table
+from fastlstm.network.layers import embedding
+from fastlstm.network.layers.embedding import Table
 from tests.helpers import PoisonedWorkspace, assert_close, check_gradients, each_backend
 
 VOCABULARY, WIDTH = 9, 4

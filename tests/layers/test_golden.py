@@ -9,16 +9,17 @@ Everything is float32. Results agree within 1e-5 of the largest value.
 import numpy as np
 import pytest
 
-from fastlstm import inference
-from fastlstm import model as network
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import pack
 from fastlstm.kernels import reference
-from fastlstm.layers import lstm
-from fastlstm.losses import loss_for
-from fastlstm.training.shards import GradientEngine, LabelledSequences
+from fastlstm.network import predict as inference
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.layers import lstm
+from fastlstm.network.losses import loss_for
+from fastlstm.network.parameters import Parameters, pack_model
+from fastlstm.training.engine import GradientEngine, LabelledSequences
 from tests.helpers import assert_close, each_backend, golden, packed_batch, token_places
 
 TOLERANCE = 1e-5
@@ -138,7 +139,7 @@ def load_model(pooling, n_classes):
     """Configuration, weights and labelled documents of a file."""
     arrays = golden(f"model_{pooling}_{n_classes}_classes")
     vocabulary_size, width = arrays["embedding.weight"].shape
-    config = network.ModelConfig(
+    config = ModelConfig(
         vocabulary_size=vocabulary_size,
         embedding_dim=width,
         hidden_size=arrays["lstm.weight_hh_l0"].shape[1],
@@ -160,7 +161,7 @@ def load_model(pooling, n_classes):
     offsets = np.concatenate([[0], np.cumsum(arrays["lengths"])]).astype(np.int64)
     sequences = TokenSequences(arrays["ids"].astype(np.int32), offsets)
     data = LabelledSequences(sequences, arrays["y"], arrays["weight"].astype(np.float64))
-    return config, network.Parameters.from_arrays(weights), data, arrays
+    return config, Parameters.from_arrays(weights), data, arrays
 
 
 @each_backend
@@ -169,7 +170,7 @@ def load_model(pooling, n_classes):
 @each_packing
 def test_model(k, training, pooling, n_classes):
     config, parameters, data, arrays = load_model(pooling, n_classes)
-    packed = network.pack_model(k, config, parameters, training=training)
+    packed = pack_model(k, config, parameters, training=training)
     logits = inference.predict_logits(k, config, parameters, packed, data.sequences)
     assert_close(logits, arrays["logits"], TOLERANCE, "logits")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastlstm.core.workspace import Workspace
-from fastlstm.layers import lstm
+from fastlstm.network.layers import lstm
 from tests.helpers import (
     PoisonedWorkspace,
     assert_close,

@@ -5,7 +5,7 @@ import pytest
 
 from fastlstm.core.workspace import Workspace
 from fastlstm.kernels.contract import POOLING
-from fastlstm.layers import pooling
+from fastlstm.network.layers import pooling
 from tests.helpers import assert_close, check_gradients, each_backend, packed_batch
 
 HIDDEN = 3

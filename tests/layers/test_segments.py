@@ -8,7 +8,7 @@ from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import pack
 from fastlstm.kernels import reference
 from fastlstm.kernels.contract import POOLING
-from fastlstm.layers import pooling, segments
+from fastlstm.network.layers import pooling, segments
 from tests.helpers import assert_close, check_gradients, token_sequences
 
 HIDDEN = 2

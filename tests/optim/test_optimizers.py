@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastlstm.kernels.registry import load_backend
-from fastlstm.optim.optimizers import (
+from fastlstm.training.optim.optimizers import (
     BETA1,
     BETA2,
     adam,

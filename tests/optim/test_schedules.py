@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastlstm.optim.schedules import SCHEDULES, make_schedule
+from fastlstm.training.optim.schedules import SCHEDULES, make_schedule
 
 TOTAL = 1000
 

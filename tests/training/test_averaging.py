@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fastlstm.model import ModelConfig, Parameters
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.parameters import Parameters
 from fastlstm.training.averaging import _EVERY, WeightAverage
 from tests.helpers import assert_close
 

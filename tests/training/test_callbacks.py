@@ -13,8 +13,8 @@ import pytest
 import fastlstm.training
 from fastlstm.core.errors import NonFiniteLossWarning
 from fastlstm.training.callbacks import Callback, ProgressBar
+from fastlstm.training.engine import GradientEngine
 from fastlstm.training.history import EpochRecord, describe
-from fastlstm.training.shards import GradientEngine
 from tests.training.toy import marked_documents, train
 
 DATA = marked_documents(12)

@@ -12,12 +12,13 @@ from fastlstm.core.errors import NonFiniteLossWarning
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
 from fastlstm.data.batching import split_shards
-from fastlstm.model import ModelConfig, parts, repack
-from fastlstm.optim.optimizers import Optimizer, make_optimizer
-from fastlstm.optim.schedules import make_schedule
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.parameters import parts, repack
 from fastlstm.training import loop
+from fastlstm.training.engine import LANES
 from fastlstm.training.loop import Trainer, TrainingOptions, evaluate
-from fastlstm.training.shards import LANES
+from fastlstm.training.optim.optimizers import Optimizer, make_optimizer
+from fastlstm.training.optim.schedules import make_schedule
 from tests.helpers import each_backend, each_precision, token_sequences
 from tests.training.toy import (
     CONFIG,

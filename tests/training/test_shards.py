@@ -3,15 +3,22 @@
 import numpy as np
 import pytest
 
-from fastlstm import model as network
 from fastlstm.core.random import make_streams
 from fastlstm.core.threads import ShardPool
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import pack, split_shards
-from fastlstm.losses import predicted_class
-from fastlstm.model import ModelConfig, Parameters
-from fastlstm.training import shards
-from fastlstm.training.shards import GradientEngine, LabelledSequences
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.forward import backward, forward
+from fastlstm.network.losses import predicted_class
+from fastlstm.network.parameters import (
+    DenseGradients,
+    Parameters,
+    init_parameters,
+    pack_model,
+    parts,
+)
+from fastlstm.training import engine as shards
+from fastlstm.training.engine import GradientEngine, LabelledSequences
 from tests.helpers import (
     assert_close,
     each_backend,
@@ -36,8 +43,8 @@ def labelled(config=CONFIG, n=45, seed=0):
 
 def run_engine(k, n_threads, dtype=np.float32, rng=None, n=45, precision="float32", before=()):
     """Everything that one call on an engine gave, copied; after those on other minibatches."""
-    parameters = network.init_parameters(CONFIG, make_streams(1), dtype)
-    packed = network.pack_model(k, CONFIG, parameters, precision, training=True)
+    parameters = init_parameters(CONFIG, make_streams(1), dtype)
+    packed = pack_model(k, CONFIG, parameters, precision, training=True)
     data = labelled(n=n)
     with ShardPool(n_threads) as pool:
         engine = GradientEngine(k, CONFIG, pool, dtype)
@@ -115,20 +122,20 @@ def test_squared_norm_is_that_of_all_gradients(k):
 @pytest.mark.parametrize("n", [45, 160])
 def test_shards_sum_to_one_unsharded_pass(k, n, dtype, tolerance):
     result = run_engine(k, 3, dtype, n=n)
-    parameters = network.init_parameters(CONFIG, make_streams(1), dtype)
-    packed = network.pack_model(k, CONFIG, parameters, training=True)
+    parameters = init_parameters(CONFIG, make_streams(1), dtype)
+    packed = pack_model(k, CONFIG, parameters, training=True)
     data, work = labelled(n=n), Workspace(dtype)
     batch = pack(k, data.sequences, np.arange(n))
-    logits, state = network.forward(k, work, CONFIG, parameters.table, packed, batch)
+    logits, state = forward(k, work, CONFIG, parameters.table, packed, batch)
     y, weight = data.y[batch.rows], data.weight[batch.rows] / data.weight.sum()
     p = np.exp(logits.astype(np.float64))
     p /= p.sum(axis=1, keepdims=True)
     one_hot = np.eye(3)[y]
     d_logits = (weight[:, None] * (p - one_hot)).astype(dtype)
-    gradients = network.DenseGradients(k, CONFIG, dtype)
-    of_embedding = network.backward(k, work, CONFIG, packed, state, d_logits, gradients)
+    gradients = DenseGradients(k, CONFIG, dtype)
+    of_embedding = backward(k, work, CONFIG, packed, state, d_logits, gradients)
     whole = Parameters.zeros(CONFIG, dtype)
-    for part in network.parts(CONFIG):
+    for part in parts(CONFIG):
         gradients.add_to(whole, part, accumulate=False)
     assert_close(result["dense"], whole.flat, tolerance)
     tables = np.zeros((2, CONFIG.vocabulary_size, CONFIG.embedding_dim))
@@ -143,8 +150,8 @@ def test_shards_sum_to_one_unsharded_pass(k, n, dtype, tolerance):
 
 @each_compiled_backend
 def test_a_weight_counts_in_a_minibatch_of_one(k):
-    parameters = network.init_parameters(CONFIG, make_streams(1))
-    packed = network.pack_model(k, CONFIG, parameters, training=True)
+    parameters = init_parameters(CONFIG, make_streams(1))
+    packed = pack_model(k, CONFIG, parameters, training=True)
     norms = []
     with ShardPool(1) as pool:
         engine = GradientEngine(k, CONFIG, pool)

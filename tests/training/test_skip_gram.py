@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastlstm.core.records import TokenSequences
-from fastlstm.training.skip_gram import SkipGramOptions, _Negatives, skip_gram
+from fastlstm.vectors.learned import SkipGramOptions, _Negatives, skip_gram
 from tests.helpers import each_compiled_backend
 
 # Two topics of 20 words each; a document stays with one.

@@ -8,10 +8,11 @@ from fastlstm.core.random import make_streams
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
 from fastlstm.kernels.registry import load_backend
-from fastlstm.model import ModelConfig, init_parameters, pack_model
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.parameters import init_parameters, pack_model
 from fastlstm.training.callbacks import Callback
+from fastlstm.training.engine import LabelledSequences
 from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState, evaluate
-from fastlstm.training.shards import LabelledSequences
 from tests.helpers import token_sequences
 
 K = load_backend("auto")

@@ -10,13 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlstm import model as network
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import LANES, pack, split_shards
-from fastlstm.layers import embedding
-from fastlstm.losses import class_of, loss_for, predicted_class
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.forward import backward, forward, n_dropout_keys
+from fastlstm.network.layers import embedding
+from fastlstm.network.losses import class_of, loss_for, predicted_class
+from fastlstm.network.parameters import DenseGradients, Parameters, parts
 
 
 class LabelledSequences(NamedTuple):
@@ -62,7 +64,7 @@ class MinibatchResult(NamedTuple):
     """
 
     loss: float
-    dense: network.Parameters
+    dense: Parameters
     embedding: embedding.EmbeddingGradient
     squared_norm: float
     correct: float
@@ -79,14 +81,14 @@ class _ShardResult(NamedTuple):
 class GradientEngine:
     """Loss and gradients of minibatches, with memory that is kept between them."""
 
-    def __init__(self, k, config: network.ModelConfig, pool: ShardPool, dtype=np.float32):
+    def __init__(self, k, config: ModelConfig, pool: ShardPool, dtype=np.float32):
         self.k = k
         self.config = config
         self.pool = pool
         self.dtype = dtype
         self.loss = loss_for(config.n_outputs)
-        self.gradient = network.Parameters.zeros(config, dtype)
-        self.parts = network.parts(config)
+        self.gradient = Parameters.zeros(config, dtype)
+        self.parts = parts(config)
         self._merge = Workspace(dtype)
         self._lanes = []  # the gradients of each
         self._spare = []
@@ -113,13 +115,13 @@ class GradientEngine:
         shards = split_shards(data.sequences.lengths_of(rows), rows)
         n_lanes = min(LANES, len(shards))
         while len(self._lanes) < n_lanes:
-            self._lanes.append(network.DenseGradients(self.k, self.config, self.dtype))
+            self._lanes.append(DenseGradients(self.k, self.config, self.dtype))
         # The mean over all documents, not over the minibatch: a weight must count in
         # a minibatch of one, too.
         total = len(rows) * float(data.weight.mean()) or 1.0
         keys = [None] * len(shards)
         if rng is not None and (self.config.dropout or self.config.embedding_dropout):
-            shape = (len(shards), network.n_dropout_keys(self.config))
+            shape = (len(shards), n_dropout_keys(self.config))
             keys = list(rng.integers(0, 2**32, size=shape))
         done = [None] * len(shards)
 
@@ -153,9 +155,9 @@ class GradientEngine:
         y, weight = data.y[batch.rows], data.weight[batch.rows] / total
         # Training that explodes is noticed and reported by the loop.
         with np.errstate(over="ignore", invalid="ignore"):
-            logits, state = network.forward(k, work, config, parameters.table, packed, batch, keys)
+            logits, state = forward(k, work, config, parameters.table, packed, batch, keys)
             loss, d_logits = self.loss(logits, y, weight)
-            gradient = network.backward(k, work, config, packed, state, d_logits, gradients)
+            gradient = backward(k, work, config, packed, state, d_logits, gradients)
         correct = float(np.sum(weight * (predicted_class(logits) == class_of(y))))
         # The workspace serves the next shard.
         gradient = embedding.EmbeddingGradient(gradient.ids.copy(), gradient.values.copy())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize
 
-from fastlstm.losses import loss_for
-from fastlstm.scoring import Blend
+from fastlstm.classifier.scoring import Blend
+from fastlstm.network.losses import loss_for
 
 # Strength of the pull towards equal shares, as a number of documents.
 _PRIOR_DOCUMENTS = 1.0

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from fastlstm.core.errors import DownloadError
 from fastlstm.core.paths import user_cache_dir
-from fastlstm.data.download import download
+from fastlstm.datasets.http import download
 
 __all__ = ["Imdb", "Reviews", "fetch_imdb", "load_reviews"]
 
@@ -115,7 +115,7 @@ def _check_choice(parameter, value, choices):
 
 def _read_reviews(name, language):
     """Rows (text, label, language, domain, split) of one bundled file."""
-    source = resources.files("fastlstm.data").joinpath("reviews", name)
+    source = resources.files("fastlstm.datasets").joinpath("reviews", name)
     header, *lines = source.read_text(encoding="utf-8").rstrip("\n").split("\n")
     if header != _REVIEW_HEADER:
         raise ValueError(f"{name}: the header is {header!r}, expected {_REVIEW_HEADER!r}")

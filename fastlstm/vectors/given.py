@@ -121,7 +121,7 @@ class WordVectors:
             No token occurs ``min_count`` times, or a number is out of its range.
         """
         from fastlstm.kernels.registry import load_backend
-        from fastlstm.training.skip_gram import SkipGramOptions, skip_gram
+        from fastlstm.vectors.learned import SkipGramOptions, skip_gram
 
         options = SkipGramOptions(window, negatives, subsample, epochs, learning_rate)
         texts, _ = check_documents(texts, name="texts")

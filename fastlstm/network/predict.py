@@ -15,8 +15,9 @@ from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import COMPANION, ShardPool
 from fastlstm.core.workspace import Workspace, aligned_empty
 from fastlstm.data.batching import inference_chunks, pack
-from fastlstm.layers import dense, embedding, lstm, pooling, segments
-from fastlstm.model import ModelConfig, PackedModel, Parameters, pack_model
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.layers import dense, embedding, lstm, pooling, segments
+from fastlstm.network.parameters import PackedModel, Parameters, pack_model
 
 # Bounds of one inference chunk: enough rows to fill the multipliers, and tokens
 # times gates that stay a few megabytes.

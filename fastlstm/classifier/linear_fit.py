@@ -10,9 +10,9 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from fastlstm.classifier.linear_part import TOKENS_AT_ONCE, WidePart, features
 from fastlstm.core.records import TokenSequences
 from fastlstm.text.ngrams import NGrams
-from fastlstm.wide import TOKENS_AT_ONCE, WidePart, features
 
 # Tokens of the longest n-gram, documents that hold one at least, inverse strength of the
 # penalty, and folds: chosen on development splits of English and Chinese reviews.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.core.records import PAD_ID
-from fastlstm.layers import dropout
+from fastlstm.network.layers import dropout
 
 
 class Table(NamedTuple):

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlstm.classifier.scoring import mean_logits
 from fastlstm.estimator.validation import folds
-from fastlstm.losses import soft_targets
-from fastlstm.scoring import mean_logits
-from fastlstm.training.shards import LabelledSequences
+from fastlstm.network.losses import soft_targets
+from fastlstm.training.engine import LabelledSequences
 
 
 class Part(NamedTuple):

@@ -15,11 +15,11 @@ import numpy as np
 
 import fastlstm
 from fastlstm.core.shown import isolated
+from fastlstm.evaluation import expected_calibration_error, reliability
 from fastlstm.explain.dataset import confident_errors, moving_words
 from fastlstm.explain.html import article
-from fastlstm.metrics import expected_calibration_error, reliability
-from fastlstm.page import page, table
-from fastlstm.page.charts import Line, bar_chart, line_chart
+from fastlstm.report.page import page, table
+from fastlstm.report.page.charts import Line, bar_chart, line_chart
 
 # Resamples of the bootstrap and the interval it gives, in percent.
 N_RESAMPLES = 2000

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlstm.classifier.linear_part import WidePart
 from fastlstm.core.records import TokenSequences
-from fastlstm.inference import Network, prior_logits
+from fastlstm.network.predict import Network, prior_logits
 from fastlstm.text.ngrams import NGrams
-from fastlstm.wide import WidePart
 
 # Names of the parts, in the order of their shares; not every model has a linear part.
 PARTS = ("networks", "linear_part")

@@ -1,0 +1,1 @@
+"""What fits a whole classifier and what it is made of."""

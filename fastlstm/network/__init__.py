@@ -1,0 +1,1 @@
+"""The network: its shape, weights, layers, forward and backward pass, and prediction."""

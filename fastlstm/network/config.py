@@ -1,0 +1,60 @@
+"""The shape of a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastlstm.kernels.contract import POOLING
+from fastlstm.network.layers import lstm, pooling
+
+POOLINGS = tuple(POOLING)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of a network; together with its weights it is a model.
+
+    ``n_outputs`` is 1 for two classes (one logit) and the number of classes else. Of
+    ``vocabulary_size`` ids the last ``n_ngrams`` stand for n-grams. Documents of more than
+    ``segment_length`` tokens are read in segments; 0 reads them whole.
+    """
+
+    vocabulary_size: int
+    embedding_dim: int = 64
+    hidden_size: int = 64
+    num_layers: int = 1
+    bidirectional: bool = True
+    pooling: str = "max"
+    n_outputs: int = 1
+    dropout: float = 0.0
+    embedding_dropout: float = 0.0
+    n_ngrams: int = 0
+    segment_length: int = 0
+
+    @property
+    def n_directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    @property
+    def output_width(self) -> int:
+        """Width of a layer's output."""
+        return self.n_directions * self.hidden_size
+
+    @property
+    def pooled_width(self) -> int:
+        return pooling.width(self.pooling, self.output_width)
+
+    def dense_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name -> shape of every weight but the embedding, in storage order."""
+        shapes = {}
+        gates = 4 * self.hidden_size
+        for layer in range(self.num_layers):
+            n_inputs = self.embedding_dim if layer == 0 else self.output_width
+            for direction in lstm.DIRECTIONS[: self.n_directions]:
+                prefix = f"lstm.{layer}.{direction}"
+                shapes[f"{prefix}.w_x"] = (n_inputs, gates)
+                shapes[f"{prefix}.w_h"] = (self.hidden_size, gates)
+                shapes[f"{prefix}.b"] = (gates,)
+        shapes["dense.w"] = (self.pooled_width, self.n_outputs)
+        shapes["dense.b"] = (self.n_outputs,)
+        return shapes

@@ -1,0 +1,1 @@
+"""A page about a training run, and what pages are made of."""

@@ -1,0 +1,1 @@
+"""Word vectors: given, or learned from plain text."""
