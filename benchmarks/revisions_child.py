@@ -84,7 +84,9 @@ def contents(clf, X, explained=()) -> dict[str, str]:
     parts = {
         "weights": [network.arrays() for network in clf.networks_],
         "ngrams": clf.ngrams_.pairs,
-        "linear part": linear and [linear.ngrams.pairs, linear.weights, linear.bias],
+        "linear part": None
+        if linear is None
+        else [linear.ngrams.pairs, linear.weights, linear.bias],
         "blend": [blend.shares, blend.bias],
         "classes": [clf.classes_, clf.class_prior_],
         "history": [untimed, clf.n_iter_, clf.stopped_by_],
@@ -105,7 +107,7 @@ def contents(clf, X, explained=()) -> dict[str, str]:
 
 
 class Texts(NamedTuple):
-    """Bundled reviews: to train on, half of those of two classes, and to predict."""
+    """Bundled reviews: to train on, those of them of two classes, and others to predict."""
 
     texts: list[str]
     labels: list[str]
