@@ -90,15 +90,17 @@ def tfidf(train, texts, seed, name):
 
 def nb_lr(train, texts, seed, name):
     """The wide part without a network."""
-    from fastlstm.classifier.linear_fit import fit_wide
+    from fastlstm.classifier.linear_fit import fit_linear_part
     from fastlstm.network.losses import predicted_class
-    from fastlstm.text.encoder import TextEncoder
+    from fastlstm.text.encoder import TextEncoder, TextOptions
 
-    encoder = TextEncoder()
-    whole = encoder.fit_whole(train.texts)
+    options = TextOptions(max_features=None, max_length=None)
+    encoder, encoded = TextEncoder.learn(train.texts, options, 2)
     classes, y = np.unique(train.labels, return_inverse=True)
-    wide, _ = fit_wide(whole, len(encoder.vocabulary_), y, np.ones(len(y)), len(classes))
-    return classes[predicted_class(wide.logits(encoder.read(texts)))]
+    linear, _ = fit_linear_part(
+        encoded.whole, len(encoder.vocabulary), y, np.ones(len(y)), len(classes)
+    )
+    return classes[predicted_class(linear.logits(encoder.read(texts)))]
 
 
 def fasttext(train, texts, seed, name):

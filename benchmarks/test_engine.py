@@ -21,7 +21,7 @@ from fastlstm.data.batching import pack
 from fastlstm.kernels.contract import DirectionState, StateGradient, Steps
 from fastlstm.kernels.registry import load_backend
 from fastlstm.network.layers import lstm
-from fastlstm.text.encoder import TextEncoder
+from fastlstm.text.encoder import TextEncoder, TextOptions
 from fastlstm.text.tokenize import get_tokenizer
 from fastlstm.vectors.learned import SkipGramOptions, skip_gram
 
@@ -244,13 +244,16 @@ def test_tokenizer(run):
     run(tokenize, text, tokens=len(tokenize(text)))
 
 
-@pytest.mark.parametrize("method", ["fit", "transform"])
+@pytest.mark.parametrize("method", ["learn", "encode"])
 def test_text_to_ids(run, method):
     """Documents to token ids: cleaned, tokenised, looked up."""
     texts = datasets.load_reviews("en").texts * 5
-    encoder = TextEncoder()
-    tokens = len(encoder.fit(texts).ids)
-    run(getattr(encoder, method), texts, tokens=tokens)
+    encoder, encoded = TextEncoder.learn(texts, TextOptions())
+    calls = {
+        "learn": lambda texts: TextEncoder.learn(texts, TextOptions()),
+        "encode": encoder.encode,
+    }
+    run(calls[method], texts, tokens=len(encoded.whole.ids))
 
 
 @pytest.fixture(scope="module", params=[name for name in TYPES if name != "float32 tiles"])

@@ -39,14 +39,15 @@ class Documents(NamedTuple):
 
 def documents(n: int):
     """Film reviews to learn from, others to judge by, and the number of token ids."""
-    from fastlstm.text.encoder import TextEncoder
+    from fastlstm.text.encoder import TextEncoder, TextOptions
 
     table = read("imdb/train")
-    encoder = TextEncoder(max_features=30000)
-    learned = Documents(encoder.fit(table.texts[:n]), table.labels[:n])
+    options = TextOptions(max_features=30000, max_length=None)
+    encoder, encoded = TextEncoder.learn(table.texts[:n], options)
+    learned = Documents(encoded.sequences, table.labels[:n])
     part = slice(n, n + N_JUDGED)
     judged = Documents(encoder.read(table.texts[part]), table.labels[part])
-    return learned, judged, len(encoder.vocabulary_)
+    return learned, judged, len(encoder.vocabulary)
 
 
 class OfFastlstm:

@@ -95,7 +95,7 @@ def forge(blob, header_edit=None, data_edit=None):
 
 def test_forged_file_without_edits_is_good(path, tiny):
     path.write_bytes(forge(tiny))
-    assert read_model(path).classes.tolist() == [0, 1]
+    assert read_model(path).model.classes.tolist() == [0, 1]
 
 
 TABLE = "network.0.embedding"

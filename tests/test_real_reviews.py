@@ -11,7 +11,7 @@ import pytest
 
 import fastlstm
 from fastlstm.data.tables import read_table
-from fastlstm.text.encoder import TextEncoder
+from fastlstm.text.encoder import TextEncoder, TextOptions
 
 pd = pytest.importorskip("pandas")
 
@@ -47,10 +47,10 @@ def test_tokens_of_film_reviews(review_sets):
     """58 % of them carry <br />, and none of it is left."""
     texts = reviews(review_sets, "imdb", "test").texts[:3000]
     assert np.mean(["<br />" in text for text in texts]) > 0.5
-    encoder = TextEncoder()
-    sequences = encoder.fit(texts)
-    assert "br" not in encoder.vocabulary_.ids
-    assert {"don't", "movie", "10", "..."} <= encoder.vocabulary_.ids.keys()
+    encoder, encoded = TextEncoder.learn(texts, TextOptions(max_features=None, max_length=None))
+    sequences = encoded.sequences
+    assert "br" not in encoder.vocabulary.ids
+    assert {"don't", "movie", "10", "..."} <= encoder.vocabulary.ids.keys()
     assert sequences.lengths.min() > 5
     words = np.mean([len(text.split()) for text in texts])
     assert words < sequences.lengths.mean() < 1.4 * words
@@ -58,9 +58,9 @@ def test_tokens_of_film_reviews(review_sets):
 
 def test_tokens_of_chinese_reviews(review_sets):
     texts = reviews(review_sets, "chnsenticorp", "dev").texts
-    encoder = TextEncoder()
-    sequences = encoder.fit(texts)
-    han = [token for token in encoder.vocabulary_.tokens if "\u4e00" <= token[0] <= "\u9fff"]
+    encoder, encoded = TextEncoder.learn(texts, TextOptions(max_features=None, max_length=None))
+    sequences = encoded.sequences
+    han = [token for token in encoder.vocabulary.tokens if "\u4e00" <= token[0] <= "\u9fff"]
     assert len(han) > 1000 and all(len(token) == 1 for token in han)
     characters = np.mean([len(text) for text in texts])
     assert 0.6 * characters < sequences.lengths.mean() <= characters

@@ -5,12 +5,12 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from fastlstm.classifier import linear_fit
 from fastlstm.classifier import linear_part as module
-from fastlstm.classifier.blending import fit_blend
-from fastlstm.classifier.linear_fit import fit_wide
-from fastlstm.estimator import wide_part
+from fastlstm.classifier.blend import fit_blend
+from fastlstm.classifier.linear_fit import fit_linear_part
 from fastlstm.network.losses import softmax_cross_entropy
-from fastlstm.text.encoder import TextEncoder
+from fastlstm.text.encoder import TextEncoder, TextOptions
 from tests.helpers import assert_close
 
 WORDS = [
@@ -43,9 +43,9 @@ def drawn_texts(n=150, n_classes=2, seed=0):
 
 
 def encoded(texts):
-    encoder = TextEncoder(max_features=5)
-    sequences = encoder.fit_whole(texts)
-    return encoder, sequences
+    options = TextOptions(max_features=5, max_length=None)
+    encoder, encoded = TextEncoder.learn(texts, options, 2)
+    return encoder, encoded.whole
 
 
 def nb_lr(texts, y, weight, new, label):
@@ -60,7 +60,7 @@ def _fit(X, target, weight):
     X = X.toarray().astype(float)
     p, q = 1 + weight[target] @ X[target], 1 + weight[~target] @ X[~target]
     ratio = np.log(p / p.sum()) - np.log(q / q.sum())
-    model = LogisticRegression(C=wide_part.PENALTY_C, solver="liblinear", dual=True, tol=1e-10,
+    model = LogisticRegression(C=linear_fit.PENALTY_C, solver="liblinear", dual=True, tol=1e-10,
                                max_iter=100_000, random_state=0)  # fmt: skip
     model.fit(X * ratio, target, sample_weight=weight)
     return model.coef_[0] * ratio, model.intercept_[0]
@@ -70,13 +70,13 @@ def _fit(X, target, weight):
 @pytest.mark.parametrize("at_once", [7, 1 << 21])
 def test_logits_are_those_of_scikit_learn(n_classes, at_once, monkeypatch):
     monkeypatch.setattr(module, "TOKENS_AT_ONCE", at_once)
-    monkeypatch.setattr(wide_part, "TOKENS_AT_ONCE", at_once)
+    monkeypatch.setattr(linear_fit, "TOKENS_AT_ONCE", at_once)
     texts, y = drawn_texts(n_classes=n_classes)
     new, _ = drawn_texts(60, n_classes, seed=1)
     new += ["", "unheard of", "good good good"]
     weight = np.random.default_rng(2).uniform(0.5, 2, len(y))
     encoder, sequences = encoded(texts)
-    wide, _ = fit_wide(sequences, len(encoder.vocabulary_), y, weight, n_classes)
+    wide, _ = fit_linear_part(sequences, len(encoder.vocabulary), y, weight, n_classes)
     found = wide.logits(encoder.read(new))
     for column, label in enumerate([1] if n_classes == 2 else range(3)):
         vectorizer, coefficients, constant, _ = nb_lr(texts, y, weight, new, label)
@@ -89,29 +89,29 @@ def test_out_of_fold_logits_do_not_see_the_document(monkeypatch):
     """Labels of a fold change the logits of the others, never its own."""
     texts, y = drawn_texts(200)
     encoder, sequences = encoded(texts)
-    ones, n_tokens = np.ones(len(y)), len(encoder.vocabulary_)
+    ones, n_tokens = np.ones(len(y)), len(encoder.vocabulary)
     rows = np.arange(200)
     folds = [(np.setdiff1d(rows, rows[i::4]), rows[i::4]) for i in range(4)]
-    monkeypatch.setattr(wide_part, "_folds", lambda *_: folds)
-    _, before = fit_wide(sequences, n_tokens, y, ones, 2)
+    monkeypatch.setattr(linear_fit, "_folds", lambda *_: folds)
+    _, before = fit_linear_part(sequences, n_tokens, y, ones, 2)
     for rest, test in folds:
         flipped = y.copy()
         flipped[test] = 1 - y[test]
-        _, after = fit_wide(sequences, n_tokens, flipped, ones, 2)
+        _, after = fit_linear_part(sequences, n_tokens, flipped, ones, 2)
         assert np.array_equal(after[test], before[test])
         assert (after[rest] != before[rest]).mean() > 0.9
 
 
 def test_every_document_is_in_one_fold():
     _, y = drawn_texts(203, 3)
-    folds = wide_part._folds(y, 0)
+    folds = linear_fit._folds(y, 0)
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(203))
 
 
 def test_degenerate_data():
     encoder, sequences = encoded(["good film", "bad plot", "dull"])
-    n_tokens = len(encoder.vocabulary_)
-    wide, out_of_fold = fit_wide(sequences, n_tokens, np.array([0, 1, 1]), np.ones(3), 2)
+    n_tokens = len(encoder.vocabulary)
+    wide, out_of_fold = fit_linear_part(sequences, n_tokens, np.array([0, 1, 1]), np.ones(3), 2)
     assert np.isfinite(wide.weights).all()
     # Two folds: one is fitted without the only document of class 0, on one of class 1.
     assert sorted(out_of_fold[:, 0]) == pytest.approx([0, np.log(2), np.log(2)])

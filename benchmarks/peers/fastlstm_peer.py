@@ -89,7 +89,7 @@ class Peer:
 @contextlib.contextmanager
 def _given(weights, minibatches):
     """``fit`` with these first weights and minibatches, and no token made unknown."""
-    from fastlstm.estimator import fitting
+    from fastlstm.classifier import networks
     from fastlstm.network.parameters import Parameters
     from fastlstm.training import loop
 
@@ -97,8 +97,8 @@ def _given(weights, minibatches):
         return Parameters.from_arrays({name: w.copy() for name, w in weights.items()})
 
     wanted = [
-        (fitting, "init_parameters", given_weights),
-        (fitting, "_UNKNOWN_SHARE", 0.0),
+        (networks, "init_parameters", given_weights),
+        (networks, "_UNKNOWN_SHARE", 0.0),
         (loop, "minibatches", minibatches),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in wanted]
@@ -155,9 +155,11 @@ class _PausedFit:
 def save_model(case, data, folder) -> None:
     """A model file of ``Predictor``."""
     from cases import words
-    from fastlstm.model import ModelConfig, Parameters
 
-    from fastlstm.classifier.scoring import Blend
+    from fastlstm.classifier.blend import Blend
+    from fastlstm.classifier.fitted import FittedModel, TrainingRecord
+    from fastlstm.network.config import ModelConfig
+    from fastlstm.network.parameters import Parameters
     from fastlstm.persist.model_file import SavedModel, write_model
     from fastlstm.text.encoder import TextEncoder
     from fastlstm.text.ngrams import NGrams
@@ -172,16 +174,18 @@ def save_model(case, data, folder) -> None:
         "tokenizer": "auto", "lowercase": True, "max_features": None, "min_df": 1,
         "max_length": 400, "truncation": "head_tail", "tokens": tokens, "n_known": len(tokens),
     }  # fmt: skip
-    saved = SavedModel(
+    model = FittedModel(
+        encoder=TextEncoder.from_state(state),
         config=config,
-        networks=[Parameters.from_arrays(data.weights)],
-        blend=Blend.of_networks(config.n_outputs),
+        networks=(Parameters.from_arrays(data.weights),),
         ngrams=NGrams(len(tokens), []),
+        linear=None,
+        blend=Blend.of_networks(config.n_outputs),
         classes=np.array([0, 1]),
         class_prior=np.array([0.5, 0.5]),
-        encoder=TextEncoder.from_state(state),
+        record=TrainingRecord((), "max_epochs", np.array([1.0, 1.0])),
     )
-    write_model(saved, Path(folder) / "model.fastlstm")
+    write_model(SavedModel(model), Path(folder) / "model.fastlstm")
 
 
 def text_model(folder, options, threads):

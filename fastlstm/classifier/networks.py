@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import asdict, replace
 from types import ModuleType
@@ -160,6 +161,8 @@ def _given_vectors(source, data: FitData, verbose) -> tuple[np.ndarray, np.ndarr
             f"word_vectors={source!r} are vectors of words, and X holds token ids. "
             'Use LSTMSentimentClassifier, "skipgram", or None.'
         )
+    if isinstance(source, str) and not os.path.exists(source):
+        raise ValueError(f'word_vectors={source!r} is neither "skipgram" nor a file.')
     known = data.encoder.vocabulary.tokens[: data.n_tokens]
     counts = np.bincount(data.read.ids, minlength=len(known))
     found = WordVectors.of(source, data.encoder.known()).table(known, counts)

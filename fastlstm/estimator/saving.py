@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from fastlstm.persist.model_file import SavedModel, write_model
+from fastlstm.persist.model_file import SavedModel, plain_values, write_model
 
 # What an estimator knows of the columns of X, and the types there, in the file's JSON.
 COLUMNS = {"n_features_in_": int, "feature_names_in_": list}
@@ -15,7 +15,7 @@ COLUMNS = {"n_features_in_": int, "feature_names_in_": list}
 def save(estimator, path) -> None:
     """Write a fitted classifier; see ``save`` of the estimators."""
     settings = {
-        name: _plain(value)
+        name: plain_values(value)
         for name, value in estimator.get_params(deep=False).items()
         if name not in ("class_weight", "random_state")
     }
@@ -26,23 +26,12 @@ def save(estimator, path) -> None:
         settings["word_vectors"] = None
     weights = estimator.class_weight
     if isinstance(weights, dict):
-        weights = [[_plain(label), float(weight)] for label, weight in weights.items()]
+        weights = [[plain_values(label), float(weight)] for label, weight in weights.items()]
     settings["class_weight"] = weights
     seed = estimator.random_state
     settings["random_state"] = int(seed) if isinstance(seed, (int, np.integer)) else None
-    columns = {name: _plain(vars(estimator)[name]) for name in COLUMNS if name in vars(estimator)}
+    columns = {
+        name: plain_values(vars(estimator)[name]) for name in COLUMNS if name in vars(estimator)
+    }
     missing = getattr(estimator, "missing", "error")
     write_model(SavedModel(estimator.model_, missing, settings, columns), path)
-
-
-def _plain(value):
-    """NumPy scalars and arrays to Python's, so that JSON can hold them."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value

@@ -55,7 +55,7 @@ def reading_of(clf, X) -> tuple[Scorer, list[str], int]:
     scorer = getattr(clf, "scorer_", None)
     if scorer is None or scorer.model.encoder is None:
         raise TypeError(
-            f"clf is a {type(clf).__name__}; pass a fitted LSTMSentimentClassifier or a Predictor."
+            f"clf is a {type(clf).__name__}; pass an LSTMSentimentClassifier or a Predictor."
         )
     texts, _ = check_documents(X, missing=clf.missing)
     return scorer, texts, effective_n_jobs(clf.n_jobs)

@@ -39,6 +39,19 @@ _RECORD = {
 }
 
 
+def plain_values(value):
+    """NumPy scalars and arrays, in dicts and lists too, as Python's, which JSON can hold."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: plain_values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain_values(item) for item in value]
+    return value
+
+
 class SavedModel(NamedTuple):
     """What a model file holds.
 
@@ -96,7 +109,7 @@ def write_model(saved: SavedModel, path) -> None:
 
 def _facts(record: TrainingRecord) -> dict:
     facts = {
-        "history_": [dict(epoch) for epoch in record.history],
+        "history_": [plain_values(epoch) for epoch in record.history],
         "n_iter_": record.n_epochs,
         "stopped_by_": record.stopped_by,
         "class_count_": record.class_count.tolist(),
@@ -162,8 +175,6 @@ def _record(fitted: dict, prior: np.ndarray) -> TrainingRecord:
         counts = np.array(fitted.get("class_count_", prior), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ModelFormatError(f"class_count_: {error}") from error
-    if counts.shape != prior.shape:
-        raise ModelFormatError("class_count_ does not fit the classes")
     return TrainingRecord(
         tuple(history), fitted.get("stopped_by_", ""), counts, fitted.get("truncated_share_")
     )
@@ -305,6 +316,7 @@ def _check_consistent(saved: SavedModel) -> None:
         "class prior": model.class_prior.shape != (n,)
         or not np.all(model.class_prior >= 0)
         or not np.isclose(model.class_prior.sum(), 1),
+        "class_count_": model.record.class_count.shape != (n,),
         "vocabulary": model.encoder is not None and model.encoder.n_known != model.ngrams.n_tokens,
         "blend": not (
             model.blend.shares.shape == (1 + (model.linear is not None),)

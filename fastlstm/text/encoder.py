@@ -117,9 +117,9 @@ class TextEncoder:
     ----------
     options : TextOptions
     vocabulary : Vocabulary
-    n_known : int or None
+    n_known : int
         Ids below it are tokens that the network knows; the others are read by the linear
-        part alone. None is all of them.
+        part alone.
 
     Raises
     ------
@@ -129,10 +129,7 @@ class TextEncoder:
         The tokenizer is "jieba" and ``rjieba`` is not installed.
     """
 
-    def __init__(
-        self, options: TextOptions, vocabulary: Vocabulary, n_known: int | None = None
-    ) -> None:
-        n_known = len(vocabulary) if n_known is None else n_known
+    def __init__(self, options: TextOptions, vocabulary: Vocabulary, n_known: int) -> None:
         if type(n_known) is not int or not len(SPECIAL_TOKENS) <= n_known <= len(vocabulary):
             raise ValueError(f"n_known={n_known!r} is no number of tokens of this vocabulary")
         self.options = options

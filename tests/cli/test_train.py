@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fastlstm
+from fastlstm.classifier.held_out import hold_out
 from fastlstm.data.tables import read_table
-from fastlstm.estimator.validation import hold_out
 from fastlstm.training.loop import Trainer
 from tests.helpers import without_bfloat16
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import fastlstm
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor, datasets
-from fastlstm.estimator.validation import folds
+from fastlstm.classifier.blend import Blend
+from fastlstm.classifier.held_out import folds
 from fastlstm.training.callbacks import ProgressBar
 
 SETTINGS = {
@@ -53,7 +56,7 @@ def test_logits_are_the_mean_of_the_networks(fitted, reviews):
     assert not any(same_weights(fitted.networks_[i], fitted.networks_[i - 1]) for i in range(3))
     whole = fitted.encoder_.read(reviews[2])
     sequences = fitted.ngrams_.longest(fitted.encoder_.shorten(whole))
-    each = [n.logits(sequences, fitted.class_prior_) for n in fitted._networks]
+    each = [n.logits(sequences, fitted.class_prior_) for n in fitted.scorer_.networks]
     shares, bias = fitted.blend_
     expected = bias + shares[0] * np.mean(each, axis=0) + shares[1] * fitted.wide_.logits(whole)
     assert fitted.decision_function(reviews[2]) == pytest.approx(expected, rel=1e-5, abs=1e-6)
@@ -67,7 +70,8 @@ def test_history_names_the_network(fitted):
 
 def test_each_network_holds_out_other_documents(reviews, monkeypatch):
     """And the blend is fitted on each one's own."""
-    from fastlstm.estimator import blending
+    from fastlstm.classifier import fit as module
+    from fastlstm.classifier import networks
 
     seen = []
 
@@ -75,21 +79,20 @@ def test_each_network_holds_out_other_documents(reviews, monkeypatch):
         seen.append((logits[0], y))
         return real(logits, y, weight, with_bias)
 
-    real = blending.fit_blend
-    monkeypatch.setattr(blending, "fit_blend", fit_blend)
-    clf = LSTMSentimentClassifier(**WITH_WIDE)
+    real = module.fit_blend
+    monkeypatch.setattr(module, "fit_blend", fit_blend)
     trained = []
-    train = clf._train
+    train = networks.train
 
-    def spy(state, part, valid, *arguments, **options):
-        trained.append((part, valid))
-        return train(state, part, valid, *arguments, **options)
+    def spy(job, state, part, *arguments):
+        trained.append((part.train, part.valid))
+        return train(job, state, part, *arguments)
 
-    monkeypatch.setattr(clf, "_train", spy)
-    clf.fit(reviews[0], reviews[1])
+    monkeypatch.setattr(networks, "train", spy)
+    clf = LSTMSentimentClassifier(**WITH_WIDE).fit(reviews[0], reviews[1])
     (logits, y), expected = seen[0], []
     assert len(y) == 90
-    for network, (part, valid) in zip(clf._networks, trained, strict=True):
+    for network, (part, valid) in zip(clf.scorer_.networks, trained, strict=True):
         assert (len(part.y), len(valid.y)) == (270, 30)
         expected.append(network.logits(valid.sequences, clf.class_prior_))
     assert np.array_equal(logits, np.concatenate(expected))
@@ -194,12 +197,12 @@ def test_an_interrupt_leaves_networks_that_were_there(reviews, monkeypatch):
 
 
 def test_an_interrupt_beside_the_networks_keeps_them(reviews, monkeypatch):
-    from fastlstm.estimator import wide_part
+    from fastlstm.classifier import linear_fit
 
-    def fit_wide(*arguments, **options):
+    def fit_linear_part(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(wide_part, "fit_wide", fit_wide)
+    monkeypatch.setattr(linear_fit, "fit_linear_part", fit_linear_part)
     clf = LSTMSentimentClassifier(**WITH_WIDE).fit(reviews[0], reviews[1])
     assert len(clf.networks_) == 3
     assert clf.wide_ is None
@@ -231,7 +234,7 @@ def test_temperature_makes_overconfident_probabilities_honest():
                    - np.mean((probability > 0.5) == y_new))  # fmt: skip
 
     calibrated = gap(clf.predict_proba(X_new)[:, 1])
-    clf.blend_ = fastlstm.classifier.scoring.Blend.of_networks(1)
+    clf._hold(replace(clf.model_, blend=Blend.of_networks(1)))
     assert calibrated < gap(clf.predict_proba(X_new)[:, 1])
 
 

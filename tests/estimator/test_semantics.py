@@ -92,8 +92,8 @@ def test_a_partial_fit_that_fails_changes_no_bit(monkeypatch):
     before, probabilities = pickle.dumps(clf), clf.predict_proba(X)
     plain = Trainer.__init__
 
-    def with_interrupt(self, k, config, state, options, pool, callbacks, precision):
-        plain(self, k, config, state, options, pool, [Interrupting()], precision)
+    def with_interrupt(self, k, config, state, options, pool, callbacks, *others):
+        plain(self, k, config, state, options, pool, [Interrupting()], *others)
 
     monkeypatch.setattr(Trainer, "__init__", with_interrupt)
     with pytest.raises(KeyboardInterrupt):

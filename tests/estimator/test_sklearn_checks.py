@@ -111,8 +111,8 @@ def test_number_of_checks(record_property):
 class AnyNumbers(LSTMClassifier):
     """The same classifier for X of any numbers from -100: quarters become token ids."""
 
-    def _encode_for_fit(self, X, y, others, *, first):
-        return super()._encode_for_fit(self._ids(X), y, others, first=first)
+    def _read_for_fit(self, X, y, others, start):
+        return super()._read_for_fit(self._ids(X), y, others, start)
 
     def _encode(self, X, name="X"):
         return super()._encode(self._ids(X), name)
@@ -231,8 +231,8 @@ class _NumbersAsText:
 class TextClassifier(_NumbersAsText, LSTMSentimentClassifier):
     """Its first checks of X are scikit-learn's, all that follows is the text estimator."""
 
-    def _encode_for_fit(self, X, y, others, *, first):
-        return super()._encode_for_fit(_documents(self, X, first), y, others, first=first)
+    def _read_for_fit(self, X, y, others, start):
+        return super()._read_for_fit(_documents(self, X, start is None), y, others, start)
 
     def _encode(self, X, name="X"):
         return super()._encode(_documents(self, X, False), name)

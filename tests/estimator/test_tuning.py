@@ -11,8 +11,8 @@ from sklearn.base import clone
 from sklearn.metrics import f1_score
 
 from fastlstm import LSTMSentimentClassifier, datasets, tune
+from fastlstm.classifier.held_out import hold_out
 from fastlstm.estimator import tuning
-from fastlstm.estimator.validation import hold_out
 
 START = {"max_epochs": 2, "max_length": None, "max_features": 300}
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, datasets
-from fastlstm.classifier.held_out import Part, with_soft_labels
-from fastlstm.classifier.linear_fit import fit_wide
+from fastlstm.classifier import fit, networks
+from fastlstm.classifier.held_out import HeldOutPart, with_soft_labels
+from fastlstm.classifier.linear_fit import fit_linear_part
 from fastlstm.core.records import TokenSequences
 from fastlstm.network.losses import class_of, loss_for, probabilities, soft_targets
-from fastlstm.text.encoder import TextEncoder
+from fastlstm.text.encoder import TextEncoder, TextOptions
 from fastlstm.training.engine import LabelledSequences
 
 SETTINGS = {
@@ -65,7 +66,9 @@ def test_few_labelled_documents_are_repeated():
         ids = np.arange(n, dtype=np.int32)
         return LabelledSequences(TokenSequences(ids, np.arange(n + 1)), y, np.ones(n))
 
-    part = Part(documents(3, np.array([0, 1, 1])), documents(1, np.array([1])), np.array([7]))
+    part = HeldOutPart(
+        documents(3, np.array([0, 1, 1])), documents(1, np.array([1])), np.array([7])
+    )
     found = with_soft_labels([part], documents(13, np.full(13, 0.25)), 1)[0]
     assert found.train.y.tolist() == [0, 1, 1] * 2 + [0.25] * 13
     assert found.train.sequences.ids.tolist() == [0, 1, 2] * 2 + list(range(13))
@@ -76,15 +79,15 @@ def test_few_labelled_documents_are_repeated():
 
 def test_the_linear_part_counts_other_documents_by_their_certainty():
     texts, more = ["good film", "bad film"] * 4, ["fine plot", "dull plot", "so so"] * 4
-    encoder = TextEncoder()
-    whole = encoder.fit_whole([*texts, *more])
+    encoder, encoded = TextEncoder.learn([*texts, *more], TextOptions(), 2)
+    whole = encoded.whole
     ours, others = whole.take(np.arange(8)), whole.take(np.arange(8, 20))
     y, ones = np.tile([1, 0], 4), np.ones(8)
     soft = np.tile([[0.9], [0.2], [0.5]], (4, 1))
-    n_tokens = len(encoder.vocabulary_)
-    wide, _ = fit_wide(ours, n_tokens, y, ones, 2, others=(others, soft))
+    n_tokens = len(encoder.vocabulary)
+    wide, _ = fit_linear_part(ours, n_tokens, y, ones, 2, others=(others, soft))
     # The same by hand: all labelled, with weights.
-    expected, _ = fit_wide(
+    expected, _ = fit_linear_part(
         whole, n_tokens, np.concatenate([y, np.tile([1, 0, 0], 4)]),
         np.concatenate([ones, np.tile([0.8, 0.6, 0.0], 4)]), 2,
     )  # fmt: skip
@@ -107,15 +110,14 @@ def test_words_of_the_other_documents_are_known(fitted, reviews):
 
 def test_the_new_networks_train_on_both_and_hold_out_as_before(reviews, monkeypatch):
     texts, labels, others = reviews
-    clf = LSTMSentimentClassifier(**SETTINGS)
-    trained, train = [], clf._train
+    trained, train = [], networks.train
 
-    def spy(state, part, valid, *arguments, **options):
-        trained.append((part, valid))
-        return train(state, part, valid, *arguments, **options)
+    def spy(job, state, part, *arguments):
+        trained.append((part.train, part.valid))
+        return train(job, state, part, *arguments)
 
-    monkeypatch.setattr(clf, "_train", spy)
-    clf.fit(texts, labels, X_unlabelled=["", *others])
+    monkeypatch.setattr(networks, "train", spy)
+    LSTMSentimentClassifier(**SETTINGS).fit(texts, labels, X_unlabelled=["", *others])
     n = len(trained[0][0].y)
     assert 175 < n < 185
     assert [len(part.y) for part, _ in trained] == [n, n, n + 300, n + 300]
@@ -133,9 +135,10 @@ def test_an_interrupt_keeps_the_first_model(reviews, monkeypatch):
 
     texts, labels, others = reviews
     clf, plain = LSTMSentimentClassifier(**SETTINGS), LSTMSentimentClassifier(**SETTINGS)
-    stopped, learn = [], clf._learn_from_others
+    stopped, learn = [], fit._learn_from_others
 
     def interrupted(*arguments):
+        teacher = arguments[-1]
         from fastlstm.training.loop import Trainer
 
         update = Trainer._update
@@ -143,16 +146,16 @@ def test_an_interrupt_keeps_the_first_model(reviews, monkeypatch):
         def once(self, *more):
             update(self, *more)
             if not stopped:
-                stopped.append(clf.networks_)
+                stopped.append(teacher)
                 signal.raise_signal(signal.SIGINT)
 
         monkeypatch.setattr(Trainer, "_update", once)
         return learn(*arguments)
 
-    monkeypatch.setattr(clf, "_learn_from_others", interrupted)
+    monkeypatch.setattr(fit, "_learn_from_others", interrupted)
     clf.fit(texts, labels, X_unlabelled=others)
     assert clf.stopped_by_ == "interrupt"
-    assert clf.networks_ is stopped[0]
+    assert clf.model_.networks is stopped[0].networks
     assert clf.wide_ is not None
     assert clf.predict(others[:3]).shape == (3,)
     assert plain.fit(texts, labels).stopped_by_ == "max_epochs"

@@ -33,14 +33,14 @@ def test_logits_are_the_blend_of_both_parts(fitted, reviews):
     encoder = fitted.encoder_
     whole = encoder.read(reviews[2])
     of_wide = fitted.wide_.logits(whole)
-    of_network = fitted._networks[0].logits(encoder.shorten(whole), fitted.class_prior_)
+    of_network = fitted.scorer_.networks[0].logits(encoder.shorten(whole), fitted.class_prior_)
     shares, bias = fitted.blend_
     assert (shares >= 0).all()
     assert shares.any()
     expected = bias + shares[0] * of_network + shares[1] * of_wide
     assert fitted.decision_function(reviews[2]) == pytest.approx(expected, rel=1e-12)
     assert len(fitted.vocabulary_) == 60
-    assert len(encoder.vocabulary_) > 500
+    assert len(encoder.vocabulary) > 500
     assert whole.lengths.max() > 12
 
 
@@ -63,12 +63,12 @@ def test_the_parts_of_a_decision_sum_to_it(fitted, reviews):
 
 def test_the_blend_is_fitted_on_documents_new_to_both(fitted, reviews, monkeypatch):
     """Out-of-fold logits of the linear part, of the documents the network did not see."""
-    from fastlstm.classifier import blending
-    from fastlstm.classifier import linear_fit as wide_part
+    from fastlstm.classifier import fit as module
+    from fastlstm.classifier import linear_fit, networks
 
     seen = {}
 
-    def fit_wide(whole, n_tokens, y, *arguments, **options):
+    def fit_linear_part(whole, n_tokens, y, *arguments, **options):
         wide, _ = real(whole, n_tokens, y, *arguments, **options)
         # The number of its document stands for a document's logit.
         return wide, np.arange(len(y), dtype=np.float32)[:, None]
@@ -77,28 +77,29 @@ def test_the_blend_is_fitted_on_documents_new_to_both(fitted, reviews, monkeypat
         seen.update(rows=logits[1][:, 0].astype(int), y=y)
         return fitted.blend_
 
-    real = wide_part.fit_wide
-    monkeypatch.setattr(wide_part, "fit_wide", fit_wide)
-    monkeypatch.setattr(blending, "fit_blend", fit_blend)
+    real = linear_fit.fit_linear_part
+    monkeypatch.setattr(linear_fit, "fit_linear_part", fit_linear_part)
+    monkeypatch.setattr(module, "fit_blend", fit_blend)
+    train = networks.train
     for early_stopping in (True, False):
         clf = LSTMSentimentClassifier(**SETTINGS, early_stopping=early_stopping)
         trained = []
-        monkeypatch.setattr(clf, "_train", spy(clf._train, trained))
+        monkeypatch.setattr(networks, "train", spy(train, trained))
         with pytest.warns(fastlstm.TruncationWarning):
             clf.fit(reviews[0], reviews[1])
         assert len(set(seen["rows"].tolist())) == 40
         assert np.array_equal(clf.classes_[seen["y"]], reviews[1][seen["rows"]])
         assert len(trained[0].y) == 360
-        held_out = clf.encoder_.transform([reviews[0][row] for row in seen["rows"]])
+        held_out = clf.encoder_.encode([reviews[0][row] for row in seen["rows"]]).sequences
         in_training = {tuple(trained[0].sequences.document(i)) for i in range(360)}
         new = sum(tuple(held_out.document(i)) not in in_training for i in range(40))
         assert new >= 38  # texts that occur twice aside
 
 
 def spy(method, trained):
-    def train(state, train, *arguments, **options):
-        trained.append(train)
-        return method(state, train, *arguments, **options)
+    def train(job, state, part, *arguments):
+        trained.append(part.train)
+        return method(job, state, part, *arguments)
 
     return train
 
@@ -174,7 +175,7 @@ def test_fitting_without_it_again_drops_it(fitted, reviews):
     clf.set_params(wide=None).fit(reviews[0], reviews[1])
     assert clf.wide_ is None
     assert clf.blend_.shares.tolist() == [1]
-    assert len(clf.encoder_.vocabulary_) == clf.ngrams_.n_tokens
+    assert len(clf.encoder_.vocabulary) == clf.ngrams_.n_tokens
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_fitting_without_it_again_drops_it(fitted, reviews):
         (lambda a, m: a.update({"wide.bias": np.zeros(2, np.float32)}), "wide.bias is"),
         (lambda a, m: a.update({"wide.ngrams": a["wide.ngrams"][:, :1].copy()}), "wide part are"),
         (lambda a, m: a.update({"wide.ngrams": a["wide.ngrams"][::-1].copy()}), "order"),
-        (lambda a, m: m["encoder"].update(n_known=10**9), "no such number"),
+        (lambda a, m: m["encoder"].update(n_known=10**9), "is no number of tokens"),
         (lambda a, m: m["encoder"].update(n_known=20), "inconsistent vocabulary"),
     ],
 )

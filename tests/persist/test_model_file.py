@@ -203,9 +203,9 @@ def test_labels_that_take_too_much_are_refused(path):
     small().fit(TEXTS, LABELS).save(path)
     saved = read_model(path)
     path.unlink()
-    wide = saved.classes.astype("U10000000")
+    wide = saved.model.classes.astype("U10000000")
     with pytest.raises(ValueError, match="the labels take 120000000 bytes.*fit with shorter ones"):
-        write_model(replace(saved, classes=wide), path)
+        write_model(saved._replace(model=replace(saved.model, classes=wide)), path)
     assert not path.exists()
 
 
@@ -364,7 +364,7 @@ INCONSISTENT = {
     "min_df": (put("encoder", "min_df", "1"), "min_df must be an int or a float"),
     "tokens_text": (put("encoder", "tokens", "abc"), "list its tokens"),
     "tokens_number": (put("encoder", "tokens", ["<pad>", "<unk>", 3]), "token 2 is int"),
-    "tokens_short": (put("encoder", "tokens", ["<pad>", "<unk>", "a"]), "no such number"),
+    "tokens_short": (put("encoder", "tokens", ["<pad>", "<unk>", "a"]), "is no number of tokens"),
     "tokens_special": (put("encoder", "tokens", ["a", "b"]), "the first two tokens"),
     "tokens_twice": (put("encoder", "tokens", ["<pad>", "<unk>", "a", "a"]), "occurs twice"),
 }  # fmt: skip
@@ -388,7 +388,7 @@ ESTIMATOR_ONLY = {
     "class_weight_flat": (put("settings", "class_weight", [1, 2]), "parameters of the estimator"),
     "class_weight_list": (put("settings", "class_weight", [[[], 1]]), "parameters of the estim"),
     "history": (put("fitted", "history_", 5), "history_ is int"),
-    "class counts": (put("fitted", "class_count_", [1.0] * 7), "class_count_ does not fit"),
+    "class counts": (put("fitted", "class_count_", [1.0] * 7), "inconsistent class_count_"),
     "class count text": (put("fitted", "class_count_", ["a", "b"]), "class_count_: "),
     "n_iter": (put("fitted", "n_iter_", "many"), "n_iter_ is str"),
     "columns": (put("fitted", "n_features_in_", []), "n_features_in_ is list"),
@@ -493,12 +493,12 @@ def test_saved_model_is_plain_data(path):
     small().fit(TEXTS, LABELS).save(path)
     saved = read_model(path)
     assert saved.settings["hidden_size"] == 4
-    assert saved.fitted.keys() == {
-        "history_", "n_iter_", "stopped_by_", "truncated_share_", "class_count_",
-    }  # fmt: skip
+    assert saved.columns == {}
+    assert saved.model.record.stopped_by == "max_epochs"
+    assert saved.model.record.class_count.sum() == len(TEXTS)
     write_model(saved, path.with_name("again"))
     assert path.with_name("again").read_bytes() == path.read_bytes()
-    write_model(replace(saved, settings={}, fitted={}), path)
+    write_model(saved._replace(settings={}), path)
     model = fastlstm.load(path)  # parameters that a file does not name take their defaults
     assert model.get_params() == LSTMSentimentClassifier().get_params()
     assert model.predict(OTHERS).shape == (5,)

@@ -9,10 +9,16 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
 from fastlstm.core.records import PAD_ID, UNK_ID, TokenSequences
-from fastlstm.text.encoder import TextEncoder, truncate
+from fastlstm.text.encoder import TextEncoder, TextOptions, truncate
 from fastlstm.text.tokenize import get_tokenizer
 
 TEXTS = ["The film is good, good!", "", "the plot is bad", "  ", "GOOD plot"]
+
+
+def learn(texts, further_min_df=None, **options):
+    """An encoder, of all tokens where ``options`` say nothing else, and what it encoded."""
+    options = TextOptions(**{"max_features": None, "max_length": None, **options})
+    return TextEncoder.learn(texts, options, further_min_df)
 
 
 def documents(sequences):
@@ -30,22 +36,24 @@ def assert_invariants(sequences, n_documents):
 
 
 def test_fit_by_hand():
-    encoder = TextEncoder()
-    sequences = encoder.fit(TEXTS)
+    encoder, encoded = learn(TEXTS)
+    sequences = encoded.sequences
     # good 3; is, plot, the 2; the rest 1, by text.
     words = ["good", "is", "plot", "the", "!", ",", "bad", "film"]
-    assert encoder.vocabulary_.tokens == ("<pad>", "<unk>", *words)
+    assert encoder.vocabulary.tokens == ("<pad>", "<unk>", *words)
     assert documents(sequences) == [[5, 9, 3, 2, 7, 2, 6], [], [5, 4, 3, 8], [], [2, 4]]
-    assert (encoder.n_truncated_, encoder.tokens_lost_) == (0, 0)
+    assert (encoded.n_truncated, encoded.tokens_lost) == (0, 0)
+    assert encoded.n_unknown.tolist() == [0] * 5
     assert_invariants(sequences, 5)
 
 
 def test_transform_by_hand():
-    encoder = TextEncoder(min_df=2)
-    encoder.fit(TEXTS)
-    assert encoder.vocabulary_.tokens[2:] == ("good", "is", "plot", "the")
-    assert documents(encoder.transform(["the new plot", "", "?"])) == [[5, 1, 4], [], [1]]
-    assert documents(encoder.transform([])) == []
+    encoder, _ = learn(TEXTS, min_df=2)
+    assert encoder.vocabulary.tokens[2:] == ("good", "is", "plot", "the")
+    encoded = encoder.encode(["the new plot", "", "?"])
+    assert documents(encoded.sequences) == [[5, 1, 4], [], [1]]
+    assert encoded.n_unknown.tolist() == [1, 0, 1]
+    assert documents(encoder.encode([]).sequences) == []
 
 
 WORDS = st.lists(st.sampled_from("abcdefgh")).map(" ".join)
@@ -58,23 +66,21 @@ WORDS = st.lists(st.sampled_from("abcdefgh")).map(" ".join)
 )
 def test_fit_equals_transform_and_knows_every_token(texts, max_length, truncation):
     texts = [*texts, "token"]
-    encoder = TextEncoder(max_length=max_length, truncation=truncation)
-    fitted = encoder.fit(texts)
-    lost = encoder.n_truncated_, encoder.tokens_lost_
-    transformed = encoder.transform(texts)
-    assert_invariants(fitted, len(texts))
-    assert (fitted.ids != UNK_ID).all()
-    np.testing.assert_array_equal(fitted.ids, transformed.ids)
-    np.testing.assert_array_equal(fitted.offsets, transformed.offsets)
-    assert (encoder.n_truncated_, encoder.tokens_lost_) == lost
+    encoder, learned = learn(texts, max_length=max_length, truncation=truncation)
+    encoded = encoder.encode(texts)
+    assert_invariants(learned.sequences, len(texts))
+    assert (learned.sequences.ids != UNK_ID).all()
+    for first, second in zip(learned, encoded, strict=True):
+        np.testing.assert_array_equal(first.ids, second.ids)
+        np.testing.assert_array_equal(first.offsets, second.offsets)
 
 
 @given(texts=st.lists(st.text(), min_size=1))
 def test_ids_stand_for_the_tokens(texts):
     texts = [*texts, "token"]
-    encoder = TextEncoder()
-    sequences = encoder.fit(texts)
-    tokens = encoder.vocabulary_.tokens
+    encoder, encoded = learn(texts)
+    sequences = encoded.sequences
+    tokens = encoder.vocabulary.tokens
     tokenize = get_tokenizer()
     for text, ids in zip(texts, documents(sequences), strict=True):
         assert [tokens[i] for i in ids] == tokenize(text)
@@ -84,10 +90,8 @@ def test_ids_stand_for_the_tokens(texts):
 def test_vocabulary_does_not_depend_on_the_order_of_documents(texts, seed):
     texts = [*texts, "token"]
     shuffled = random.Random(seed).sample(texts, len(texts))
-    first, second = TextEncoder(), TextEncoder()
-    first.fit(texts)
-    second.fit(shuffled)
-    assert first.vocabulary_.tokens == second.vocabulary_.tokens
+    (first, _), (second, _) = learn(texts), learn(shuffled)
+    assert first.vocabulary.tokens == second.vocabulary.tokens
 
 
 @given(
@@ -99,15 +103,15 @@ def test_vocabulary_is_that_of_count_vectorizer(texts, min_df, max_features):
     tokenize = get_tokenizer("word")
     options = {"tokenizer": tokenize, "token_pattern": None, "lowercase": False, "min_df": min_df}
     oracle = CountVectorizer(**options, max_features=max_features)
-    encoder = TextEncoder("word", min_df=min_df, max_features=max_features)
+    settings = {"tokenizer": "word", "min_df": min_df, "max_features": max_features}
     try:
         counts = oracle.fit_transform(texts)
     except ValueError:
         with pytest.raises(ValueError, match="min_df|no document holds a token"):
-            encoder.fit(texts)
+            learn(texts, **settings)
         return
-    encoder.fit(texts)
-    words = encoder.vocabulary_.tokens[2:]
+    encoder, _ = learn(texts, **settings)
+    words = encoder.vocabulary.tokens[2:]
     everything = CountVectorizer(**options)
     totals = np.asarray(everything.fit_transform(texts).sum(axis=0)).ravel()
     total = {word: totals[column] for word, column in everything.vocabulary_.items()}
@@ -146,18 +150,20 @@ def test_truncate_equals_slices(lengths, max_length, truncation):
     [("head", "abcde"), ("tail", "fghij"), ("head_tail", "aghij")],
 )
 def test_truncation_and_its_counts(truncation, expected):
-    encoder = TextEncoder("char", max_length=5, truncation=truncation)
-    sequences = encoder.fit(["abcdefghij", "abc", "", "abcdef", "jihgf"])
-    tokens = encoder.vocabulary_.tokens
+    texts = ["abcdefghij", "abc", "", "abcdef", "jihgf"]
+    encoder, encoded = learn(texts, tokenizer="char", max_length=5, truncation=truncation)
+    sequences = encoded.sequences
+    tokens = encoder.vocabulary.tokens
     assert "".join(tokens[i] for i in sequences.document(0)) == expected
     assert sequences.lengths.tolist() == [5, 3, 0, 5, 5]
-    assert (encoder.n_truncated_, encoder.tokens_lost_) == (2, 6)
-    encoder.transform(["abc"])
-    assert (encoder.n_truncated_, encoder.tokens_lost_) == (0, 0)
+    assert (encoded.n_truncated, encoded.tokens_lost) == (2, 6)
+    shorter = encoder.encode(["abc"])
+    assert (shorter.n_truncated, shorter.tokens_lost) == (0, 0)
+    assert (encoded.n_truncated, encoded.tokens_lost) == (2, 6)
 
 
 def test_take():
-    sequences = TextEncoder().fit(["a b", "", "c", "d e f"])
+    sequences = learn(["a b", "", "c", "d e f"])[1].sequences
     taken = sequences.take(np.array([3, 1, 0, 3]))
     original = documents(sequences)
     assert documents(taken) == [original[3], [], original[0], original[3]]
@@ -165,24 +171,25 @@ def test_take():
 
 
 def test_max_features_come_on_top_of_the_specials():
-    encoder = TextEncoder(max_features=2)
-    sequences = encoder.fit(["b b b a a c", "c d"])
-    assert encoder.vocabulary_.tokens == ("<pad>", "<unk>", "b", "a")
+    encoder, encoded = learn(["b b b a a c", "c d"], max_features=2)
+    sequences = encoded.sequences
+    assert encoder.vocabulary.tokens == ("<pad>", "<unk>", "b", "a")
     assert documents(sequences) == [[2, 2, 2, 3, 3, 1], [1, 1]]
 
 
 def test_one_as_a_share_means_every_document():
-    encoder = TextEncoder(min_df=1.0)
-    encoder.fit(["a b", "a c"])
-    assert encoder.vocabulary_.tokens[2:] == ("a",)
+    encoder, _ = learn(["a b", "a c"], min_df=1.0)
+    assert encoder.vocabulary.tokens[2:] == ("a",)
 
 
 def test_specials_from_a_callable_tokenizer_are_unknown():
-    encoder = TextEncoder(lambda text: text.replace("_", "<pad> <unk>").split())
-    sequences = encoder.fit(["a _ b"])
-    assert encoder.vocabulary_.tokens == ("<pad>", "<unk>", "a", "b")
+    encoder, encoded = learn(
+        ["a _ b"], tokenizer=lambda text: text.replace("_", "<pad> <unk>").split()
+    )
+    sequences = encoded.sequences
+    assert encoder.vocabulary.tokens == ("<pad>", "<unk>", "a", "b")
     assert documents(sequences) == [[2, 1, 1, 3]]
-    assert documents(encoder.transform(["_ b"])) == [[1, 1, 3]]
+    assert documents(encoder.encode(["_ b"]).sequences) == [[1, 1, 3]]
 
 
 @pytest.mark.parametrize(
@@ -196,14 +203,7 @@ def test_specials_from_a_callable_tokenizer_are_unknown():
 )
 def test_empty_vocabulary(options, texts, message):
     with pytest.raises(ValueError, match=message):
-        TextEncoder(**options).fit(texts)
-
-
-def test_transform_before_fit():
-    with pytest.raises(RuntimeError, match="call fit first"):
-        TextEncoder().transform(["a"])
-    with pytest.raises(RuntimeError, match="call fit first"):
-        TextEncoder().state()
+        learn(texts, **options)
 
 
 @pytest.mark.parametrize(
@@ -224,36 +224,30 @@ def test_transform_before_fit():
 )
 def test_wrong_parameters(options, error, message):
     with pytest.raises(error, match=message):
-        TextEncoder(**options)
+        learn(["a"], **options)
 
 
 @pytest.mark.parametrize("tokenizer", ["auto", "word", "char", "jieba"])
 def test_state_survives_json(tokenizer):
     if tokenizer == "jieba":
         pytest.importorskip("rjieba")
-    encoder = TextEncoder(
-        tokenizer,
-        lowercase=False,
-        max_features=np.int64(50),
-        min_df=np.float64(0.2),
-        max_length=np.int32(7),
-        truncation="tail",
-    )
+    options = {
+        "tokenizer": tokenizer, "lowercase": False, "max_features": np.int64(50),
+        "min_df": np.float64(0.2), "max_length": np.int32(7), "truncation": "tail",
+    }  # fmt: skip
     texts = ["We 喜欢 this 电影 \U0001f602", "This was été \ud800", "This 电影"]
-    encoder.fit(texts)
+    encoder, _ = learn(texts, **options)
     again = TextEncoder.from_state(json.loads(json.dumps(encoder.state())))
-    assert again.vocabulary_.tokens == encoder.vocabulary_.tokens
+    assert again.vocabulary.tokens == encoder.vocabulary.tokens
     assert again.state() == encoder.state()
     new = ["this 电影 This was good and long 喜欢 喜欢"]
-    assert documents(again.transform(new)) == documents(encoder.transform(new))
-    assert documents(pickle.loads(pickle.dumps(encoder)).transform(new)) == documents(
-        encoder.transform(new)
-    )
+    expected = documents(encoder.encode(new).sequences)
+    for copy in (again, pickle.loads(pickle.dumps(encoder))):
+        assert documents(copy.encode(new).sequences) == expected
 
 
 def test_state_refuses_a_callable():
-    encoder = TextEncoder(str.split)
-    encoder.fit(["a"])
+    encoder, _ = learn(["a"], tokenizer=str.split)
     with pytest.raises(ValueError, match="callable tokenizer cannot be stored.*tokenizer='auto'"):
         encoder.state()
 
@@ -270,8 +264,7 @@ def test_state_refuses_a_callable():
     ],
 )
 def test_from_state_rejects(change, message):
-    encoder = TextEncoder()
-    encoder.fit(["a"])
+    encoder, _ = learn(["a"])
     with pytest.raises(ValueError, match=message):
         TextEncoder.from_state(encoder.state() | change)
 
@@ -290,35 +283,40 @@ WHOLE = ["a b c d e", "a b c", "e a b d", "rare e d", "a"]
 @pytest.mark.parametrize("max_features", [None, 2, 3])
 def test_whole_documents_shorten_to_what_fit_gives(max_length, max_features):
     settings = {"max_length": max_length, "max_features": max_features}
-    plain, further = TextEncoder(**settings), TextEncoder(**settings)
-    expected = plain.fit(WHOLE)
-    whole = further.fit_whole(WHOLE)
-    shortened = further.shorten(whole)
+    plain, expected = learn(WHOLE, **settings)
+    further, encoded = learn(WHOLE, 2, **settings)
+    whole, shortened, expected = encoded.whole, encoded.sequences, expected.sequences
     assert shortened.ids.tolist() == expected.ids.tolist()
     assert shortened.offsets.tolist() == expected.offsets.tolist()
-    assert further.vocabulary_.tokens[: further.n_known_] == plain.vocabulary_.tokens
+    assert further.vocabulary.tokens[: further.n_known] == plain.vocabulary.tokens
+    assert further.known() == plain.known()
     assert whole.lengths.tolist() == [5, 3, 4, 3, 1]
     read = further.read(WHOLE)
     assert read.ids.tolist() == whole.ids.tolist()
     new = ["c unheard d b", ""]
-    assert further.transform(new).ids.tolist() == plain.transform(new).ids.tolist()
+    assert further.encode(new).sequences.ids.tolist() == plain.encode(new).sequences.ids.tolist()
 
 
 def test_further_tokens_are_those_of_enough_documents():
-    encoder = TextEncoder(max_features=1)
-    encoder.fit_whole(WHOLE, further_min_df=3)
-    assert encoder.vocabulary_.tokens == ("<pad>", "<unk>", "a", "b", "d", "e")
-    assert encoder.n_known_ == 3
-    encoder.fit_whole(WHOLE, further_min_df=9)
-    assert len(encoder.vocabulary_) == encoder.n_known_ == 3
+    encoder, _ = learn(WHOLE, 3, max_features=1)
+    assert encoder.vocabulary.tokens == ("<pad>", "<unk>", "a", "b", "d", "e")
+    assert encoder.n_known == 3
+    encoder, _ = learn(WHOLE, 9, max_features=1)
+    assert len(encoder.vocabulary) == encoder.n_known == 3
 
 
 def test_further_tokens_come_back():
-    encoder = TextEncoder(max_features=2, max_length=3)
-    whole = encoder.fit_whole(WHOLE)
+    encoder, encoded = learn(WHOLE, 2, max_features=2, max_length=3)
+    whole = encoded.whole
     again = TextEncoder.from_state(encoder.state())
-    assert again.n_known_ == encoder.n_known_ == 4
+    assert again.n_known == encoder.n_known == 4
     assert again.read(WHOLE).ids.tolist() == whole.ids.tolist()
     for wrong in (1, 99, 2.0, "4", None, True):
-        with pytest.raises(ValueError, match="no such number"):
+        with pytest.raises(ValueError, match="is no number of tokens"):
             TextEncoder.from_state({**encoder.state(), "n_known": wrong})
+
+
+def test_options_do_not_change():
+    options = TextOptions()
+    with pytest.raises(AttributeError):
+        options.max_length = 3

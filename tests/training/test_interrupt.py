@@ -117,7 +117,7 @@ def test_other_threads_touch_no_handler(monkeypatch, handler):
 INTERRUPTED_FIT = """
 import numpy as np
 from fastlstm import LSTMClassifier
-from fastlstm.estimator import fitting
+from fastlstm.classifier import networks
 from fastlstm.training.callbacks import Callback
 
 class Announce(Callback):
@@ -126,7 +126,7 @@ class Announce(Callback):
         if self.steps == 3:
             print("running", flush=True)
 
-fitting.ProgressBar = lambda title: Announce()
+networks.ProgressBar = lambda title: Announce()
 X = np.random.default_rng(0).integers(1, 9, size=(64, 10))
 y = (X == 3).any(axis=1)
 model = LSTMClassifier(hidden_size=4, max_epochs=10**9, early_stopping=False, verbose=1)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fastlstm.core.errors import NonFiniteLossWarning
+from fastlstm.core.options import Options
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
 from fastlstm.data.batching import split_shards
@@ -16,7 +17,7 @@ from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import parts, repack
 from fastlstm.training import loop
 from fastlstm.training.engine import LANES
-from fastlstm.training.loop import Trainer, TrainingOptions, evaluate
+from fastlstm.training.loop import Trainer, evaluate
 from fastlstm.training.optim.optimizers import Optimizer, make_optimizer
 from fastlstm.training.optim.schedules import make_schedule
 from tests.helpers import each_backend, each_precision, token_sequences
@@ -190,8 +191,8 @@ def by_step(updates):
 
 def test_schedule_reaches_the_optimiser(updates):
     data = marked_documents(30)  # 5 steps an epoch
-    state = train(data, batch_size=6, max_epochs=4, warmup=0.25, schedule="linear",
-                  learning_rate=0.01)  # fmt: skip
+    state = train(data, batch_size=6, max_epochs=4, warmup_fraction=0.25,
+                  learning_rate_schedule="linear", learning_rate=0.01)  # fmt: skip
     factor = make_schedule("linear", 20, 0.25)
     expected = [0.01 * factor(step) for step in range(1, 21)]
     assert expected[0] < expected[4] > expected[-1]
@@ -201,8 +202,8 @@ def test_schedule_reaches_the_optimiser(updates):
 
 def test_schedule_begins_anew_when_training_goes_on(updates):
     data = marked_documents(12)
-    state = train(data, batch_size=4, max_epochs=2, warmup=0.5)
-    train(data, state=state, batch_size=4, max_epochs=2, warmup=0.5)
+    state = train(data, batch_size=4, max_epochs=2, warmup_fraction=0.5)
+    train(data, state=state, batch_size=4, max_epochs=2, warmup_fraction=0.5)
     rates = [of_step[0].rate for of_step in by_step(updates)]
     assert len(rates) == 12
     assert rates[6:] == rates[:6]
@@ -400,7 +401,7 @@ def test_packed_weights_follow_the_restored_ones(monkeypatch):
     monkeypatch.setattr(loop, "evaluate", lambda *args: next(course))
     data = marked_documents(20)
     with ShardPool(1) as pool:
-        options = TrainingOptions(max_epochs=2, n_iter_no_change=2)
+        options = Options(max_epochs=2, n_iter_no_change=2)
         trainer = Trainer(K, CONFIG, fresh_state(), options, pool)
         trainer.run(data, data)
         result = evaluate(K, CONFIG, trainer.state.parameters, trainer.packed, data, pool)
@@ -470,7 +471,7 @@ def test_warning_names_epoch_and_batch(array, value):
     data = marked_documents(30)
     recorder = Recorder(spoil)
     with ShardPool(1) as pool:
-        options = TrainingOptions(batch_size=5, max_epochs=4)
+        options = Options(batch_size=5, max_epochs=4)
         trainer = Trainer(K, CONFIG, state, options, pool, [recorder])
         with pytest.warns(NonFiniteLossWarning, match="not finite in epoch 2, batch 4: training"):
             trainer.run(data, None)
@@ -494,7 +495,7 @@ def test_best_validated_weights_are_kept_rather_than_the_last(monkeypatch):
 
     recorder.act = spoil
     with ShardPool(1) as pool:
-        options = TrainingOptions(batch_size=5, max_epochs=5)
+        options = Options(batch_size=5, max_epochs=5)
         trainer = Trainer(K, CONFIG, state, options, pool, [recorder])
         with pytest.warns(NonFiniteLossWarning, match="epoch 3, batch 2"):
             trainer.run(data, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastlstm.core.options import Options
 from fastlstm.core.random import make_streams
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
@@ -12,12 +13,12 @@ from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import init_parameters, pack_model
 from fastlstm.training.callbacks import Callback
 from fastlstm.training.engine import LabelledSequences
-from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState, evaluate
+from fastlstm.training.loop import Trainer, TrainingState, evaluate
 from tests.helpers import token_sequences
 
 K = load_backend("auto")
 CONFIG = ModelConfig(vocabulary_size=12, embedding_dim=6, hidden_size=5, pooling="max")
-CONSTANT = {"schedule": "constant", "warmup": 0.0}
+CONSTANT = {"learning_rate_schedule": "constant", "warmup_fraction": 0.0}
 
 
 def labelled(sequences, y, weight=None):
@@ -51,7 +52,10 @@ def train(data, valid=None, *, config=CONFIG, state=None, n_threads=1, callbacks
     """A state after training with ``options``."""
     state = fresh_state(config) if state is None else state
     with ShardPool(n_threads) as pool:
-        trainer = Trainer(k, config, state, TrainingOptions(**options), pool, callbacks, precision)
+        options = Options(
+            **{"max_epochs": 10, "n_iter_no_change": 10, "weight_decay": 0.0, **options}
+        )
+        trainer = Trainer(k, config, state, options, pool, callbacks, precision)
         trainer.run(data, valid)
     return state
 
