@@ -65,10 +65,12 @@ class Predictor:
 
     @property
     def classes_(self) -> np.ndarray:
+        """Labels in sorted order, shape (n_classes,)."""
         return self.scorer_.model.classes
 
     @property
     def n_truncated_(self) -> int:
+        """Documents cut in this thread's last call."""
         return getattr(self._last, "n_truncated", 0)
 
     def encode(self, X) -> Encoded:

@@ -113,7 +113,7 @@ def test_all_of_the_package_is_looked_at():
                  "fastlstm.core.threads.ShardPool"):  # fmt: skip
         assert name in THINGS
     for name in ("fit", "partial_fit"):
-        assert f"fastlstm.estimator.fitting.Fitting.{name}" in METHODS
+        assert f"fastlstm.estimator.base.BaseLSTM.{name}" in METHODS
     for name in ("predict", "predict_proba", "decision_function", "save"):
         assert f"fastlstm.estimator.base.BaseLSTM.{name}" in METHODS
     assert "fastlstm.predictor.Predictor.predict" in METHODS

@@ -8,6 +8,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +17,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from fastlstm.classifier.blend import Blend
 from fastlstm.classifier.data import FitData, LabelledDocuments
 from fastlstm.classifier.fit import continue_model, fit_model
 from fastlstm.classifier.fitted import FittedModel, Scorer, usable_precision
-from fastlstm.classifier.linear_part import LinearPart
 from fastlstm.core.errors import TruncationWarning
 from fastlstm.core.options import Options
 from fastlstm.core.records import Encoded
@@ -36,11 +35,8 @@ from fastlstm.estimator.validation import (
 )
 from fastlstm.kernels.contract import POOLING
 from fastlstm.kernels.registry import BACKENDS, load_backend
-from fastlstm.network.config import ModelConfig
 from fastlstm.network.losses import predicted_class, probabilities
-from fastlstm.network.parameters import Parameters
 from fastlstm.text.encoder import TextEncoder
-from fastlstm.text.ngrams import NGrams
 from fastlstm.training.optim.optimizers import OPTIMIZERS
 from fastlstm.training.optim.schedules import SCHEDULES
 from fastlstm.vectors.given import WordVectors
@@ -74,6 +70,21 @@ class Reading(NamedTuple):
     labels: np.ndarray
     encode: Callable[[object, str], Encoded]
     columns: dict
+
+
+def fitted(path: str, doc: str, kind: Callable | None = None) -> property:
+    """A property that reads a fitted attribute from the record that holds it.
+
+    Parameters
+    ----------
+    path : str
+        Where it is, from the estimator on.
+    doc : str
+    kind : callable or None
+        Called with it, for a value of another type.
+    """
+    get = attrgetter(path)
+    return property(get if kind is None else lambda self: kind(get(self)), doc=doc)
 
 
 class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
@@ -284,57 +295,19 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
-    @property
-    def classes_(self) -> np.ndarray:
-        return self.model_.classes
-
-    @property
-    def class_prior_(self) -> np.ndarray:
-        return self.model_.class_prior
-
-    @property
-    def class_count_(self) -> np.ndarray:
-        return self.model_.record.class_count
-
-    @property
-    def config_(self) -> ModelConfig:
-        return self.model_.config
-
-    @property
-    def networks_(self) -> list[Parameters]:
-        return list(self.model_.networks)
-
-    @property
-    def ngrams_(self) -> NGrams:
-        return self.model_.ngrams
-
-    @property
-    def wide_(self) -> LinearPart | None:
-        return self.model_.linear
-
-    @property
-    def blend_(self) -> Blend:
-        return self.model_.blend
-
-    @property
-    def history_(self) -> list[dict]:
-        return list(self.model_.record.history)
-
-    @property
-    def n_iter_(self) -> int:
-        return self.model_.record.n_epochs
-
-    @property
-    def stopped_by_(self) -> str:
-        return self.model_.record.stopped_by
-
-    @property
-    def backend_(self) -> str:
-        return self.scorer_.backend
-
-    @property
-    def backend_reason_(self) -> str:
-        return self.scorer_.reason
+    classes_ = fitted("model_.classes", "Labels in sorted order.")
+    class_prior_ = fitted("model_.class_prior", "Weighted share of each class in training.")
+    class_count_ = fitted("model_.record.class_count", "Weighted documents of each class.")
+    config_ = fitted("model_.config", "ModelConfig: the shape of the networks.")
+    networks_ = fitted("model_.networks", "Parameters of each network.", list)
+    ngrams_ = fitted("model_.ngrams", "NGrams with vectors of their own.")
+    wide_ = fitted("model_.linear", "LinearPart beside the networks, or None.")
+    blend_ = fitted("model_.blend", "Blend: how much each component counts.")
+    history_ = fitted("model_.record.history", "EpochRecord of each epoch.", list)
+    n_iter_ = fitted("model_.record.n_epochs", "Epochs trained, of the network with most.")
+    stopped_by_ = fitted("model_.record.stopped_by", "What ended training.")
+    backend_ = fitted("scorer_.backend", "The backend that ran.")
+    backend_reason_ = fitted("scorer_.reason", "Why it was that one.")
 
     # -- predicting ------------------------------------------------------------
 

@@ -9,13 +9,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.core.options import OF_TEXTS
 from fastlstm.core.records import Encoded
-from fastlstm.estimator.base import BaseLSTM, Reading, warn_truncated
+from fastlstm.estimator.base import BaseLSTM, Reading, fitted, warn_truncated
 from fastlstm.estimator.validation import check_labels, check_same_length
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TRUNCATIONS, TextEncoder, TextOptions
 from fastlstm.text.tokenize import TOKENIZERS
 from fastlstm.training.callbacks import task_bar
-from fastlstm.vectors.given import Coverage
 
 _TEXT = TextOptions()
 
@@ -344,21 +343,10 @@ default="skipgram"
         with task_bar("explaining", self.verbose) as report:
             return explain_documents(scorer, texts, method, target, n_threads, report)
 
-    @property
-    def encoder_(self) -> TextEncoder:
-        return self.model_.encoder
-
-    @property
-    def vocabulary_(self) -> dict[str, int]:
-        return self.model_.encoder.known()
-
-    @property
-    def truncated_share_(self) -> float:
-        return self.model_.record.truncated_share
-
-    @property
-    def vector_coverage_(self) -> Coverage | None:
-        return self.model_.record.coverage
+    encoder_ = fitted("model_.encoder", "TextEncoder.")
+    vocabulary_ = fitted("model_.encoder", "Id of each token.", TextEncoder.known)
+    truncated_share_ = fitted("model_.record.truncated_share", "Training documents cut.")
+    vector_coverage_ = fitted("model_.record.coverage", "Coverage of given vectors, or None.")
 
     @property
     def _linear(self) -> bool:

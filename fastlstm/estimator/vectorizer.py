@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.core.records import PAD_ID, Encoded
-from fastlstm.estimator.base import warn_truncated
+from fastlstm.estimator.base import fitted, warn_truncated
 from fastlstm.estimator.text import TEXT_CONSTRAINTS, TextInputMixin, text_options
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import TextEncoder, TextOptions, truncate
@@ -105,9 +105,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
         warn_truncated(encoded, self.max_length)
         return self._pad(encoded.sequences)
 
-    @property
-    def vocabulary_(self) -> dict[str, int]:
-        return self.encoder_.known()
+    vocabulary_ = fitted("encoder_", "Id of each token.", TextEncoder.known)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns: ``token_0``, ``token_1`` and so on."""
