@@ -97,7 +97,7 @@ def test_scores_are_printed_before_the_report_is_made(tmp_path, monkeypatch):
     def fail(run, title):
         raise OSError("disk full")
 
-    monkeypatch.setattr("fastlstm.report.training_report", fail)
+    monkeypatch.setattr("fastlstm.report.training.training_report", fail)
     write_csv(tmp_path / "reviews.csv", english_rows(60))
     report = tmp_path / "report.html"
     result = invoke(
