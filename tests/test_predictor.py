@@ -214,6 +214,31 @@ def test_truncation_is_counted(saved):
     assert predictor.n_truncated_ == 0
 
 
+def test_what_was_cut_and_unknown_comes_back(saved):
+    predictor = Predictor(saved[1])
+    texts = ["word " * 700, "good unheardofword", ""]
+    encoded = predictor.encode(texts)
+    assert (encoded.n_documents, encoded.n_truncated, encoded.tokens_lost) == (3, 1, 100)
+    assert encoded.n_unknown.tolist() == [600, 1, 0]
+    np.testing.assert_array_equal(predictor.predict_proba(encoded), predictor.predict_proba(texts))
+
+
+def test_threads_share_a_predictor(saved):
+    """Each thread has its own documents, answers and count of what was cut."""
+    predictor = Predictor(saved[1], n_jobs=1)
+    batches = [["word " * 700] * n + ["good"] * 5 for n in range(8)]
+    expected = [predictor.predict_proba(batch) for batch in batches]
+
+    def ask(number):
+        found = predictor.predict_proba(batches[number])
+        return found, predictor.n_truncated_
+
+    with ThreadPoolExecutor(4) as pool:
+        for number, (found, n_truncated) in enumerate(pool.map(ask, [*range(8)] * 5)):
+            np.testing.assert_array_equal(found, expected[number % 8])
+            assert n_truncated == number % 8
+
+
 def test_token_models_are_refused(tmp_path):
     path = tmp_path / "tokens"
     LSTMClassifier(**SMALL).fit([[2, 3], [3, 2]], [0, 1]).save(path)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 
-from fastlstm import LSTMClassifier, LSTMSentimentClassifier, SequenceVectorizer, TruncationWarning
+from fastlstm import (
+    LSTMClassifier,
+    LSTMSentimentClassifier,
+    SequenceVectorizer,
+    TruncationWarning,
+    datasets,
+)
 from fastlstm.training.callbacks import Callback
 from fastlstm.training.loop import Trainer
 from tests.helpers import NETWORK_ALONE
@@ -25,6 +32,11 @@ def marked_ids(n, share, seed):
     y = (rng.random(n) < share).astype(int)
     X[np.arange(n), rng.integers(0, 12, n)] = 2 + y
     return X, y
+
+
+def some_texts():
+    reviews = datasets.load_reviews("en", split="train")
+    return reviews.texts[:120], reviews.labels[:120]
 
 
 def test_early_stopping_serves_the_class_weights():
@@ -157,3 +169,37 @@ def test_truncation_warning_points_at_the_caller():
             ["a good film", "bad"] * 5, [1, 0] * 5
         )
     assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_two_fits_and_predictions_beside_each_other():
+    """Each is what it is alone: nothing that one learns is seen by another."""
+    texts, labels = some_texts()
+    settings = [{**SMALL, "wide": None, "random_state": seed, "n_jobs": 1} for seed in range(4)]
+
+    def fitted(options):
+        clf = LSTMSentimentClassifier(max_epochs=2, **options).fit(texts, labels)
+        return clf.predict_proba(texts)
+
+    alone = [fitted(options) for options in settings]
+    with ThreadPoolExecutor(4) as pool:
+        beside = list(pool.map(fitted, settings))
+    for one, other in zip(alone, beside, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_a_fit_assigns_at_its_end():
+    """What an estimator holds while it is fitted again is its old model, whole."""
+    texts, labels = some_texts()
+    clf = LSTMSentimentClassifier(max_epochs=1, wide=None, **SMALL).fit(texts, labels)
+    before, seen = clf.__dict__.copy(), []
+    plain = Trainer.run
+
+    def look(self, *arguments):
+        seen.append({name: clf.__dict__[name] is value for name, value in before.items()})
+        plain(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "run", look)
+        clf.fit([*texts, "another word"], [*labels, labels[0]])
+    assert len(seen) == 3 and all(all(same.values()) for same in seen)
+    assert clf.model_ is not before["model_"] and "another" in clf.vocabulary_
