@@ -32,9 +32,7 @@ class Logits(TransformerMixin, BaseEstimator):
     def fit_transform(self, X, y):
         # The next model learns from logits of texts that were not trained on.
         self.fit(X, y)
-        logits = cross_val_predict(
-            self.classifier, X, y, cv=self.cv, method="decision_function"
-        )
+        logits = cross_val_predict(self.classifier, X, y, cv=self.cv, method="decision_function")
         return logits.reshape(len(logits), -1)
 
 
