@@ -43,7 +43,7 @@ table["exclamations"] = table["text"].str.count("!")
 labels = pd.Series(reviews.labels)
 train = pd.Series(reviews.splits) == "train"
 
-text_model = LSTMSentimentClassifier(n_estimators=1, random_state=0)
+text_model = LSTMSentimentClassifier(n_estimators=1, max_epochs=12, random_state=0)
 columns = ColumnTransformer([
     ("text", Logits(text_model), "text"),  # a name, not a list: one column of texts
     ("domain", OneHotEncoder(handle_unknown="ignore"), ["domain"]),

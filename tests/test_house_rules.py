@@ -13,6 +13,7 @@ import pytest
 import fastlstm
 
 REPOSITORY = Path(__file__).parents[1]
+MATHS = REPOSITORY / "docs" / "explanation" / "maths.md"
 LONGEST_FILE, LONGEST_FUNCTION = 600, 80
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -159,10 +160,9 @@ def bad_citations(text, maths):
 
 
 def test_cited_equations_and_sections_exist():
-    page = REPOSITORY / "docs" / "maths.md"
-    if not page.exists():
-        pytest.skip("docs/maths.md is not part of this tree")
-    maths = page.read_text(encoding="utf-8")
+    if not MATHS.exists():
+        pytest.skip("the documentation is not part of this tree")
+    maths = MATHS.read_text(encoding="utf-8")
     here = Path(__file__).resolve()
     files = [path for path in sources() if path != here]
     texts = {relative(path): path.read_text(encoding="utf-8") for path in files}
@@ -172,8 +172,7 @@ def test_cited_equations_and_sections_exist():
 
 
 def test_equation_numbers_are_unique():
-    page = REPOSITORY / "docs" / "maths.md"
-    numbers = re.findall(r"\\tag\{(\d+)\}", page.read_text(encoding="utf-8"))
+    numbers = re.findall(r"\\tag\{(\d+)\}", MATHS.read_text(encoding="utf-8"))
     assert len(numbers) > 50
     assert len(set(numbers)) == len(numbers)
 

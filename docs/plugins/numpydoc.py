@@ -1,0 +1,29 @@
+"""Types of parameters as the docstrings say them.
+
+Griffe takes the first of ``{"a", "b"}`` for the default whatever the docstring says, reads
+a type such as ``array, shape (n,)`` as code, and does not know roles such as
+``:class:`Name```.
+"""
+
+import re
+
+import griffe
+
+_TYPED = re.compile(r"^(\w[\w, *]*|\*+\w+) : (.+)$", flags=re.MULTILINE)
+
+
+def _as_written(found):
+    names, kind = found.groups()
+    kind = re.sub(r"\{([^}]*)\}", lambda choices: choices[1].replace(", ", " | "), kind)
+    # A space that Python does not know: what it cannot parse stays text.
+    return f"{names} : {kind.replace('``', '').replace(' ', chr(0xA0), 1)}"
+
+
+class AsWritten(griffe.Extension):
+    """Changes docstrings before they are parsed."""
+
+    def on_object(self, *, obj, **kwargs):
+        """Called with each module, class, function and attribute."""
+        if obj.docstring is not None:
+            text = re.sub(r":\w+:(`[^`]+`)", r"\1", obj.docstring.value)
+            obj.docstring.value = _TYPED.sub(_as_written, text)
