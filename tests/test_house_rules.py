@@ -143,11 +143,11 @@ def test_dead_links_are_found(tmp_path):
     ]  # fmt: skip
 
 
-# -- citations of docs/maths.md ----------------------------------------------------------
+# -- citations of docs/explanation/maths.md ----------------------------------------------
 
 
 def bad_citations(text, maths):
-    """Equations and sections that ``text`` cites and docs/maths.md does not have."""
+    """Equations and sections that ``text`` cites and docs/explanation/maths.md does not have."""
     text = re.sub(r"\s*\n\s*(?:# )?", " ", text)
     equations = set(re.findall(r"\\tag\{(\d+)\}", maths))
     sections = set(re.findall(r"^#+ +(?:[\d.]+ +)?(.+?) *$", maths, flags=re.M))
@@ -180,16 +180,16 @@ def test_equation_numbers_are_unique():
 @pytest.mark.parametrize(
     ("text", "bad"),
     [
-        ("docs/maths.md, eq. (1)", []),
-        ("docs/maths.md, eqs. (1) to (2). Then (9).", []),
-        ("docs/maths.md, eq. (3)", ["3"]),
-        ("docs/maths.md, eqs. (1), (2) and (7)", ["7"]),
-        ("docs/maths.md,\n    # eq. (8)", ["8"]),
+        ("docs/explanation/maths.md, eq. (1)", []),
+        ("docs/explanation/maths.md, eqs. (1) to (2). Then (9).", []),
+        ("docs/explanation/maths.md, eq. (3)", ["3"]),
+        ("docs/explanation/maths.md, eqs. (1), (2) and (7)", ["7"]),
+        ("docs/explanation/maths.md,\n    # eq. (8)", ["8"]),
         ("x = 1  # eq. (2)\n    y = 2  # eq. (4)", ["4"]),
         ("# Eqs. (1) to (5), on the rows of eq. (6) alone; not (7).", ["5", "6"]),
-        ("docs/maths.md, eqs. BACKWARD", ["none"]),
-        ('docs/maths.md, "Pooling"', []),
-        ('docs/maths.md,\n    "Pools"', ["Pools"]),
+        ("docs/explanation/maths.md, eqs. BACKWARD", ["none"]),
+        ('docs/explanation/maths.md, "Pooling"', []),
+        ('docs/explanation/maths.md,\n    "Pools"', ["Pools"]),
     ],
 )
 def test_bad_citation_is_found(text, bad):

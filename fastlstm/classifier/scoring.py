@@ -43,7 +43,9 @@ class Encoded(NamedTuple):
 
 
 class Blend(NamedTuple):
-    """Logits of the whole are ``bias + sum(share * logits of the part)``, docs/maths.md, eq. (113).
+    """Logits of the whole are ``bias + sum(share * logits of the part)``.
+
+    See docs/explanation/maths.md, eq. (113).
 
     Attributes
     ----------
