@@ -5,20 +5,20 @@ Unlike ``fastlstm.load`` this imports neither scikit-learn nor training.
 
 from __future__ import annotations
 
+from threading import local
+
 import numpy as np
 
-from fastlstm.classifier.scoring import Encoded, Scorer
-from fastlstm.core.records import TokenSequences
+from fastlstm.classifier.fitted import Scorer
+from fastlstm.core.records import Encoded
 from fastlstm.core.threads import effective_n_jobs
-from fastlstm.kernels.registry import load_backend
 from fastlstm.network.losses import predicted_class, probabilities
-from fastlstm.network.predict import Network
 from fastlstm.persist.model_file import read_model
 from fastlstm.text.documents import check_documents
 
 
 class Predictor:
-    """Predict with a model file of a text classifier.
+    """Predict with a model file of a text classifier; threads may share it.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ class Predictor:
     ----------
     classes_ : array, shape (n_classes,)
     n_truncated_ : int
-        Documents longer than ``max_length`` in the last call.
+        Documents longer than ``max_length`` in this thread's last call of ``predict`` or
+        ``predict_proba``; ``encode`` says it of any documents.
 
     Raises
     ------
@@ -49,34 +50,39 @@ class Predictor:
 
     def __init__(self, path, *, backend="auto", precision="float32", n_jobs=None):
         saved = read_model(path)
-        if saved.encoder is None:
+        if saved.model.encoder is None:
             raise ValueError(
                 f"{path} holds an LSTMClassifier, which takes token ids. "
                 "Load it with fastlstm.load."
             )
-        self._saved = saved
-        self._backend = backend
-        self._precision = precision
-        self._n_jobs = n_jobs
-        self.classes_ = saved.classes
-        self.n_truncated_ = 0
-        self._attach_network()
+        self.missing, self.n_jobs = saved.missing, n_jobs
+        self._attach(saved.model, backend, precision)
 
-    def _attach_network(self) -> None:
-        saved = self._saved
-        k = load_backend(self._backend)
-        self._scorer = Scorer(
-            [Network(k, saved.config, each, self._precision) for each in saved.networks],
-            saved.ngrams, saved.wide, saved.blend, saved.class_prior,
-        )  # fmt: skip
+    def _attach(self, model, backend, precision) -> None:
+        self._asked = backend, precision
+        self.scorer_ = Scorer(model, backend, precision)
+        self._last = local()
+
+    @property
+    def classes_(self) -> np.ndarray:
+        return self.scorer_.model.classes
+
+    @property
+    def n_truncated_(self) -> int:
+        return getattr(self._last, "n_truncated", 0)
+
+    def encode(self, X) -> Encoded:
+        """Documents as token ids, which ``predict`` and ``predict_proba`` take as well.
+
+        The record says what was cut and what is unknown.
+        """
+        texts, _ = check_documents(X, missing=self.missing)
+        return self.scorer_.model.encoder.encode(texts)
 
     def _logits(self, X) -> np.ndarray:
-        texts, _ = check_documents(X, missing=self._saved.missing)
-        whole: TokenSequences = self._saved.encoder.read(texts)
-        encoded = Encoded(self._saved.encoder.shorten(whole), whole)
-        self.n_truncated_ = self._saved.encoder.n_truncated_
-        n_threads = effective_n_jobs(self._n_jobs)
-        return self._scorer.logits(encoded, n_threads)
+        encoded = X if isinstance(X, Encoded) else self.encode(X)
+        self._last.n_truncated = encoded.n_truncated
+        return self.scorer_.logits(encoded, effective_n_jobs(self.n_jobs))
 
     def predict_proba(self, X) -> np.ndarray:
         """Class probabilities, float64, shape (n_documents, n_classes)."""
@@ -89,22 +95,15 @@ class Predictor:
 
     def explain(self, X, *, method="integrated_gradients", target=None):
         """What each token adds to the logits, as ``LSTMSentimentClassifier.explain``."""
-        from fastlstm.explain.documents import explain_documents
+        from fastlstm.explain.documents import explain_documents, reading_of
 
-        model, texts, n_threads = self._explained(X)
-        return explain_documents(model, texts, method, target, n_threads)
+        scorer, texts, n_threads = reading_of(self, X)
+        return explain_documents(scorer, texts, method, target, n_threads)
 
-    def _explained(self, X):
-        """What explanations need: the model, the documents, and how many threads."""
-        from fastlstm.explain.documents import Model
-
-        texts, _ = check_documents(X, missing=self._saved.missing)
-        model = Model(self._scorer, self._saved.encoder, self.classes_)
-        return model, texts, effective_n_jobs(self._n_jobs)
-
+    # Packed weights are made again where it is unpickled.
     def __getstate__(self):
-        return {name: value for name, value in self.__dict__.items() if name != "_scorer"}
+        return self.missing, self.n_jobs, self._asked, self.scorer_.model
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
-        self._attach_network()
+        self.missing, self.n_jobs, asked, model = state
+        self._attach(model, *asked)

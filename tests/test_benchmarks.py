@@ -69,3 +69,51 @@ def test_tables_in_the_documents_are_those_of_the_results():
         check=False,
     )  # fmt: skip
     assert run.returncode == 0 and run.stdout.strip() == "3", run.stderr
+
+
+def compare_revisions(old, new, out, *options):
+    """Run the comparison of two installs; its exit status and its results."""
+    program = COMPARE.with_name("revisions.py")
+    if not program.exists():
+        pytest.skip("benchmarks are not here")
+    run = subprocess.run(
+        [sys.executable, program, old, new, "--backend", "auto", "--quick", "--out", out, *options],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert out.exists(), run.stderr
+    return run.returncode, json.loads(out.read_text(encoding="utf-8"))
+
+
+def test_an_install_does_the_same_as_itself(tmp_path):
+    cases = ["deep", "ids", "golden model_last_2_classes", "tweets", "cold start, small"]
+    status, found = compare_revisions(
+        sys.executable, sys.executable, tmp_path / "revisions.json", "--case", *cases
+    )
+    assert status == 0
+    assert found["bits"]["equal"] and list(found["bits"]["cases"]) == cases[:3]
+    assert {"weights", "probabilities", "lrp"} <= set(found["bits"]["cases"]["deep"]["hashes"])
+    files = found["files"]["files"]
+    assert found["files"]["equal"] and all(case["same_written_anew"] for case in files.values())
+    assert {"text", "ids", "ids_version_1", "text_version_1", "text_version_2"} <= set(files)
+    speed = found["speed"]["cases"]
+    assert list(speed) == cases[3:]
+    assert set(speed["tweets"]["summary"]) == {"epoch", "fit", "predict"}
+    for case in speed.values():
+        assert all(s["old_ms"] > 0 and s["new_ms"] > 0 for s in case["summary"].values())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script stands for another Python")
+def test_an_install_that_rounds_differently_is_found(tmp_path):
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nFASTLSTM_BACKEND=reference exec "{sys.executable}" "$@"\n')
+    other.chmod(0o755)
+    status, found = compare_revisions(
+        sys.executable, other, tmp_path / "revisions.json",
+        "--only", "bits", "--case", "vectorizer", "golden model_last_2_classes",
+    )  # fmt: skip
+    assert status == 1
+    cases = found["bits"]["cases"]
+    assert [case["equal"] for case in cases.values()] == [True, False]
+    golden = cases["golden model_last_2_classes"]
+    assert golden["old"]["hashes"]["weights"] != golden["new"]["hashes"]["weights"]
+    assert golden["old"]["hashes"]["classes"] == golden["new"]["hashes"]["classes"]

@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlstm.classifier.scoring import mean_logits
-from fastlstm.estimator.validation import folds
+from fastlstm.classifier.fitted import mean_logits
 from fastlstm.network.losses import soft_targets
 from fastlstm.training.engine import LabelledSequences
 
 
-class Part(NamedTuple):
+class HeldOutPart(NamedTuple):
     """What a network is trained on, and what its training leaves out.
 
     Attributes
@@ -28,18 +27,20 @@ class Part(NamedTuple):
     rows: np.ndarray | None
 
 
-def hold_out_parts(data: LabelledSequences, share: float, n: int, seed: int) -> list[Part]:
-    """A part for each of ``n`` networks; see ``validation.folds``."""
+def hold_out_parts(data: LabelledSequences, share: float, n: int, seed: int) -> list[HeldOutPart]:
+    """A part for each of ``n`` networks; see ``folds``."""
     parts = []
     for train, rows in folds(data.y, share, n, seed):
         if len(rows) and data.weight[train].any():
-            parts.append(Part(data.take(train), data.take(rows), rows))
+            parts.append(HeldOutPart(data.take(train), data.take(rows), rows))
         else:
-            parts.append(Part(data, None, None))
+            parts.append(HeldOutPart(data, None, None))
     return parts
 
 
-def with_soft_labels(parts: list[Part], others: LabelledSequences, n_outputs: int) -> list[Part]:
+def with_soft_labels(
+    parts: list[HeldOutPart], others: LabelledSequences, n_outputs: int
+) -> list[HeldOutPart]:
     """The parts with further documents to train on, whose labels are probabilities.
 
     Labelled documents are repeated, where they are few, to be a third of all.
@@ -70,7 +71,7 @@ class HeldOut(NamedTuple):
     logits: np.ndarray
 
 
-def of_held_out(networks, parts: list[Part], prior, n_threads: int) -> HeldOut | None:
+def of_held_out(networks, parts: list[HeldOutPart], prior, n_threads: int) -> HeldOut | None:
     """What networks say of what they left out; None where that is nothing.
 
     Of documents from elsewhere, which are the same for all, their mean is taken.
@@ -89,3 +90,38 @@ def of_held_out(networks, parts: list[Part], prior, n_threads: int) -> HeldOut |
         np.concatenate([part.valid.weight for _, part in found]),
         np.concatenate(each),
     )
+
+
+def hold_out(labels, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows to score on: the only one of ``folds``."""
+    return folds(labels, share, 1, seed)[0]
+
+
+def folds(labels, share: float, n: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows to train on and rows to score on, ``n`` times, stratified by label.
+
+    No row is held out twice. Of each label with two or more rows at least one is held
+    out in the first of them; a single one stays in training.
+
+    Parameters
+    ----------
+    labels : sequence
+    share : float in (0, 1)
+        Of the rows that each holds out, at most ``1 / n``.
+    n : int
+    seed : int
+
+    Returns
+    -------
+    list of pairs of int64 arrays
+        Each in order.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.asarray(labels)
+    fold = np.full(len(labels), n)
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        if len(rows) > 1:
+            size = max(1, round(min(share, 1 / n) * len(rows)))
+            fold[rows[: n * size]] = np.repeat(np.arange(n), size)[: len(rows)]
+    return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(n)]

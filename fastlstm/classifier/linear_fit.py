@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from fastlstm.classifier.linear_part import TOKENS_AT_ONCE, WidePart, features
+from fastlstm.classifier.linear_part import TOKENS_AT_ONCE, LinearPart, features
 from fastlstm.core.records import TokenSequences
 from fastlstm.text.ngrams import NGrams
 
@@ -22,7 +22,7 @@ PENALTY_C = 0.3
 N_FOLDS = 5
 
 
-def fit_wide(
+def fit_linear_part(
     sequences: TokenSequences, n_tokens: int, y, weight, n_classes: int, *, seed: int = 0,
     report: Callable[[float], None] | None = None,
     others: tuple[TokenSequences, np.ndarray] | None = None,
@@ -47,7 +47,7 @@ def fit_wide(
 
     Returns
     -------
-    wide : WidePart
+    linear : LinearPart
     out_of_fold : float32 array, shape (n_documents, n_outputs)
         For each document the logits of weights that were fitted without it; 0 for all
         where every class has a single document.
@@ -84,7 +84,7 @@ def fit_wide(
                 weights[output, kept], bias[output] = coefficients, constant
         if report is not None:
             report(number / len(rounds))
-    return WidePart(ngrams, weights, bias), out_of_fold
+    return LinearPart(ngrams, weights, bias), out_of_fold
 
 
 def _folds(y, seed):

@@ -20,7 +20,7 @@ from fastlstm.text.vocabulary import sorted_distinct
 TOKENS_AT_ONCE = 1 << 21
 
 
-class WidePart(NamedTuple):
+class LinearPart(NamedTuple):
     """Weights of n-grams.
 
     Attributes

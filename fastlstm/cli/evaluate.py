@@ -30,8 +30,9 @@ def evaluate_command(model, file, text_column, label_column, as_json):
     predictor = Predictor(model)
     classes = [str(label) for label in predictor.classes_.tolist()]
     labels = known_labels(file, table.labels, table.rows, classes)
-    result = evaluation(classes, labels, predictor.predict_proba(table.texts))
-    note_truncated(predictor.n_truncated_, len(labels))
+    encoded = predictor.encode(table.texts)
+    result = evaluation(classes, labels, predictor.predict_proba(encoded))
+    note_truncated(encoded.n_truncated, len(labels))
     absent = [label for label, row in result["per_class"].items() if not row["support"]]
     if absent:
         note(f"{file} has no document of {listed(map(repr, absent))}.")

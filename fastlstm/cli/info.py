@@ -93,27 +93,28 @@ def _print_environment(result: dict) -> None:
 
 def describe_model(path) -> dict:
     """What a model file holds, without the weights and the vocabulary themselves."""
-    from fastlstm.classifier.scoring import PARTS
+    from fastlstm.classifier.blend import COMPONENTS
     from fastlstm.persist.model_file import read_model
 
     saved = read_model(path)
-    shapes = saved.config.dense_shapes().values()
-    embedding = saved.config.vocabulary_size * saved.config.embedding_dim
+    model = saved.model
+    shapes = model.config.dense_shapes().values()
+    embedding = model.config.vocabulary_size * model.config.embedding_dim
     return {
         "path": os.fspath(path),
         "file_bytes": os.path.getsize(path),
         "format_version": _format_version(path),
-        "input": "token ids" if saved.encoder is None else "text",
-        "classes": saved.classes.tolist(),
-        "class_prior": saved.class_prior.tolist(),
-        "network": asdict(saved.config),
-        "n_networks": len(saved.networks),
-        "n_weights": len(saved.networks) * (embedding + sum(math.prod(s) for s in shapes)),
-        "linear_part": None if saved.wide is None else {"n_weights": saved.wide.weights.size},
-        "shares": dict(zip(PARTS, saved.blend.shares.tolist(), strict=False)),
-        "vocabulary_size": saved.config.vocabulary_size,
+        "input": "token ids" if model.encoder is None else "text",
+        "classes": model.classes.tolist(),
+        "class_prior": model.class_prior.tolist(),
+        "network": asdict(model.config),
+        "n_networks": len(model.networks),
+        "n_weights": len(model.networks) * (embedding + sum(math.prod(s) for s in shapes)),
+        "linear_part": None if model.linear is None else {"n_weights": model.linear.weights.size},
+        "shares": dict(zip(COMPONENTS, model.blend.shares.tolist(), strict=False)),
+        "vocabulary_size": model.config.vocabulary_size,
         "settings": saved.settings,
-        "training": _training(saved),
+        "training": _training(model.record, saved.settings),
     }
 
 
@@ -124,19 +125,18 @@ def _format_version(path) -> int:
         return int(file.metadata()["format_version"])
 
 
-def _training(saved) -> dict:
+def _training(record, settings) -> dict:
     """The history in a few numbers; the best epoch is the one whose weights were kept."""
-    fitted = saved.fitted
-    history = fitted.get("history_", [])
+    history = record.history
     summary = {
-        "epochs": max((record["epoch"] for record in history), default=0),
-        "stopped_by": fitted.get("stopped_by_"),
-        "seconds": sum(record["seconds"] for record in history),
-        "truncated_share": fitted.get("truncated_share_"),
+        "epochs": max((epoch["epoch"] for epoch in history), default=0),
+        "stopped_by": record.stopped_by or None,
+        "seconds": sum(epoch["seconds"] for epoch in history),
+        "truncated_share": record.truncated_share,
     }
     if history:
         summary["last_epoch"] = history[-1]
-    best = best_epoch(history, saved.settings)
+    best = best_epoch(history, settings)
     if best is not None:
         summary["best_epoch"] = best
     return summary

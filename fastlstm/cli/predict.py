@@ -39,8 +39,9 @@ def predict_command(model, text, file, text_column, proba, kind, out, force, as_
     if out is not None:
         check_target(out, [model, file], force=force)
     predictor = Predictor(model)
-    probabilities = predictor.predict_proba(texts)
-    note_truncated(predictor.n_truncated_, len(texts))
+    encoded = predictor.encode(texts)
+    probabilities = predictor.predict_proba(encoded)
+    note_truncated(encoded.n_truncated, len(texts))
     classes = predictor.classes_.tolist()
     if out is not None:
         _write(out, kind or _format_of(out), texts, classes, probabilities, proba)

@@ -102,8 +102,8 @@ def targets(reviews, out, report, force, sources) -> str:
 
 def read_split(reviews, valid, text_column, label_column, missing, seed, talkative) -> Split:
     """The documents to train on and to score on, described on the way if ``talkative``."""
+    from fastlstm.classifier.held_out import hold_out
     from fastlstm.data.tables import read_table
-    from fastlstm.estimator.validation import hold_out
 
     started = time.perf_counter()
     table = read_table(reviews, text_column=text_column, label_column=label_column)

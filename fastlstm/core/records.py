@@ -83,6 +83,52 @@ class TokenSequences(NamedTuple):
             first = last
 
 
+class Encoded(NamedTuple):
+    """Documents as token ids, and what that cost.
+
+    Attributes
+    ----------
+    sequences : TokenSequences
+        As the network reads them.
+    whole : TokenSequences or None
+        Uncut and with further tokens, for the linear part. None for documents that came
+        as ids, of which nothing is cut.
+    """
+
+    sequences: TokenSequences
+    whole: TokenSequences | None = None
+
+    @property
+    def n_documents(self) -> int:
+        return self.sequences.n_documents
+
+    @property
+    def n_truncated(self) -> int:
+        """Documents that were cut."""
+        if self.whole is None:
+            return 0
+        return int(np.count_nonzero(self.sequences.lengths < self.whole.lengths))
+
+    @property
+    def tokens_lost(self) -> int:
+        """Tokens that were cut off."""
+        return 0 if self.whole is None else len(self.whole.ids) - len(self.sequences.ids)
+
+    @property
+    def n_unknown(self) -> np.ndarray:
+        """Tokens of each document that the network does not know, int64."""
+        known = np.concatenate([[0], np.cumsum(self.sequences.ids != UNK_ID)])
+        return self.sequences.lengths - np.diff(known[self.sequences.offsets])
+
+    def take(self, rows) -> Encoded:
+        """The documents ``rows``."""
+        return Encoded(*(None if part is None else part.take(rows) for part in self))
+
+    def split(self, n: int) -> tuple[Encoded, Encoded]:
+        """The first ``n`` documents, and the others."""
+        return self.take(np.arange(n)), self.take(np.arange(n, self.n_documents))
+
+
 class Segments(NamedTuple):
     """Which packed sequences are the parts of which document.
 

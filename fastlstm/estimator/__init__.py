@@ -1,6 +1,6 @@
 """The scikit-learn side: two classifiers, a vectorizer, saving and loading."""
 
-from fastlstm.estimator.saving import load
+from fastlstm.estimator.loading import load
 from fastlstm.estimator.text import LSTMSentimentClassifier
 from fastlstm.estimator.tokens import LSTMClassifier
 from fastlstm.estimator.vectorizer import SequenceVectorizer

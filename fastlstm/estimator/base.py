@@ -5,26 +5,79 @@ from __future__ import annotations
 import numbers
 import os
 import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import fields
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from fastlstm.classifier.scoring import Scorer
-from fastlstm.core.errors import BackendError
+from fastlstm.classifier.blend import Blend
+from fastlstm.classifier.data import FitData, LabelledDocuments
+from fastlstm.classifier.fit import continue_model, fit_model
+from fastlstm.classifier.fitted import FittedModel, Scorer, usable_precision
+from fastlstm.classifier.linear_part import LinearPart
+from fastlstm.core.errors import TruncationWarning
+from fastlstm.core.options import Options
+from fastlstm.core.records import Encoded
 from fastlstm.core.threads import effective_n_jobs
-from fastlstm.estimator.fitting import Fitting
+from fastlstm.estimator.saving import save
+from fastlstm.estimator.validation import (
+    check_classes,
+    check_labels,
+    check_same_length,
+    check_weights,
+    class_weights,
+    encode_labels,
+)
 from fastlstm.kernels.contract import POOLING
-from fastlstm.kernels.registry import load_backend, why
+from fastlstm.kernels.registry import BACKENDS, load_backend
+from fastlstm.network.config import ModelConfig
 from fastlstm.network.losses import predicted_class, probabilities
-from fastlstm.network.predict import Network
+from fastlstm.network.parameters import Parameters
+from fastlstm.text.encoder import TextEncoder
+from fastlstm.text.ngrams import NGrams
+from fastlstm.training.optim.optimizers import OPTIMIZERS
 from fastlstm.training.optim.schedules import SCHEDULES
 from fastlstm.vectors.given import WordVectors
 
+_MAX_SEED = np.iinfo(np.int32).max
 
-class BaseLSTM(Fitting, ClassifierMixin, BaseEstimator):
-    """An LSTM classifier over token sequences: parameters, prediction, saving."""
+_OPTIONS = [field.name for field in fields(Options)]
+
+
+class Reading(NamedTuple):
+    """What a fit read of its documents.
+
+    Attributes
+    ----------
+    encoder : TextEncoder or None
+    n_tokens : int
+        Ids below it are tokens that the network will know.
+    encoded : Encoded
+        Documents with labels, then those without.
+    labels : array, shape (n_labelled,)
+        Checked.
+    encode : callable
+        ``encode(X, name)``: further documents, read alike.
+    columns : dict
+        What the estimator then knows of the columns of X.
+    """
+
+    encoder: TextEncoder | None
+    n_tokens: int
+    encoded: Encoded
+    labels: np.ndarray
+    encode: Callable[[object, str], Encoded]
+    columns: dict
+
+
+class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
+    """An LSTM classifier over token sequences: parameters, fitting, prediction, saving."""
 
     _parameter_constraints = {
         "embedding_dim": [Interval(numbers.Integral, 1, None, closed="left")],
@@ -41,7 +94,7 @@ class BaseLSTM(Fitting, ClassifierMixin, BaseEstimator):
         "segment_length": [Interval(numbers.Integral, 1, None, closed="left"), None],
         "average_decay": [Interval(numbers.Real, 0, 1, closed="left")],
         "word_vectors": [str, os.PathLike, WordVectors, HasMethods(["get_vector"]), None],
-        "optimizer": [StrOptions({"adam", "adamw", "sgd"})],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
         "learning_rate": [Interval(numbers.Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
         "warmup_fraction": [Interval(numbers.Real, 0, 1, closed="left")],
@@ -60,19 +113,234 @@ class BaseLSTM(Fitting, ClassifierMixin, BaseEstimator):
         "random_state": ["random_state"],
         "n_jobs": [numbers.Integral, None],
         "verbose": ["verbose"],
-        "backend": [StrOptions({"auto", "numba", "cython", "reference"})],
+        "backend": [StrOptions({"auto", *BACKENDS})],
         "precision": [StrOptions({"float32", "bfloat16"})],
     }
+
+    # -- what the two classifiers differ in ----------------------------------------
+
+    _linear = False  # whether a linear part is wanted beside the networks
+
+    @abstractmethod
+    def _read_for_fit(self, X, y, others, start: FittedModel | None) -> Reading:
+        """Documents and labels of a fit; ``others`` are documents without labels.
+
+        Without ``start`` it decides which tokens there are.
+        """
+
+    @abstractmethod
+    def _encode(self, X, name: str = "X") -> Encoded:
+        """Documents as the fitted model reads them."""
+
+    # -- training ------------------------------------------------------------------
+
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, X_unlabelled=None):
+        """Train on documents and their labels.
+
+        Parameters
+        ----------
+        X : documents
+            As the class says.
+        y : array-like, shape (n_documents,)
+            Labels: strings of any language, integers or booleans; at least 2 classes.
+        sample_weight : array-like, shape (n_documents,), or None
+            Factor on each document's loss, at least 0.
+        X_val, y_val : like X and y, or None
+            Documents to hold out, instead of a share of X: measured after each epoch,
+            and used by ``early_stopping``, ``calibrate`` and the weighing of the parts.
+        X_unlabelled : like X, or None
+            Further documents without labels. The model that the labels gave says how
+            likely each class is for them, and a new one learns from both.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            For input that cannot be used; the message names the row and the mend.
+
+        Notes
+        -----
+        Without ``X_val`` each network holds out ``validation_fraction`` of the
+        documents, stratified by class, if ``early_stopping``, ``calibrate`` or a part
+        beside the networks needs them. A class with a single document stays in training.
+        Where fewer than 20 documents, or fewer than there are classes, would be held
+        out, nothing is. Ctrl-C ends training after the current step and leaves a fitted
+        model. A fit that fails changes nothing.
+        """
+        options = self._checked_options()
+        start = getattr(self, "model_", None) if self.warm_start else None
+        if start is not None and X_unlabelled is not None:
+            raise ValueError(
+                "X_unlabelled begins new networks, and warm_start=True goes on with old ones. "
+                "Leave one of the two out."
+            )
+        reading = self._read_for_fit(X, y, X_unlabelled, start)
+        classes, indices = encode_labels(reading.labels, None if start is None else start.classes)
+        data = self._data(reading, classes, indices, sample_weight)
+        data = data._replace(valid=self._given_validation(X_val, y_val, reading, classes))
+        seed = check_random_state(self.random_state).randint(_MAX_SEED)
+        model = fit_model(data, options, seed, linear=self._linear, start=start)
+        return self._take(model, reading)
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train the networks for one epoch on more documents, at a constant learning rate.
+
+        What stands beside the networks stays as ``fit`` left it.
+
+        Parameters
+        ----------
+        X : documents
+        y : array-like, shape (n_documents,)
+        classes : array-like or None
+            All labels that will ever occur; needed at the first call unless ``y``
+            holds them all. The vocabulary, too, is that of the first call.
+        sample_weight : array-like, shape (n_documents,), or None
+
+        Returns
+        -------
+        self
+        """
+        options = self._checked_options()
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not supported for partial_fit, which sees a part of "
+                "the documents at a time. Pass a dict of weights instead."
+            )
+        model, states = getattr(self, "model_", None), getattr(self, "_states", None)
+        reading = self._read_for_fit(X, y, None, model)
+        known = None if model is None else model.classes
+        if classes is not None:
+            given = check_classes(classes)
+            if known is not None and given.tolist() != known.tolist():
+                raise ValueError(
+                    f"classes={given.tolist()} differ from those of the first call, "
+                    f"{known.tolist()}. Leave classes out, or fit anew."
+                )
+            known = given if model is None else known
+        classes, indices = encode_labels(reading.labels, known)
+        data = self._data(reading, classes, indices, sample_weight)
+        if model is not None:
+            data = data._replace(class_count=model.record.class_count + data.class_count)
+        seed = None  # of a first call alone: a RandomState is not drawn from without need
+        if states is None:
+            seed = check_random_state(self.random_state).randint(_MAX_SEED)
+        model, states = continue_model(data, options, seed, model, states, linear=self._linear)
+        self._take(model, reading)
+        self._states = states
+        return self
+
+    def _checked_options(self) -> Options:
+        """The parameters, once they are valid and this machine can do what they ask for."""
+        self._validate_params()
+        options = Options(**{name: getattr(self, name) for name in _OPTIONS})
+        k = load_backend(options.backend)
+        k.packed_dtype(np.float32, options.precision, training=True)
+        return options
+
+    def _data(self, reading: Reading, classes, indices, sample_weight) -> FitData:
+        n = len(reading.labels)
+        encoded, unlabelled = reading.encoded, None
+        if encoded.n_documents > n:
+            encoded, unlabelled = encoded.split(n)
+        weight = check_weights(sample_weight, n)
+        counts = np.bincount(indices, weights=weight, minlength=len(classes))
+        weight = weight * class_weights(self.class_weight, classes, indices)
+        return FitData(
+            reading.encoder, reading.n_tokens, reading.encoded.sequences,
+            LabelledDocuments(encoded, indices, weight), None, unlabelled, classes, counts,
+        )  # fmt: skip
+
+    def _given_validation(self, X_val, y_val, reading: Reading, classes):
+        if X_val is None and y_val is None:
+            return None
+        if X_val is None or y_val is None:
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(f"{missing} is missing: pass X_val and y_val together, or neither.")
+        encoded = reading.encode(X_val, "X_val")
+        labels = check_labels(y_val, name="y_val")
+        check_same_length(encoded.n_documents, labels, "X_val", "y_val")
+        _, indices = encode_labels(labels, classes, name="y_val")
+        return LabelledDocuments(
+            encoded, indices, class_weights(self.class_weight, classes, indices)
+        )
+
+    def _take(self, model: FittedModel, reading: Reading):
+        """Hold a new model; all that a fit changes is changed here."""
+        for name, value in reading.columns.items():
+            setattr(self, name, value)
+        self._hold(model)
+        self._states = None  # of ``partial_fit``, which goes on from these weights
+        return self
+
+    def _hold(self, model: FittedModel) -> None:
+        self.model_ = model
+        self.scorer_ = Scorer(model, self.backend, usable_precision(self.backend, self.precision))
+
+    # -- what is fitted ------------------------------------------------------------
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    @property
+    def classes_(self) -> np.ndarray:
+        return self.model_.classes
+
+    @property
+    def class_prior_(self) -> np.ndarray:
+        return self.model_.class_prior
+
+    @property
+    def class_count_(self) -> np.ndarray:
+        return self.model_.record.class_count
+
+    @property
+    def config_(self) -> ModelConfig:
+        return self.model_.config
+
+    @property
+    def networks_(self) -> list[Parameters]:
+        return list(self.model_.networks)
+
+    @property
+    def ngrams_(self) -> NGrams:
+        return self.model_.ngrams
+
+    @property
+    def wide_(self) -> LinearPart | None:
+        return self.model_.linear
+
+    @property
+    def blend_(self) -> Blend:
+        return self.model_.blend
+
+    @property
+    def history_(self) -> list[dict]:
+        return list(self.model_.record.history)
+
+    @property
+    def n_iter_(self) -> int:
+        return self.model_.record.n_epochs
+
+    @property
+    def stopped_by_(self) -> str:
+        return self.model_.record.stopped_by
+
+    @property
+    def backend_(self) -> str:
+        return self.scorer_.backend
+
+    @property
+    def backend_reason_(self) -> str:
+        return self.scorer_.reason
 
     # -- predicting ------------------------------------------------------------
 
     def _logits(self, X) -> np.ndarray:
         check_is_fitted(self)
-        encoded = self._encode(X)
-        return self._scorer().logits(encoded, effective_n_jobs(self.n_jobs))
-
-    def _scorer(self) -> Scorer:
-        return Scorer(self._networks, self.ngrams_, self.wide_, self.blend_, self.class_prior_)
+        return self.scorer_.logits(self._encode(X), effective_n_jobs(self.n_jobs))
 
     def decision_function(self, X) -> np.ndarray:
         """Logits.
@@ -104,7 +372,7 @@ class BaseLSTM(Fitting, ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         encoded = self._encode(X)
-        found = self._scorer().contributions(encoded, effective_n_jobs(self.n_jobs))
+        found = self.scorer_.contributions(encoded, effective_n_jobs(self.n_jobs))
         one_column = self.config_.n_outputs == 1
         return {name: part[:, 0] if one_column else part for name, part in found.items()}
 
@@ -140,8 +408,6 @@ class BaseLSTM(Fitting, ClassifierMixin, BaseEstimator):
         OSError
             If the file cannot be written; a file that was there before is kept.
         """
-        from fastlstm.estimator.saving import save
-
         check_is_fitted(self)
         save(self, path)
 
@@ -149,38 +415,22 @@ class BaseLSTM(Fitting, ClassifierMixin, BaseEstimator):
 
     def __getstate__(self):
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_networks"}
+        return {name: value for name, value in state.items() if name != "scorer_"}
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        if hasattr(self, "networks_"):
-            self._attach_networks()
-
-    def _attach_networks(self) -> None:
-        """Make the networks ready to predict on this machine.
-
-        Weights are float32 whatever ``precision`` is, so a CPU without bfloat16
-        products predicts with float32 ones.
-        """
-        k = load_backend(self.backend)
-        self.backend_, self.backend_reason_ = k.NAME, why(self.backend)
-        try:
-            k.packed_dtype(np.float32, self.precision, training=True)
-            precision = self.precision
-        except BackendError:
-            precision = "float32"
-        self._networks = [Network(k, self.config_, each, precision) for each in self.networks_]
+        if hasattr(self, "model_"):
+            self._hold(self.model_)
 
 
-def warn_truncated(n_truncated: int, n_documents: int, tokens_lost: int, max_length) -> None:
+def warn_truncated(encoded: Encoded, max_length) -> None:
     """Say what truncation cost; silent when nothing was cut."""
-    if n_truncated:
-        from fastlstm.core.errors import TruncationWarning
-
+    cut, n = encoded.n_truncated, encoded.n_documents
+    if cut:
         warnings.warn(
-            f"{n_truncated} of {n_documents} documents ({n_truncated / n_documents:.1%}) were "
-            f"longer than max_length={max_length} and lost {tokens_lost} tokens in all. "
+            f"{cut} of {n} documents ({cut / n:.1%}) were longer than "
+            f"max_length={max_length} and lost {encoded.tokens_lost} tokens in all. "
             "Raise max_length, or choose which part to keep with truncation.",
             TruncationWarning,
-            stacklevel=6,
+            stacklevel=4,
         )

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import numbers
-import os
-import sys
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from fastlstm.classifier.scoring import Encoded
-from fastlstm.core.threads import effective_n_jobs
-from fastlstm.estimator.base import BaseLSTM, warn_truncated
+from fastlstm.core.options import OF_TEXTS
+from fastlstm.core.records import Encoded
+from fastlstm.estimator.base import BaseLSTM, Reading, warn_truncated
 from fastlstm.estimator.validation import check_labels, check_same_length
 from fastlstm.text.documents import check_documents
-from fastlstm.text.encoder import PARAMETERS, TextEncoder
+from fastlstm.text.encoder import PARAMETERS, TRUNCATIONS, TextEncoder, TextOptions
+from fastlstm.text.tokenize import TOKENIZERS
 from fastlstm.training.callbacks import task_bar
-from fastlstm.vectors.given import WordVectors
+from fastlstm.vectors.given import Coverage
+
+_TEXT = TextOptions()
+
+# Documents that hold a token which the linear part alone reads, at least.
+_FURTHER_MIN_DF = 2
 
 TEXT_CONSTRAINTS = {
-    "tokenizer": [StrOptions({"auto", "word", "char", "jieba"}), callable],
+    "tokenizer": [StrOptions(set(TOKENIZERS)), callable],
     "lowercase": ["boolean"],
     "max_features": [Interval(numbers.Integral, 1, None, closed="left"), None],
     "min_df": [
@@ -28,14 +31,14 @@ TEXT_CONSTRAINTS = {
         Interval(numbers.Real, 0, 1, closed="neither"),
     ],
     "max_length": [Interval(numbers.Integral, 1, None, closed="left"), None],
-    "truncation": [StrOptions({"head", "tail", "head_tail"})],
+    "truncation": [StrOptions(set(TRUNCATIONS))],
     "missing": [StrOptions({"error", "empty"})],
 }
 
 
-def make_encoder(estimator) -> TextEncoder:
-    """A text encoder with the text parameters of an estimator."""
-    return TextEncoder(**{name: getattr(estimator, name) for name in PARAMETERS})
+def text_options(estimator) -> TextOptions:
+    """The text parameters of an estimator."""
+    return TextOptions(**{name: getattr(estimator, name) for name in PARAMETERS})
 
 
 class TextInputMixin:
@@ -47,14 +50,6 @@ class TextInputMixin:
         tags.input_tags.two_d_array = False
         tags.input_tags.allow_nan = self.missing == "empty"
         return tags
-
-    @property
-    def vocabulary_(self) -> dict[str, int]:
-        """Id of each token."""
-        encoder = self.encoder_
-        if encoder.n_known_ == len(encoder.vocabulary_):
-            return encoder.vocabulary_.ids
-        return {token: i for token, i in encoder.vocabulary_.ids.items() if i < encoder.n_known_}
 
 
 class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
@@ -177,9 +172,9 @@ default="skipgram"
     ----------
     vocabulary_ : dict of str to int
         Id of each token that the network knows; 0 is padding, 1 stands for the others.
-    wide_ : WidePart or None
+    wide_ : LinearPart or None
     blend_ : Blend
-        How much the networks and the wide part count, fitted on documents held out.
+        How much the networks and the linear part count, fitted on documents held out.
     classes_ : array, shape (n_classes,)
     class_prior_ : float array, shape (n_classes,)
         Weighted share of each class in the training data.
@@ -199,6 +194,8 @@ default="skipgram"
         "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
     backend_, backend_reason_ : str
         The backend that ran, and why ``backend="auto"`` took it.
+    model_ : FittedModel
+        All of the above but the backend, in one record.
 
     Examples
     --------
@@ -219,49 +216,49 @@ default="skipgram"
     def __init__(
         self,
         *,
-        tokenizer="auto",
-        lowercase=True,
-        max_features=30000,
-        min_df=1,
-        max_length=600,
-        truncation="head_tail",
+        tokenizer=_TEXT.tokenizer,
+        lowercase=_TEXT.lowercase,
+        max_features=_TEXT.max_features,
+        min_df=_TEXT.min_df,
+        max_length=_TEXT.max_length,
+        truncation=_TEXT.truncation,
         missing="error",
         wide="nb",
-        embedding_dim=128,
-        hidden_size=64,
-        num_layers=1,
-        bidirectional=True,
-        pooling="max",
-        dropout=0.5,
-        embedding_dropout=0.4,
-        token_dropout=0.2,
-        ngrams=2,
-        max_ngrams=100_000,
-        ngram_dropout=0.3,
-        segment_length=100,
-        average_decay=0.995,
-        word_vectors="skipgram",
-        optimizer="adam",
-        learning_rate=3e-3,
-        learning_rate_schedule="linear",
-        warmup_fraction=0.05,
-        max_grad_norm=1.0,
-        momentum=0.9,
-        weight_decay=0.01,
-        batch_size=64,
-        max_epochs="auto",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_estimators=3,
-        n_iter_no_change=3,
-        calibrate=True,
+        embedding_dim=OF_TEXTS.embedding_dim,
+        hidden_size=OF_TEXTS.hidden_size,
+        num_layers=OF_TEXTS.num_layers,
+        bidirectional=OF_TEXTS.bidirectional,
+        pooling=OF_TEXTS.pooling,
+        dropout=OF_TEXTS.dropout,
+        embedding_dropout=OF_TEXTS.embedding_dropout,
+        token_dropout=OF_TEXTS.token_dropout,
+        ngrams=OF_TEXTS.ngrams,
+        max_ngrams=OF_TEXTS.max_ngrams,
+        ngram_dropout=OF_TEXTS.ngram_dropout,
+        segment_length=OF_TEXTS.segment_length,
+        average_decay=OF_TEXTS.average_decay,
+        word_vectors=OF_TEXTS.word_vectors,
+        optimizer=OF_TEXTS.optimizer,
+        learning_rate=OF_TEXTS.learning_rate,
+        learning_rate_schedule=OF_TEXTS.learning_rate_schedule,
+        warmup_fraction=OF_TEXTS.warmup_fraction,
+        max_grad_norm=OF_TEXTS.max_grad_norm,
+        momentum=OF_TEXTS.momentum,
+        weight_decay=OF_TEXTS.weight_decay,
+        batch_size=OF_TEXTS.batch_size,
+        max_epochs=OF_TEXTS.max_epochs,
+        early_stopping=OF_TEXTS.early_stopping,
+        validation_fraction=OF_TEXTS.validation_fraction,
+        n_estimators=OF_TEXTS.n_estimators,
+        n_iter_no_change=OF_TEXTS.n_iter_no_change,
+        calibrate=OF_TEXTS.calibrate,
         class_weight=None,
         warm_start=False,
         random_state=None,
-        n_jobs=None,
-        verbose=0,
-        backend="auto",
-        precision="float32",
+        n_jobs=OF_TEXTS.n_jobs,
+        verbose=OF_TEXTS.verbose,
+        backend=OF_TEXTS.backend,
+        precision=OF_TEXTS.precision,
     ):
         self.tokenizer = tokenizer
         self.lowercase = lowercase
@@ -340,88 +337,65 @@ default="skipgram"
         add up to the logit within 1 % of their difference or within 0.001, at 513 points
         at most.
         """
-        from fastlstm.explain.documents import explain_documents
-
-        model, texts, n_threads = self._explained(X)
-        with task_bar("explaining", self.verbose) as report:
-            return explain_documents(model, texts, method, target, n_threads, report)
-
-    def _explained(self, X):
-        """What explanations need: the model, the documents, and how many threads."""
-        from fastlstm.explain.documents import Model
+        from fastlstm.explain.documents import explain_documents, reading_of
 
         check_is_fitted(self)
-        texts, _ = check_documents(X, missing=self.missing)
-        model = Model(self._scorer(), self.encoder_, self.classes_)
-        return model, texts, effective_n_jobs(self.n_jobs)
+        scorer, texts, n_threads = reading_of(self, X)
+        with task_bar("explaining", self.verbose) as report:
+            return explain_documents(scorer, texts, method, target, n_threads, report)
 
-    def _encode_for_fit(self, X, y, others, *, first):
+    @property
+    def encoder_(self) -> TextEncoder:
+        return self.model_.encoder
+
+    @property
+    def vocabulary_(self) -> dict[str, int]:
+        return self.model_.encoder.known()
+
+    @property
+    def truncated_share_(self) -> float:
+        return self.model_.record.truncated_share
+
+    @property
+    def vector_coverage_(self) -> Coverage | None:
+        return self.model_.record.coverage
+
+    @property
+    def _linear(self) -> bool:
+        return bool(self.wide)
+
+    def _read_for_fit(self, X, y, others, start) -> Reading:
         texts, _ = check_documents(X, missing=self.missing)
         labels = check_labels(y)
         check_same_length(len(texts), labels)
         if others is not None:
             more, _ = check_documents(others, missing=self.missing, name="X_unlabelled")
             texts = [*texts, *more]
-        if first:
-            self.encoder_ = make_encoder(self)
-            if self.wide:
-                whole = self.encoder_.fit_whole(texts)
-                encoded = Encoded(self.encoder_.shorten(whole), whole)
-            else:
-                encoded = Encoded(self.encoder_.fit(texts))
+        options = text_options(self)
+        if start is None:
+            further = _FURTHER_MIN_DF if self.wide else None
+            encoder, encoded = TextEncoder.learn(texts, options, further)
         else:
-            self._check_same_text()
-            encoded = self._read(texts)
-        encoder = self.encoder_
-        self.truncated_share_ = encoder.n_truncated_ / len(texts)
-        warn_truncated(encoder.n_truncated_, len(texts), encoder.tokens_lost_, self.max_length)
-        return encoded, labels
+            encoder = start.encoder
+            _check_same_text(options, encoder.options)
+            encoded = encoder.encode(texts)
+        warn_truncated(encoded, self.max_length)
 
-    def _read(self, texts) -> Encoded:
-        whole = self.encoder_.read(texts)
-        return Encoded(self.encoder_.shorten(whole), whole)
+        def encode(X, name):
+            return encoder.encode(check_documents(X, missing=self.missing, name=name)[0])
 
-    def _check_same_text(self):
-        """Refuse to go on with a vocabulary that was learned with other parameters."""
-        for name in PARAMETERS:
-            new, old = getattr(self, name), getattr(self.encoder_, name)
-            if new != old:
-                raise ValueError(
-                    f"{name} is now {new!r}, but the fitted vocabulary was made with {old!r}. Set "
-                    "it back to go on with this model, or fit anew with warm_start=False."
-                )
+        return Reading(encoder, encoder.n_known, encoded, labels, encode, {})
 
-    def _given_vectors(self, sequences):
-        source, known = self.word_vectors, self.encoder_.vocabulary_.tokens[: self._n_tokens()]
-        if isinstance(source, str) and not os.path.exists(source):
-            raise ValueError(f'word_vectors={source!r} is neither "skipgram" nor a file.')
-        counts = np.bincount(sequences.ids, minlength=len(known))
-        vectors, found, self.vector_coverage_ = WordVectors.of(source, self.vocabulary_).table(
-            known, counts
-        )
-        if self.verbose:
-            print(f"word vectors: {self.vector_coverage_}", file=sys.stderr)
-        return vectors, found
+    def _encode(self, X, name="X") -> Encoded:
+        return self.encoder_.encode(check_documents(X, missing=self.missing, name=name)[0])
 
-    def _encode(self, X, name="X"):
-        texts, _ = check_documents(X, missing=self.missing, name=name)
-        return self._read(texts)
 
-    def _n_tokens(self):
-        return self.encoder_.n_known_
-
-    @property
-    def _with_wide(self):
-        return bool(self.wide)
-
-    def _fit_wide(self, whole, data, seed, others):
-        if not self.wide:
-            return None, None
-        # It brings in much of scikit-learn, which nothing else here needs.
-        from fastlstm.classifier.linear_fit import fit_wide
-
-        with task_bar("linear part", self.verbose) as report:
-            return fit_wide(
-                whole, len(self.encoder_.vocabulary_), data.y, data.weight, len(self.classes_),
-                seed=seed, report=report, others=others,
-            )  # fmt: skip
+def _check_same_text(new: TextOptions, old: TextOptions) -> None:
+    """Refuse to go on with a vocabulary that was learned with other parameters."""
+    for name in PARAMETERS:
+        wanted, fitted = getattr(new, name), getattr(old, name)
+        if wanted != fitted:
+            raise ValueError(
+                f"{name} is now {wanted!r}, but the fitted vocabulary was made with {fitted!r}. "
+                "Set it back to go on with this model, or fit anew with warm_start=False."
+            )

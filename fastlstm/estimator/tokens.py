@@ -5,12 +5,14 @@ from __future__ import annotations
 import numbers
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
-from fastlstm.classifier.scoring import Encoded
-from fastlstm.core.records import UNK_ID
-from fastlstm.estimator.base import BaseLSTM
+from fastlstm.core.options import OF_IDS
+from fastlstm.core.records import UNK_ID, Encoded
+from fastlstm.estimator.base import BaseLSTM, Reading
+from fastlstm.estimator.saving import COLUMNS
 from fastlstm.estimator.validation import (
     check_labels,
     check_same_length,
@@ -130,6 +132,8 @@ class LSTMClassifier(BaseLSTM):
         "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
     backend_, backend_reason_ : str
         The backend that ran, and why ``backend="auto"`` took it.
+    model_ : FittedModel
+        All of the above but the backend, in one record.
     n_features_in_ : int
 
     Examples
@@ -151,42 +155,42 @@ class LSTMClassifier(BaseLSTM):
     def __init__(
         self,
         *,
-        embedding_dim=64,
-        hidden_size=64,
-        num_layers=1,
-        bidirectional=True,
-        pooling="max",
-        dropout=0.5,
-        embedding_dropout=0.5,
-        token_dropout=0.0,
-        ngrams=1,
-        max_ngrams=100_000,
-        ngram_dropout=0.3,
-        segment_length=None,
-        average_decay=0.0,
-        word_vectors=None,
-        optimizer="adam",
-        learning_rate=3e-3,
-        learning_rate_schedule="linear",
-        warmup_fraction=0.05,
-        max_grad_norm=1.0,
-        momentum=0.9,
-        weight_decay=0.01,
-        batch_size=32,
-        max_epochs="auto",
-        early_stopping=True,
-        validation_fraction=0.1,
-        n_estimators=1,
-        n_iter_no_change=3,
-        calibrate=False,
+        embedding_dim=OF_IDS.embedding_dim,
+        hidden_size=OF_IDS.hidden_size,
+        num_layers=OF_IDS.num_layers,
+        bidirectional=OF_IDS.bidirectional,
+        pooling=OF_IDS.pooling,
+        dropout=OF_IDS.dropout,
+        embedding_dropout=OF_IDS.embedding_dropout,
+        token_dropout=OF_IDS.token_dropout,
+        ngrams=OF_IDS.ngrams,
+        max_ngrams=OF_IDS.max_ngrams,
+        ngram_dropout=OF_IDS.ngram_dropout,
+        segment_length=OF_IDS.segment_length,
+        average_decay=OF_IDS.average_decay,
+        word_vectors=OF_IDS.word_vectors,
+        optimizer=OF_IDS.optimizer,
+        learning_rate=OF_IDS.learning_rate,
+        learning_rate_schedule=OF_IDS.learning_rate_schedule,
+        warmup_fraction=OF_IDS.warmup_fraction,
+        max_grad_norm=OF_IDS.max_grad_norm,
+        momentum=OF_IDS.momentum,
+        weight_decay=OF_IDS.weight_decay,
+        batch_size=OF_IDS.batch_size,
+        max_epochs=OF_IDS.max_epochs,
+        early_stopping=OF_IDS.early_stopping,
+        validation_fraction=OF_IDS.validation_fraction,
+        n_estimators=OF_IDS.n_estimators,
+        n_iter_no_change=OF_IDS.n_iter_no_change,
+        calibrate=OF_IDS.calibrate,
         class_weight=None,
         vocabulary_size=None,
         warm_start=False,
         random_state=None,
-        n_jobs=None,
-        verbose=0,
-        backend="auto",
-        precision="float32",
+        n_jobs=OF_IDS.n_jobs,
+        verbose=OF_IDS.verbose,
+        backend=OF_IDS.backend,
+        precision=OF_IDS.precision,
     ):
         self.embedding_dim = embedding_dim
         self.hidden_size = hidden_size
@@ -231,23 +235,34 @@ class LSTMClassifier(BaseLSTM):
         tags.input_tags.positive_only = True
         return tags
 
-    def _encode_for_fit(self, X, y, others, *, first):
-        X = validate_data(self, X, dtype="numeric", reset=first)
+    def _read_for_fit(self, X, y, others, start) -> Reading:
+        # A twin takes what is learned of the columns, since this fit may yet fail.
+        columns = self if start is not None else clone(self)
+
+        def checked(X, reset=False):
+            return validate_data(columns, X, dtype="numeric", reset=reset)
+
+        X = checked(X, reset=start is None)
         labels = check_labels(y)
         check_same_length(len(X), labels)
-        size = self.vocabulary_size if first else self._n_tokens()
+        size = self.vocabulary_size if start is None else start.ngrams.n_tokens
         ids = check_token_ids(X, size)
         if others is not None:
-            others = validate_data(self, others, dtype="numeric", reset=False)
-            ids = np.concatenate([ids, check_token_ids(others, size, name="X_unlabelled")])
-        if first:
-            largest = int(ids.max(initial=UNK_ID))
-            self._vocabulary_size = self.vocabulary_size or largest + 1
-        return Encoded(strip_padding(ids)), labels
+            ids = np.concatenate([ids, check_token_ids(checked(others), size, name="X_unlabelled")])
+        n_tokens = size or int(ids.max(initial=UNK_ID)) + 1
 
-    def _encode(self, X, name="X"):
+        def encode(X, name):
+            return Encoded(strip_padding(check_token_ids(checked(X), n_tokens, name=name)))
+
+        learned = {name: vars(columns)[name] for name in COLUMNS if name in vars(columns)}
+        return Reading(None, n_tokens, Encoded(strip_padding(ids)), labels, encode, learned)
+
+    def _take(self, model, reading):
+        for name in set(COLUMNS) & set(vars(self)) - set(reading.columns):
+            delattr(self, name)  # the last fit had names of columns, this one has none
+        return super()._take(model, reading)
+
+    def _encode(self, X, name="X") -> Encoded:
         X = validate_data(self, X, dtype="numeric", reset=False)
-        return Encoded(strip_padding(check_token_ids(X, self._n_tokens(), name=name)))
-
-    def _n_tokens(self):
-        return self._vocabulary_size
+        n_tokens = self.model_.ngrams.n_tokens
+        return Encoded(strip_padding(check_token_ids(X, n_tokens, name=name)))

@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, f1_score
 
+from fastlstm.classifier.held_out import hold_out
 from fastlstm.estimator.text import LSTMSentimentClassifier
-from fastlstm.estimator.validation import check_labels, check_same_length, hold_out
+from fastlstm.estimator.validation import check_labels, check_same_length
 from fastlstm.text.documents import check_documents
 
 METRICS = {

@@ -261,41 +261,6 @@ def strip_padding(ids: np.ndarray) -> TokenSequences:
     return TokenSequences(np.ascontiguousarray(ids[inside]), offsets)
 
 
-def hold_out(labels, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows to score on: the only one of ``folds``."""
-    return folds(labels, share, 1, seed)[0]
-
-
-def folds(labels, share: float, n: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Rows to train on and rows to score on, ``n`` times, stratified by label.
-
-    No row is held out twice. Of each label with two or more rows at least one is held
-    out in the first of them; a single one stays in training.
-
-    Parameters
-    ----------
-    labels : sequence
-    share : float in (0, 1)
-        Of the rows that each holds out, at most ``1 / n``.
-    n : int
-    seed : int
-
-    Returns
-    -------
-    list of pairs of int64 arrays
-        Each in order.
-    """
-    rng = np.random.default_rng(seed)
-    labels = np.asarray(labels)
-    fold = np.full(len(labels), n)
-    for label in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == label))
-        if len(rows) > 1:
-            size = max(1, round(min(share, 1 / n) * len(rows)))
-            fold[rows[: n * size]] = np.repeat(np.arange(n), size)[: len(rows)]
-    return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(n)]
-
-
 def check_same_length(n_documents: int, labels, X="X", y="y") -> None:
     """Refuse documents and labels that are not of one number."""
     if n_documents != len(labels):

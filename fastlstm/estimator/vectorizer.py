@@ -7,11 +7,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from fastlstm.core.records import PAD_ID
+from fastlstm.core.records import PAD_ID, Encoded
 from fastlstm.estimator.base import warn_truncated
-from fastlstm.estimator.text import TEXT_CONSTRAINTS, TextInputMixin, make_encoder
+from fastlstm.estimator.text import TEXT_CONSTRAINTS, TextInputMixin, text_options
 from fastlstm.text.documents import check_documents
-from fastlstm.text.encoder import truncate
+from fastlstm.text.encoder import TextEncoder, TextOptions, truncate
+
+_TEXT = TextOptions()
 
 
 class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
@@ -45,12 +47,12 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        tokenizer="auto",
-        lowercase=True,
-        max_features=30000,
-        min_df=1,
-        max_length=600,
-        truncation="head_tail",
+        tokenizer=_TEXT.tokenizer,
+        lowercase=_TEXT.lowercase,
+        max_features=_TEXT.max_features,
+        min_df=_TEXT.min_df,
+        max_length=_TEXT.max_length,
+        truncation=_TEXT.truncation,
         missing="error",
         padding="post",
     ):
@@ -82,12 +84,11 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         texts, _ = check_documents(X, missing=self.missing)
-        self.encoder_ = make_encoder(self)
-        sequences = self.encoder_.fit(texts)
-        encoder = self.encoder_
-        warn_truncated(encoder.n_truncated_, len(texts), encoder.tokens_lost_, self.max_length)
-        self.n_columns_ = self.max_length or max(1, int(sequences.lengths.max(initial=0)))
-        return self._pad(sequences)
+        encoder, encoded = TextEncoder.learn(texts, text_options(self))
+        warn_truncated(encoded, self.max_length)
+        longest = int(encoded.sequences.lengths.max(initial=0))
+        self.encoder_, self.n_columns_ = encoder, self.max_length or max(1, longest)
+        return self._pad(encoded.sequences)
 
     def transform(self, X):
         """Token ids of documents X.
@@ -99,11 +100,14 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         texts, _ = check_documents(X, missing=self.missing)
-        whole = self.encoder_.transform(texts)
-        cut = truncate(whole, self.n_columns_, self.truncation)
-        n_cut = int((cut.lengths < whole.lengths).sum())
-        warn_truncated(n_cut, len(texts), len(whole.ids) - len(cut.ids), self.max_length)
-        return self._pad(cut)
+        whole = self.encoder_.encode(texts).sequences
+        encoded = Encoded(truncate(whole, self.n_columns_, self.truncation), whole)
+        warn_truncated(encoded, self.max_length)
+        return self._pad(encoded.sequences)
+
+    @property
+    def vocabulary_(self) -> dict[str, int]:
+        return self.encoder_.known()
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns: ``token_0``, ``token_1`` and so on."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlstm.explain.documents import PREDICTED, explain_documents, model_of
+from fastlstm.explain.documents import PREDICTED, explain_documents, reading_of
 from fastlstm.network.losses import probabilities
 
 
@@ -98,14 +98,15 @@ def confident_errors(clf, X, y, n: int = 10, method="integrated_gradients") -> l
     ValueError
         If ``X`` and ``y`` differ in length, or a label is none of the classes.
     """
-    model, texts, n_threads = model_of(clf, X)
+    scorer, texts, n_threads = reading_of(clf, X)
+    model = scorer.model
     true = _indices(y, model.classes, len(texts))
-    chances = probabilities(model.logits(model.encoder.read(texts), n_threads))
+    chances = probabilities(scorer.logits(model.encoder.encode(texts), n_threads))
     best = chances.argmax(axis=1)
     wrong = np.flatnonzero(best != true)
     order = wrong[np.argsort(-chances[wrong, best[wrong]], kind="stable")][:n]
     some = [texts[row] for row in order]
-    found = explain_documents(model, some, method, PREDICTED, n_threads) if some else []
+    found = explain_documents(scorer, some, method, PREDICTED, n_threads) if some else []
     return [
         ConfidentError(int(row), model.classes[true[row]], explanation)
         for row, explanation in zip(order, found, strict=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from fastlstm.classifier.scoring import Encoded, Scorer
+from fastlstm.classifier.fitted import Scorer
 from fastlstm.core.records import UNK_ID, TokenSequences
+from fastlstm.core.threads import effective_n_jobs
 from fastlstm.explain.gradients import gradient_times_input, integrated_gradients
 from fastlstm.explain.linear import linear_contributions
 from fastlstm.explain.occlusion import occlude, pieces
@@ -16,7 +15,7 @@ from fastlstm.explain.relevance import relevance
 from fastlstm.explain.rows import Contributions, Terms
 from fastlstm.network.losses import predicted_class, probabilities
 from fastlstm.network.predict import prior_logits
-from fastlstm.text.encoder import TextEncoder
+from fastlstm.text.documents import check_documents
 from fastlstm.text.offsets import token_offsets
 
 # Gap that integrated gradients may leave: a share of the difference of the logits, but
@@ -39,49 +38,39 @@ class _Predicted:
 PREDICTED = _Predicted()
 
 
-class Model(NamedTuple):
-    """What an explanation needs of a fitted model.
+def reading_of(clf, X) -> tuple[Scorer, list[str], int]:
+    """What explanations need: the model ready to predict, the documents, how many threads.
 
-    Attributes
+    Parameters
     ----------
-    scorer : Scorer
-    encoder : TextEncoder
-    classes : array, shape (n_classes,)
-    """
-
-    scorer: Scorer
-    encoder: TextEncoder
-    classes: np.ndarray
-
-    def logits(self, whole: TokenSequences, n_threads: int) -> np.ndarray:
-        """Of whole documents, shape (n_documents, n_outputs)."""
-        return self.scorer.logits(Encoded(self.encoder.shorten(whole), whole), n_threads)
-
-
-def model_of(clf, X) -> tuple[Model, list[str], int]:
-    """What explanations need of an estimator: its model, the documents, how many threads.
+    clf : LSTMSentimentClassifier or Predictor
+        Fitted.
+    X : documents
 
     Raises
     ------
     TypeError
         If it does not read texts.
     """
-    if not hasattr(clf, "_explained"):
+    scorer = getattr(clf, "scorer_", None)
+    if scorer is None or scorer.model.encoder is None:
         raise TypeError(
-            f"clf is a {type(clf).__name__}; pass an LSTMSentimentClassifier or a Predictor."
+            f"clf is a {type(clf).__name__}; pass a fitted LSTMSentimentClassifier or a Predictor."
         )
-    return clf._explained(X)
+    texts, _ = check_documents(X, missing=clf.missing)
+    return scorer, texts, effective_n_jobs(clf.n_jobs)
 
 
 def explain_documents(
-    model: Model, texts: list[str], method="integrated_gradients", target=None, n_threads: int = 1,
-    report=None,
+    scorer: Scorer, texts: list[str], method="integrated_gradients", target=None,
+    n_threads: int = 1, report=None,
 ) -> list[Explanation]:  # fmt: skip
     """What each token of each document adds to the logits.
 
     Parameters
     ----------
-    model : Model
+    scorer : Scorer
+        Of a model of texts.
     texts : list of str
     method : {"integrated_gradients", "lrp", "gradient_x_input", "occlusion"}
     target : label, PREDICTED or None
@@ -100,10 +89,10 @@ def explain_documents(
         raise ValueError(f"method={method!r} is not known; use one of {names}.")
     explained = [None] * len(texts)
     n_done = 0
-    for rows, targets in _jobs(model, texts, target, n_threads):
+    for rows, targets in _jobs(scorer, texts, target, n_threads):
         for first in range(0, len(rows), _DOCUMENTS_AT_ONCE):
             some = rows[first : first + _DOCUMENTS_AT_ONCE]
-            found = _some(model, [texts[row] for row in some], method, targets, n_threads)
+            found = _some(scorer, [texts[row] for row in some], method, targets, n_threads)
             for row, explanation in zip(some, found, strict=True):
                 explained[row] = explanation
             n_done += len(some)
@@ -112,14 +101,14 @@ def explain_documents(
     return explained
 
 
-def _jobs(model, texts, target, n_threads) -> list[tuple[np.ndarray, np.ndarray]]:
+def _jobs(scorer, texts, target, n_threads) -> list[tuple[np.ndarray, np.ndarray]]:
     """Rows of documents, and indices of the classes to explain for them."""
-    classes = model.classes
+    classes, encoder = scorer.model.classes, scorer.model.encoder
     rows = np.arange(len(texts))
     # One logit stands for two classes: both cost as much as one.
     if target is not PREDICTED or len(classes) == 2:
         return [(rows, _targets(classes, None if target is PREDICTED else target))]
-    likely = predicted_class(model.logits(model.encoder.read(texts), n_threads))
+    likely = predicted_class(scorer.logits(encoder.encode(texts), n_threads))
     return [(rows[likely == index], np.array([index])) for index in np.unique(likely)]
 
 
@@ -136,14 +125,14 @@ def _targets(classes, target) -> np.ndarray:
     return np.array(found)
 
 
-def _some(model, texts, method, targets, n_threads) -> list[Explanation]:
-    encoder = model.encoder
+def _some(scorer, texts, method, targets, n_threads) -> list[Explanation]:
+    classes, encoder = scorer.model.classes, scorer.model.encoder
     tokens = [encoder.tokenize(text) for text in texts]
     whole = encoder.read(texts)
     # One logit stands for two classes, with opposite signs.
-    one = len(model.classes) == 2
+    one = len(classes) == 2
     outputs = np.zeros(1, dtype=np.int64) if one else targets
-    found = _explain(model, whole, method, outputs, n_threads)
+    found = _explain(scorer, whole, method, outputs, n_threads)
     read = np.zeros(len(whole.ids), dtype=bool)
     read[encoder.places_read(whole)] = True
     sign = np.where(targets == 0, -1.0, 1.0) if one else np.ones(len(targets))
@@ -159,15 +148,17 @@ def _some(model, texts, method, targets, n_threads) -> list[Explanation]:
         explanations.append(Explanation(
             text=text,
             tokens=tuple(tokens[row]),
-            offsets=token_offsets(text, tokens[row], encoder.lowercase, encoder.tokenizer),
+            offsets=token_offsets(
+                text, tokens[row], encoder.options.lowercase, encoder.options.tokenizer
+            ),
             contributions=positions,
-            targets=model.classes[targets],
+            targets=classes[targets],
             logits=logits,
             baseline=baseline,
             gap=logits - baseline - positions.sum(axis=0),
             read=read[part],
             known=whole.ids[part] != UNK_ID,
-            predicted=model.classes[likely[row]],
+            predicted=classes[likely[row]],
             probability=float(chances[row, likely[row]]),
             method=method,
             passes=int(found.passes[row]),
@@ -175,10 +166,11 @@ def _some(model, texts, method, targets, n_threads) -> list[Explanation]:
     return explanations
 
 
-def _explain(model, whole: TokenSequences, method, outputs, n_threads) -> Contributions:
+def _explain(scorer, whole: TokenSequences, method, outputs, n_threads) -> Contributions:
     """Contributions to the whole model's logits; documents without a token have the prior's."""
-    scorer = model.scorer
-    logits = np.tile(prior_logits(scorer.prior).astype(np.float64), (whole.n_documents, 1))
+    logits = np.tile(
+        prior_logits(scorer.model.class_prior).astype(np.float64), (whole.n_documents, 1)
+    )
     baseline, passes = logits.copy(), np.zeros(whole.n_documents, dtype=np.int64)
     rows = np.flatnonzero(whole.lengths)
     if len(rows) == 0:
@@ -186,34 +178,34 @@ def _explain(model, whole: TokenSequences, method, outputs, n_threads) -> Contri
     positions = []  # empty documents have none
     for first, part in whole.take(rows).runs(_TOKENS_AT_ONCE):
         if method == "occlusion":
-            found = _by_occlusion(model, part, outputs, n_threads)
+            found = _by_occlusion(scorer, part, outputs, n_threads)
         else:
-            found = _of_parts(model, part, method, outputs, n_threads)
+            found = _of_components(scorer, part, method, outputs, n_threads)
         own = rows[first : first + part.n_documents]
         of_part, logits[own], baseline[own], passes[own] = found
         positions.append(of_part)
     return Contributions(np.concatenate(positions), logits, baseline, passes)
 
 
-def _by_occlusion(model, whole, outputs, n_threads) -> Contributions:
-    logits = model.logits(whole, n_threads)
+def _by_occlusion(scorer, whole, outputs, n_threads) -> Contributions:
+    logits = scorer.logits_of_whole(whole, n_threads)
     found = [
-        occlude(model.logits, whole.document(row), of_whole, n_threads)
+        occlude(scorer.logits_of_whole, whole.document(row), of_whole, n_threads)
         for row, of_whole in enumerate(logits)
     ]
-    baseline = np.tile(prior_logits(model.scorer.prior), (whole.n_documents, 1))
+    baseline = np.tile(prior_logits(scorer.model.class_prior), (whole.n_documents, 1))
     passes = np.array([1 + len(pieces(n)) for n in whole.lengths])
     return Contributions(np.concatenate(found)[:, outputs], logits, baseline, passes)
 
 
-def _of_parts(model, whole, method, outputs, n_threads) -> Contributions:
-    """The parts' contributions, weighed as the parts are."""
-    scorer, encoder = model.scorer, model.encoder
-    share, *others = scorer.blend.shares
+def _of_components(scorer, whole, method, outputs, n_threads) -> Contributions:
+    """The components' contributions, weighed as the components are."""
+    model, encoder = scorer.model, scorer.model.encoder
+    share, *others = model.blend.shares
     linear = None
     beside = np.zeros((whole.n_documents, len(outputs)))
-    if scorer.wide is not None:
-        linear = linear_contributions(scorer.wide, whole, outputs)
+    if model.linear is not None:
+        linear = linear_contributions(model.linear, whole, outputs)
         beside = others[0] * (linear.logits - linear.baseline)[:, outputs]
 
     def tolerable(row, difference):
@@ -222,7 +214,7 @@ def _of_parts(model, whole, method, outputs, n_threads) -> Contributions:
         return np.maximum(RELATIVE_GAP * size, ABSOLUTE_GAP) / max(share, 1e-12)
 
     sequences = encoder.shorten(whole)
-    arguments = scorer.networks, Terms.of(scorer.ngrams, sequences), sequences, outputs
+    arguments = scorer.networks, Terms.of(model.ngrams, sequences), sequences, outputs
     if method == "integrated_gradients":
         deep = integrated_gradients(*arguments, tolerable, n_threads)
     else:
@@ -230,8 +222,8 @@ def _of_parts(model, whole, method, outputs, n_threads) -> Contributions:
         deep = compute(*arguments, n_threads)
     positions = np.zeros((len(whole.ids), len(outputs)))
     positions[encoder.places_read(whole)] = share * deep.positions
-    logits = scorer.blend.bias + share * deep.logits
-    baseline = scorer.blend.bias + share * deep.baseline
+    logits = model.blend.bias + share * deep.logits
+    baseline = model.blend.bias + share * deep.baseline
     if linear is not None:
         positions += others[0] * linear.positions
         logits += others[0] * linear.logits

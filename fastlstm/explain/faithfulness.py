@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastlstm.classifier.fitted import Scorer
 from fastlstm.core.records import TokenSequences
-from fastlstm.explain.documents import Model, explain_documents, model_of
+from fastlstm.explain.documents import explain_documents, reading_of
 from fastlstm.explain.records import METHODS
 from fastlstm.network.losses import predicted_class, probabilities
 
@@ -97,23 +98,23 @@ def faithfulness(
         raise ValueError(f"method={method!r} is not known; use one of {names}.")
     if lime_samples is not None and lime_samples < 2:
         raise ValueError(f"lime_samples={lime_samples} is too few; pass 2 or more, or None.")
-    model, texts, n_threads = model_of(clf, texts)
-    whole = model.encoder.read(texts)
+    scorer, texts, n_threads = reading_of(clf, texts)
+    whole = scorer.model.encoder.read(texts)
     rows = np.flatnonzero(whole.lengths)
     if not len(rows):
         raise ValueError("no document has a token: pass documents with words.")
     whole, texts = whole.take(rows), [texts[row] for row in rows]
-    subsets = _Subsets(model, whole, n_threads)
+    subsets = _Subsets(scorer, whole, n_threads)
     likely = subsets.predicted()
     if method in METHODS:
-        scores, passes = _scores(model, texts, method, likely, n_threads)
+        scores, passes = _scores(scorer, texts, method, likely, n_threads)
     elif method == "random":
         rng = np.random.default_rng(random_state)
         scores = [rng.random(n) for n in whole.lengths]
         passes = np.zeros(len(texts), dtype=np.int64)
     else:
         if lime_samples is None:
-            samples = 2 * _scores(model, texts, METHODS[0], likely, n_threads)[1]
+            samples = 2 * _scores(scorer, texts, METHODS[0], likely, n_threads)[1]
         else:
             samples = np.full(len(texts), lime_samples)
         scores = [
@@ -127,8 +128,8 @@ def faithfulness(
 class _Subsets:
     """Probabilities of documents of which some tokens are left."""
 
-    def __init__(self, model: Model, whole: TokenSequences, n_threads: int):
-        self.model, self.whole, self.n_threads = model, whole, n_threads
+    def __init__(self, scorer: Scorer, whole: TokenSequences, n_threads: int):
+        self.scorer, self.whole, self.n_threads = scorer, whole, n_threads
 
     def predicted(self) -> np.ndarray:
         """Most likely class of each whole document."""
@@ -142,14 +143,15 @@ class _Subsets:
         return probabilities(self._logits(TokenSequences(left, offsets)))
 
     def _logits(self, whole):
-        return self.model.logits(whole, self.n_threads)
+        return self.scorer.logits_of_whole(whole, self.n_threads)
 
 
-def _scores(model, texts, method, likely, n_threads):
+def _scores(scorer, texts, method, likely, n_threads):
     """Contribution of each token to the predicted class, and what that cost."""
     scores, passes = [], []
     for text, index in zip(texts, likely, strict=True):
-        (found,) = explain_documents(model, [text], method, model.classes[index], n_threads)
+        target = scorer.model.classes[index]
+        (found,) = explain_documents(scorer, [text], method, target, n_threads)
         scores.append(found.contributions[:, 0])
         passes.append(found.passes)
     return scores, np.array(passes)

@@ -1,18 +1,20 @@
 """A classifier as one file: what goes into the container, and back.
 
-``SavedModel`` is plain data, so that the lean predictor and the estimators read
-the same file. Nothing in it names code.
+It is plain data, so that the lean predictor and the estimators read the same file.
+Nothing in it names code.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, fields
+from typing import NamedTuple
 
 import numpy as np
 
-from fastlstm.classifier.linear_part import WidePart
-from fastlstm.classifier.scoring import Blend
+from fastlstm.classifier.blend import Blend
+from fastlstm.classifier.fitted import FittedModel, TrainingRecord
+from fastlstm.classifier.linear_part import LinearPart
 from fastlstm.core.errors import ModelFormatError
 from fastlstm.network.config import POOLINGS, ModelConfig
 from fastlstm.network.parameters import Parameters
@@ -27,45 +29,34 @@ _LABEL_DTYPE = re.compile(r"<[iu][248]|<f[248]|<U[1-9][0-9]{0,8}|\|[iub]1|\|O")
 _MAX_LABEL_BYTES = 2**26
 
 
-@dataclass
-class SavedModel:
-    """A fitted classifier, without the code that fitted it.
+# Facts of training that go into the file, and their types there.
+_RECORD = {
+    "history_": list,
+    "stopped_by_": str,
+    "n_iter_": int,
+    "truncated_share_": (float, int),
+    "class_count_": list,
+}
+
+
+class SavedModel(NamedTuple):
+    """What a model file holds.
 
     Attributes
     ----------
-    config : ModelConfig
-    networks : list of Parameters
-        At least one.
-    ngrams : NGrams
-        Those that have vectors of their own.
-    classes : array, shape (n_classes,)
-        Strings, integers, floats or booleans.
-    class_prior : float64 array, shape (n_classes,)
-    encoder : TextEncoder or None
-        None where the model takes token ids.
-    blend : Blend
-        How much each part counts.
-    wide : WidePart or None
-        Only beside an encoder.
+    model : FittedModel
     missing : str
         "error" or "empty", for text models.
     settings : dict
         Parameters of the estimator, as JSON can hold them.
-    fitted : dict
-        Further fitted attributes (history and the like), as JSON can hold them.
+    columns : dict
+        What the estimator knows of the columns of X, likewise.
     """
 
-    config: ModelConfig
-    networks: list[Parameters]
-    ngrams: NGrams
-    classes: np.ndarray
-    class_prior: np.ndarray
-    encoder: TextEncoder | None
-    blend: Blend
-    wide: WidePart | None = None
+    model: FittedModel
     missing: str = "error"
-    settings: dict = field(default_factory=dict)
-    fitted: dict = field(default_factory=dict)
+    settings: dict = {}
+    columns: dict = {}
 
 
 def write_model(saved: SavedModel, path) -> None:
@@ -79,27 +70,40 @@ def write_model(saved: SavedModel, path) -> None:
     OSError
         If the file cannot be written; an older file is kept.
     """
+    model = saved.model
     metadata = {
-        "config": asdict(saved.config),
-        "classes": saved.classes.tolist(),
-        "classes_dtype": _label_dtype(saved.classes),
-        "class_prior": saved.class_prior.tolist(),
-        "encoder": None if saved.encoder is None else saved.encoder.state(),
-        "wide": saved.wide is not None,
-        "blend": [part.tolist() for part in saved.blend],
-        "n_networks": len(saved.networks),
+        "config": asdict(model.config),
+        "classes": model.classes.tolist(),
+        "classes_dtype": _label_dtype(model.classes),
+        "class_prior": model.class_prior.tolist(),
+        "encoder": None if model.encoder is None else model.encoder.state(),
+        "wide": model.linear is not None,
+        "blend": [part.tolist() for part in model.blend],
+        "n_networks": len(model.networks),
         "missing": saved.missing,
         "settings": saved.settings,
-        "fitted": saved.fitted,
+        "fitted": {**_facts(model.record), **saved.columns},
     }
-    arrays = {"ngrams": saved.ngrams.pairs}
-    for number, parameters in enumerate(saved.networks):
+    arrays = {"ngrams": model.ngrams.pairs}
+    for number, parameters in enumerate(model.networks):
         prefix = _prefix(number)
         arrays.update({prefix + name: array for name, array in parameters.arrays().items()})
-    if saved.wide is not None:
-        arrays["wide.ngrams"] = saved.wide.ngrams.pairs
-        arrays["wide.weights"], arrays["wide.bias"] = saved.wide.weights, saved.wide.bias
+    if model.linear is not None:
+        arrays["wide.ngrams"] = model.linear.ngrams.pairs
+        arrays["wide.weights"], arrays["wide.bias"] = model.linear.weights, model.linear.bias
     write_container(path, arrays, metadata)
+
+
+def _facts(record: TrainingRecord) -> dict:
+    facts = {
+        "history_": [dict(epoch) for epoch in record.history],
+        "n_iter_": record.n_epochs,
+        "stopped_by_": record.stopped_by,
+        "class_count_": record.class_count.tolist(),
+    }
+    if record.truncated_share is not None:
+        facts["truncated_share_"] = record.truncated_share
+    return facts
 
 
 def _prefix(number: int) -> str:
@@ -117,27 +121,52 @@ def read_model(path) -> SavedModel:
     """
     arrays, metadata = read_container(path)
     try:
-        config = _config(metadata["config"])
-        of_wide = {name: arrays.pop(name) for name in _WIDE if metadata["wide"]}
-        ngrams = _ngrams(config, arrays)
-        networks = _networks(config, arrays, ngrams, metadata["n_networks"])
-        classes = _classes(metadata)
-        prior = np.array(metadata["class_prior"], dtype=np.float64)
-        state = metadata["encoder"]
-        encoder = None if state is None else TextEncoder.from_state(state)
-        wide = _wide(config, encoder, of_wide) if of_wide else None
-        saved = SavedModel(
-            config, networks, ngrams, classes, prior, encoder, _blend(metadata["blend"]), wide,
-            metadata["missing"], dict(metadata["settings"]), dict(metadata["fitted"]),
-        )  # fmt: skip
+        saved = _saved_model(arrays, metadata)
+        _check_consistent(saved)
     except ModelFormatError as error:
         raise ModelFormatError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelFormatError(
             f"{path}: the model's description is inconsistent: {error}."
         ) from error
-    _check_consistent(saved, path)
     return saved
+
+
+def _saved_model(arrays: dict, metadata: dict) -> SavedModel:
+    config = _config(metadata["config"])
+    of_linear = {name: arrays.pop(name) for name in _LINEAR if metadata["wide"]}
+    ngrams = _ngrams(config, arrays)
+    networks = _networks(config, arrays, ngrams, metadata["n_networks"])
+    classes = _classes(metadata)
+    prior = np.array(metadata["class_prior"], dtype=np.float64)
+    state = metadata["encoder"]
+    encoder = None if state is None else TextEncoder.from_state(state)
+    linear = _linear(config, encoder, of_linear) if of_linear else None
+    fitted = dict(metadata["fitted"])
+    model = FittedModel(
+        encoder, config, networks, ngrams, linear, _blend(metadata["blend"]), classes, prior,
+        _record(fitted, prior),
+    )  # fmt: skip
+    columns = {name: value for name, value in fitted.items() if name not in _RECORD}
+    return SavedModel(model, metadata["missing"], dict(metadata["settings"]), columns)
+
+
+def _record(fitted: dict, prior: np.ndarray) -> TrainingRecord:
+    for name, kind in _RECORD.items():
+        if name in fitted and not isinstance(fitted[name], kind):
+            raise ModelFormatError(f"{name} is {type(fitted[name]).__name__}")
+    history = fitted.get("history_", [])
+    if not all(isinstance(epoch, dict) for epoch in history):
+        raise ModelFormatError("history_ is not a list of epochs")
+    try:
+        counts = np.array(fitted.get("class_count_", prior), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelFormatError(f"class_count_: {error}") from error
+    if counts.shape != prior.shape:
+        raise ModelFormatError("class_count_ does not fit the classes")
+    return TrainingRecord(
+        tuple(history), fitted.get("stopped_by_", ""), counts, fitted.get("truncated_share_")
+    )
 
 
 # The others count something that every network has.
@@ -174,14 +203,14 @@ def _ngrams(config: ModelConfig, arrays) -> NGrams:
     return NGrams(config.vocabulary_size - config.n_ngrams, pairs)
 
 
-_WIDE = ("wide.ngrams", "wide.weights", "wide.bias")
+_LINEAR = ("wide.ngrams", "wide.weights", "wide.bias")
 
 
-def _wide(config: ModelConfig, encoder, arrays) -> WidePart:
+def _linear(config: ModelConfig, encoder, arrays) -> LinearPart:
     if encoder is None:
         raise ModelFormatError("a wide part needs an encoder")
-    pairs, weights, bias = (arrays[name] for name in _WIDE)
-    n_tokens = len(encoder.vocabulary_)
+    pairs, weights, bias = (arrays[name] for name in _LINEAR)
+    n_tokens = len(encoder.vocabulary)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype != np.int32:
         raise ModelFormatError(f"n-grams of the wide part are {pairs.dtype} {pairs.shape}")
     shape = (config.n_outputs, n_tokens + len(pairs))
@@ -190,7 +219,7 @@ def _wide(config: ModelConfig, encoder, arrays) -> WidePart:
             raise ModelFormatError(
                 f"wide.{name} is {array.dtype} {array.shape}, not float32 {wanted}"
             )
-    return WidePart(NGrams(n_tokens, pairs), weights, bias)
+    return LinearPart(NGrams(n_tokens, pairs), weights, bias)
 
 
 def _blend(values) -> Blend:
@@ -198,7 +227,7 @@ def _blend(values) -> Blend:
     return Blend(shares, bias)
 
 
-def _networks(config: ModelConfig, arrays, ngrams: NGrams, count) -> list[Parameters]:
+def _networks(config: ModelConfig, arrays, ngrams: NGrams, count) -> tuple[Parameters, ...]:
     if type(count) is not int or not 1 <= count <= len(arrays):
         raise ModelFormatError(f"there are {len(arrays)} weights for {count!r} networks")
     found = []
@@ -209,7 +238,7 @@ def _networks(config: ModelConfig, arrays, ngrams: NGrams, count) -> list[Parame
         found.append(_parameters(config, own, ngrams))
     if set(arrays) != {"ngrams"}:
         raise ModelFormatError(f"unexpected weights {sorted(set(arrays) - {'ngrams'})}")
-    return found
+    return tuple(found)
 
 
 def _parameters(config: ModelConfig, arrays, ngrams: NGrams) -> Parameters:
@@ -268,23 +297,23 @@ def _classes(metadata) -> np.ndarray:
     return classes
 
 
-def _check_consistent(saved: SavedModel, path) -> None:
-    n = len(saved.classes)
+def _check_consistent(saved: SavedModel) -> None:
+    model, n = saved.model, len(saved.model.classes)
     expected = 1 if n == 2 else n
     problems = {
-        "number of classes": n < 2 or saved.config.n_outputs != expected,
-        "class prior": saved.class_prior.shape != (n,)
-        or not np.all(saved.class_prior >= 0)
-        or not np.isclose(saved.class_prior.sum(), 1),
-        "vocabulary": saved.encoder is not None and saved.encoder.n_known_ != saved.ngrams.n_tokens,
+        "number of classes": n < 2 or model.config.n_outputs != expected,
+        "class prior": model.class_prior.shape != (n,)
+        or not np.all(model.class_prior >= 0)
+        or not np.isclose(model.class_prior.sum(), 1),
+        "vocabulary": model.encoder is not None and model.encoder.n_known != model.ngrams.n_tokens,
         "blend": not (
-            saved.blend.shares.shape == (1 + (saved.wide is not None),)
-            and saved.blend.bias.shape == (saved.config.n_outputs,)
-            and all(np.isfinite(part).all() for part in saved.blend)
-            and (saved.blend.shares >= 0).all()
+            model.blend.shares.shape == (1 + (model.linear is not None),)
+            and model.blend.bias.shape == (model.config.n_outputs,)
+            and all(np.isfinite(part).all() for part in model.blend)
+            and (model.blend.shares >= 0).all()
         ),
         "missing": saved.missing not in ("error", "empty"),
     }
     wrong = [name for name, is_wrong in problems.items() if is_wrong]
     if wrong:
-        raise ModelFormatError(f"{path}: inconsistent {', '.join(wrong)}.")
+        raise ModelFormatError(f"inconsistent {', '.join(wrong)}")

@@ -192,7 +192,7 @@ def _others(n_classes: int) -> str:
 
 
 def _lengths(clf, texts) -> np.ndarray:
-    return clf.encoder_.read([text or "" for text in texts]).lengths
+    return clf.model_.encoder.read([text or "" for text in texts]).lengths
 
 
 def learning_curves(history) -> str:

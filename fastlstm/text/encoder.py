@@ -5,11 +5,12 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
 
 import numpy as np
 
-from fastlstm.core.records import UNK_ID, TokenSequences
+from fastlstm.core.records import UNK_ID, Encoded, TokenSequences
 from fastlstm.text.tokenize import get_tokenizer
 from fastlstm.text.vocabulary import (
     SPECIAL_TOKENS,
@@ -19,10 +20,6 @@ from fastlstm.text.vocabulary import (
 )
 
 TRUNCATIONS = ("head", "tail", "head_tail")
-
-PARAMETERS = ("tokenizer", "lowercase", "max_features", "min_df", "max_length", "truncation")
-
-_STATE_KEYS = {*PARAMETERS, "tokens", "n_known"}
 
 
 def truncate(sequences: TokenSequences, max_length: int | None, truncation: str) -> TokenSequences:
@@ -61,39 +58,25 @@ def _places(sequences: TokenSequences, max_length: int, truncation: str):
     return places, offsets
 
 
-class TextEncoder:
-    """Learns a vocabulary and turns documents into token ids.
-
-    ``fit`` and ``transform`` give documents as the network reads them: cut to
-    `max_length`, and of `max_features` tokens. ``fit_whole`` and ``read`` give whole
-    documents, with ids for further tokens behind those; ``shorten`` turns these into
-    the former.
+@dataclass(frozen=True, kw_only=True)
+class TextOptions:
+    """How documents become token ids, under the estimators' names and with their defaults.
 
     Parameters
     ----------
-    tokenizer : {"auto", "word", "char", "jieba"} or callable, default="auto"
+    tokenizer : {"auto", "word", "char", "jieba"} or callable
         See `fastlstm.text.tokenize.get_tokenizer`.
-    lowercase : bool, default=True
-    max_features : int or None, default=None
+    lowercase : bool
+    max_features : int or None
         Greatest number of tokens in the vocabulary, the specials not counted; the
         most frequent are kept.
-    min_df : int or float, default=1
+    min_df : int or float
         Least number of documents that hold a token of the vocabulary; a float
         between 0 and 1 is a share of the documents.
-    max_length : int or None, default=None
+    max_length : int or None
         Greatest number of tokens of a document; longer ones are cut.
-    truncation : {"head", "tail", "head_tail"}, default="head_tail"
+    truncation : {"head", "tail", "head_tail"}
         Which tokens of a long document stay, see `truncate`.
-
-    Attributes
-    ----------
-    vocabulary_ : Vocabulary
-    n_known_ : int
-        Ids below it are tokens that the network knows.
-    n_truncated_ : int
-        Documents that were cut in the last call of `fit` or `transform`.
-    tokens_lost_ : int
-        Tokens that were cut off in that call.
 
     Raises
     ------
@@ -101,140 +84,147 @@ class TextEncoder:
         A parameter is out of its range or of a wrong type.
     """
 
-    def __init__(
-        self,
-        tokenizer: str | Callable[[str], list[str]] = "auto",
-        lowercase: bool = True,
-        max_features: int | None = None,
-        min_df: int | float = 1,
-        max_length: int | None = None,
-        truncation: str = "head_tail",
-    ) -> None:
-        self.tokenizer = tokenizer
-        self.lowercase = bool(lowercase)
-        self.max_features = _check_count("max_features", max_features)
-        self.min_df = _check_min_df(min_df)
-        self.max_length = _check_count("max_length", max_length)
-        if truncation not in TRUNCATIONS:
-            names = ", ".join(map(repr, TRUNCATIONS))
-            raise ValueError(f"truncation must be one of {names}, got {truncation!r}")
-        self.truncation = truncation
-        self._tokenize = get_tokenizer(tokenizer, self.lowercase)
+    tokenizer: str | Callable[[str], list[str]] = "auto"
+    lowercase: bool = True
+    max_features: int | None = 30_000
+    min_df: int | float = 1
+    max_length: int | None = 600
+    truncation: str = "head_tail"
 
-    def fit(self, texts: Sequence[str]) -> TokenSequences:
-        """Learn the vocabulary and encode the documents it was learned from.
+    def __post_init__(self) -> None:
+        checked = {
+            "lowercase": bool(self.lowercase),
+            "max_features": _check_count("max_features", self.max_features),
+            "min_df": _check_min_df(self.min_df),
+            "max_length": _check_count("max_length", self.max_length),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        if self.truncation not in TRUNCATIONS:
+            names = ", ".join(map(repr, TRUNCATIONS))
+            raise ValueError(f"truncation must be one of {names}, got {self.truncation!r}")
+
+
+PARAMETERS = tuple(field.name for field in fields(TextOptions))
+
+_STATE_KEYS = {*PARAMETERS, "tokens", "n_known"}
+
+
+class TextEncoder:
+    """Turns documents into token ids. Nothing changes it, so threads may share it.
+
+    Parameters
+    ----------
+    options : TextOptions
+    vocabulary : Vocabulary
+    n_known : int or None
+        Ids below it are tokens that the network knows; the others are read by the linear
+        part alone. None is all of them.
+
+    Raises
+    ------
+    ValueError
+        `n_known` is no number of tokens.
+    ImportError
+        The tokenizer is "jieba" and ``rjieba`` is not installed.
+    """
+
+    def __init__(
+        self, options: TextOptions, vocabulary: Vocabulary, n_known: int | None = None
+    ) -> None:
+        n_known = len(vocabulary) if n_known is None else n_known
+        if type(n_known) is not int or not len(SPECIAL_TOKENS) <= n_known <= len(vocabulary):
+            raise ValueError(f"n_known={n_known!r} is no number of tokens of this vocabulary")
+        self.options = options
+        self.vocabulary = vocabulary
+        self.n_known = n_known
+        self._tokenize = get_tokenizer(options.tokenizer, options.lowercase)
+
+    @classmethod
+    def learn(
+        cls, texts: Sequence[str], options: TextOptions, further_min_df: int | None = None
+    ) -> tuple[TextEncoder, Encoded]:
+        """Learn a vocabulary and encode the documents it was learned from.
 
         Parameters
         ----------
         texts : sequence of str
+        options : TextOptions
+        further_min_df : int or None
+            Documents that hold a further token, at least, which the linear part alone
+            reads. None learns no such tokens.
 
         Returns
         -------
-        TokenSequences
-            The same as ``transform(texts)``, but each document is read only once.
+        encoder : TextEncoder
+        encoded : Encoded
+            The same as ``encoder.encode(texts)``, but each document is read only once.
 
         Raises
         ------
         ValueError
             No token occurs in `min_df` documents.
         """
-        return self.shorten(self._learn(texts, further_min_df=None))
-
-    def fit_whole(self, texts: Sequence[str], further_min_df: int = 2) -> TokenSequences:
-        """Learn further tokens, too, and encode the documents whole.
-
-        Parameters
-        ----------
-        texts : sequence of str
-        further_min_df : int
-            Documents that hold such a token, at least.
-
-        Returns
-        -------
-        TokenSequences
-            The same as ``read(texts)``.
-
-        Raises
-        ------
-        ValueError
-            As `fit`.
-        """
-        return self._learn(texts, further_min_df)
-
-    def _learn(self, texts, further_min_df) -> TokenSequences:
+        tokenize = get_tokenizer(options.tokenizer, options.lowercase)
         # A token that is met for the first time takes the next id.
         provisional: defaultdict[str, int] = defaultdict()
         provisional.default_factory = provisional.__len__
-        whole = self._read(texts, lambda tokens: map(provisional.__getitem__, tokens))
+        whole = _read(texts, tokenize, lambda tokens: map(provisional.__getitem__, tokens))
         # Words that are only cut off are unknown to the network: nothing would train them.
-        cut = truncate(whole, self.max_length, self.truncation)
+        cut = truncate(whole, options.max_length, options.truncation)
         words = list(provisional)
         counts = np.bincount(cut.ids, minlength=len(words))
         # A token that occurs at all occurs in one document.
-        needs_documents = self.min_df != 1 or not isinstance(self.min_df, Integral)
+        needs_documents = options.min_df != 1 or not isinstance(options.min_df, Integral)
         kept = select_words(
             words,
             counts,
             document_counts(cut, len(words)) if needs_documents else counts,
             n_documents=len(texts),
-            min_df=self.min_df,
-            max_features=self.max_features,
+            min_df=options.min_df,
+            max_features=options.max_features,
         )
-        self.n_known_ = len(SPECIAL_TOKENS) + len(kept)
+        n_known = len(SPECIAL_TOKENS) + len(kept)
         if further_min_df is not None:
             kept = np.concatenate([kept, _further(words, whole, kept, further_min_df)])
-        self.vocabulary_ = Vocabulary([words[index] for index in kept])
+        encoder = cls(options, Vocabulary([words[index] for index in kept]), n_known)
         final = np.full(len(words), UNK_ID, dtype=np.int32)
-        final[kept] = np.arange(len(SPECIAL_TOKENS), len(self.vocabulary_))
-        return TokenSequences(final[whole.ids], whole.offsets)
+        final[kept] = np.arange(len(SPECIAL_TOKENS), len(encoder.vocabulary))
+        whole = TokenSequences(final[whole.ids], whole.offsets)
+        return encoder, Encoded(encoder.shorten(whole), whole)
 
-    def transform(self, texts: Sequence[str]) -> TokenSequences:
-        """Encode documents with the vocabulary that `fit` learned.
-
-        Parameters
-        ----------
-        texts : sequence of str
-
-        Returns
-        -------
-        TokenSequences
-            Tokens that are not in the vocabulary have the id 1.
-
-        Raises
-        ------
-        RuntimeError
-            `fit` was not called.
-        """
-        return self.shorten(self.read(texts))
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Documents as token ids; tokens that are not in the vocabulary have the id 1."""
+        whole = self.read(texts)
+        return Encoded(self.shorten(whole), whole)
 
     def read(self, texts: Sequence[str]) -> TokenSequences:
-        """Encode documents whole, with all ids.
-
-        Raises
-        ------
-        RuntimeError
-            `fit` was not called.
-        """
-        return self._read(texts, self._fitted_vocabulary().lookup)
+        """Whole documents, with all ids."""
+        return _read(texts, self._tokenize, self.vocabulary.lookup)
 
     def shorten(self, whole: TokenSequences) -> TokenSequences:
         """Whole documents as the network reads them."""
-        cut = truncate(whole, self.max_length, self.truncation)
-        self.n_truncated_ = int(np.count_nonzero(cut.lengths < whole.lengths))
-        self.tokens_lost_ = len(whole.ids) - len(cut.ids)
-        if self.n_known_ < len(self.vocabulary_):
-            cut = cut._replace(ids=np.where(cut.ids < self.n_known_, cut.ids, UNK_ID))
+        cut = truncate(whole, self.options.max_length, self.options.truncation)
+        if self.n_known < len(self.vocabulary):
+            cut = cut._replace(ids=np.where(cut.ids < self.n_known, cut.ids, UNK_ID))
         return cut
 
     def places_read(self, whole: TokenSequences) -> np.ndarray:
         """Positions in ``whole.ids`` of the tokens that ``shorten`` keeps, int64, rising."""
-        if self.max_length is None:
+        if self.options.max_length is None:
             return np.arange(len(whole.ids))
-        return _places(whole, self.max_length, self.truncation)[0]
+        return _places(whole, self.options.max_length, self.options.truncation)[0]
 
     def tokenize(self, text: str) -> list[str]:
         """The tokens of a document, all of them."""
         return self._tokenize(text)
+
+    def known(self) -> dict[str, int]:
+        """Id of each token that the network knows."""
+        ids = self.vocabulary.ids
+        if self.n_known == len(self.vocabulary):
+            return ids
+        return {token: i for token, i in ids.items() if i < self.n_known}
 
     def state(self) -> dict:
         """Parameters and vocabulary as a dict that JSON can hold.
@@ -243,18 +233,15 @@ class TextEncoder:
         ------
         ValueError
             The tokenizer is a callable.
-        RuntimeError
-            `fit` was not called.
         """
-        if not isinstance(self.tokenizer, str):
+        if not isinstance(self.options.tokenizer, str):
             raise ValueError(
                 "a callable tokenizer cannot be stored in a model file; use tokenizer='auto', "
                 "'word', 'char' or 'jieba', or split the documents yourself and pass "
                 "token ids to LSTMClassifier"
             )
-        parameters = {name: getattr(self, name) for name in PARAMETERS}
-        tokens = list(self._fitted_vocabulary().tokens)
-        return {**parameters, "tokens": tokens, "n_known": self.n_known_}
+        parameters = {name: getattr(self.options, name) for name in PARAMETERS}
+        return {**parameters, "tokens": list(self.vocabulary.tokens), "n_known": self.n_known}
 
     @classmethod
     def from_state(cls, state: dict) -> TextEncoder:
@@ -272,31 +259,22 @@ class TextEncoder:
             raise ValueError(f"the encoder's state has missing or unknown keys: {different}")
         if not isinstance(state["tokenizer"], str) or not isinstance(state["tokens"], list):
             raise ValueError("the encoder's state must name its tokenizer and list its tokens")
-        encoder = cls(**{name: state[name] for name in PARAMETERS})
-        encoder.vocabulary_ = Vocabulary.from_tokens(state["tokens"])
-        n_known = state["n_known"]
-        if type(n_known) is not int or not len(SPECIAL_TOKENS) <= n_known <= len(state["tokens"]):
-            raise ValueError(
-                f"the encoder's state has n_known={n_known!r}, which is no such number"
-            )
-        encoder.n_known_ = n_known
-        return encoder
+        options = TextOptions(**{name: state[name] for name in PARAMETERS})
+        return cls(options, Vocabulary.from_tokens(state["tokens"]), state["n_known"])
 
-    def _fitted_vocabulary(self) -> Vocabulary:
-        if not hasattr(self, "vocabulary_"):
-            raise RuntimeError("this TextEncoder has no vocabulary yet; call fit first")
-        return self.vocabulary_
 
-    def _read(
-        self, texts: Sequence[str], lookup: Callable[[list[str]], Iterable[int]]
-    ) -> TokenSequences:
-        # Tokens become ids at once; strings would take many times the memory.
-        ids = array("i")
-        offsets = np.zeros(len(texts) + 1, dtype=np.int64)
-        for row, text in enumerate(texts, 1):
-            ids.extend(lookup(self._tokenize(text)))
-            offsets[row] = len(ids)
-        return TokenSequences(np.array(ids, dtype=np.int32), offsets)
+def _read(
+    texts: Sequence[str],
+    tokenize: Callable[[str], list[str]],
+    lookup: Callable[[list[str]], Iterable[int]],
+) -> TokenSequences:
+    # Tokens become ids at once; strings would take many times the memory.
+    ids = array("i")
+    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    for row, text in enumerate(texts, 1):
+        ids.extend(lookup(tokenize(text)))
+        offsets[row] = len(ids)
+    return TokenSequences(np.array(ids, dtype=np.int32), offsets)
 
 
 def _further(words, whole, kept, min_df) -> np.ndarray:

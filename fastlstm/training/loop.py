@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastlstm.core.errors import NonFiniteLossWarning
+from fastlstm.core.options import Options
 from fastlstm.core.records import UNK_ID
 from fastlstm.core.threads import ShardPool
 from fastlstm.data.batching import minibatches
@@ -30,27 +31,6 @@ _ROWS_AT_ONCE = 1024
 
 # Steps between copies of weights that gave a finite loss.
 _KEEP_EVERY = 100
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How to train; names and meanings as the estimators' parameters."""
-
-    optimizer: str = "adam"
-    learning_rate: float = 3e-3
-    schedule: str = "linear"
-    warmup: float = 0.05
-    batch_size: int = 32
-    max_epochs: int = 10
-    max_grad_norm: float | None = 1.0
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    early_stopping: bool = True
-    n_iter_no_change: int | None = None
-    unknown_share: float = 0.0
-    token_dropout: float = 0.0
-    ngram_dropout: float = 0.0
-    average_decay: float = 0.0
 
 
 @dataclass
@@ -110,15 +90,22 @@ class Trainer:
     config : ModelConfig
     state : TrainingState
         Changed in place.
-    options : TrainingOptions
+    options : Options
+        With a number for ``max_epochs``.
     pool : ShardPool
     callbacks : list of Callback
     precision : {"float32", "bfloat16"}
         Of the LSTM's matrix products; weights and their updates are float32.
+    unknown_share : float
+        Of the tokens that occur once, read as unknown, others in each epoch.
     """
 
-    def __init__(self, k, config, state, options, pool, callbacks=(), precision="float32"):
+    def __init__(
+        self, k, config, state, options: Options, pool, callbacks=(), precision="float32",
+        unknown_share=0.0,
+    ):  # fmt: skip
         self.k, self.config, self.state, self.options = k, config, state, options
+        self.unknown_share = unknown_share
         self.pool: ShardPool = pool
         self.callbacks: list[Callback] = list(callbacks)
         parameters = state.parameters
@@ -143,12 +130,14 @@ class Trainer:
         """
         options, state = self.options, self.state
         n_steps = -(-int(np.sum(train.sequences.lengths > 0)) // options.batch_size)
-        schedule = make_schedule(options.schedule, n_steps * options.max_epochs, options.warmup)
+        schedule = make_schedule(
+            options.learning_rate_schedule, n_steps * options.max_epochs, options.warmup_fraction
+        )
         best = None
         if valid is not None and options.early_stopping:
             best = Best(options.n_iter_no_change or options.max_epochs)
         first_step, first_epoch = state.step, len(state.history)
-        if options.unknown_share:
+        if self.unknown_share:
             self._rare = occurs_once(train.sequences.ids, state.parameters.parents, self._n_tokens)
         state.stopped_by = "max_epochs"
         self._tell("on_train_begin", options.max_epochs, n_steps)
@@ -227,7 +216,7 @@ class Trainer:
         ids = mask(
             train.sequences.ids, self.state.parameters.parents, self._n_tokens, self.state.rng,
             ngram_rate=options.ngram_dropout, token_rate=options.token_dropout,
-            rare=self._rare, rare_rate=options.unknown_share,
+            rare=self._rare, rare_rate=self.unknown_share,
         )  # fmt: skip
         return train._replace(sequences=train.sequences._replace(ids=ids))
 

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from fastlstm.core.options import Options
 from fastlstm.core.random import make_streams
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
@@ -14,7 +15,7 @@ from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import init_parameters
 from fastlstm.network.predict import Network
 from fastlstm.training.engine import LabelledSequences
-from fastlstm.training.loop import Trainer, TrainingOptions, TrainingState
+from fastlstm.training.loop import Trainer, TrainingState
 from fastlstm.vectors.learned import skip_gram
 
 _DOCUMENTS, _TOKENS, _VOCABULARY = 4, 3, 8
@@ -57,7 +58,7 @@ def warmup(*, backend: str = "auto", precision: str = "float32") -> float:
         parents = np.array([1], dtype=np.int32)
         parameters = init_parameters(config, streams, parents=parents)
         state = TrainingState(parameters, streams.training)
-        options = TrainingOptions(optimizer=optimizer, batch_size=_DOCUMENTS, max_epochs=1)
+        options = Options(optimizer=optimizer, batch_size=_DOCUMENTS, max_epochs=1)
         with ShardPool(2, k) as pool:
             Trainer(k, config, state, options, pool, precision=precision).run(data, data)
     skip_gram(k, data.sequences, _VOCABULARY, 2, np.random.default_rng(0))

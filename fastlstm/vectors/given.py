@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.text.documents import check_documents
-from fastlstm.text.encoder import TextEncoder
+from fastlstm.text.encoder import TextEncoder, TextOptions
 
 # Of the tokens without a vector, so many are named.
 _NAMED = 10
@@ -127,9 +127,12 @@ class WordVectors:
 
         options = SkipGramOptions(window, negatives, subsample, epochs, learning_rate)
         texts, _ = check_documents(texts, name="texts")
-        encoder = TextEncoder(tokenizer=tokenizer, lowercase=lowercase)
-        sequences = encoder.fit(texts)
-        counts = np.bincount(sequences.ids, minlength=len(encoder.vocabulary_))
+        every_token = TextOptions(
+            tokenizer=tokenizer, lowercase=lowercase, max_features=None, max_length=None
+        )
+        encoder, encoded = TextEncoder.learn(texts, every_token)
+        sequences, tokens = encoded.sequences, encoder.vocabulary.tokens
+        counts = np.bincount(sequences.ids, minlength=len(tokens))
         often = np.flatnonzero(counts[2:] >= min_count) + 2  # ids fall by frequency
         often = often[:max_features]
         if not len(often):
@@ -141,7 +144,7 @@ class WordVectors:
             load_backend(backend), sequences._replace(ids=ids), n_tokens, int(size),
             np.random.default_rng(random_state), options,
         )  # fmt: skip
-        return cls([encoder.vocabulary_.tokens[i] for i in often], vectors[often])
+        return cls([tokens[i] for i in often], vectors[often])
 
     @classmethod
     def load(cls, path, tokens: Container[str] | None = None) -> WordVectors:

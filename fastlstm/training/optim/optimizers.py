@@ -62,15 +62,19 @@ def sgd(momentum: float = 0.9, weight_decay: float = 0.0) -> Optimizer:
     return Optimizer(init, update)
 
 
+OPTIMIZERS = {
+    "adam": lambda momentum, weight_decay: adam(),
+    "adamw": lambda momentum, weight_decay: adam(weight_decay),
+    "sgd": sgd,
+}
+
+
 def make_optimizer(name: str, *, momentum: float, weight_decay: float) -> Optimizer:
-    """The optimiser of that name: "adam", "adamw" or "sgd"."""
-    if name == "adam":
-        return adam()
-    if name == "adamw":
-        return adam(weight_decay)
-    if name == "sgd":
-        return sgd(momentum, weight_decay)
-    raise ValueError(f"optimizer={name!r} is not known; use 'adam', 'adamw' or 'sgd'.")
+    """The optimiser of that name, one of ``OPTIMIZERS``."""
+    if name not in OPTIMIZERS:
+        names = ", ".join(map(repr, OPTIMIZERS))
+        raise ValueError(f"optimizer={name!r} is not known; use one of {names}.")
+    return OPTIMIZERS[name](momentum, weight_decay)
 
 
 def clip_factor(squared_norm: float, max_norm: float | None) -> float:

@@ -1,15 +1,49 @@
-"""How much each part of a model counts, from documents that none was fitted on."""
+"""How much each component of a model counts, from documents that none was fitted on."""
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.optimize import minimize
+from typing import NamedTuple
 
-from fastlstm.classifier.scoring import Blend
+import numpy as np
+
 from fastlstm.network.losses import loss_for
+
+# Names of the components, in the order of their shares; not every model has a linear part.
+COMPONENTS = ("networks", "linear_part")
 
 # Strength of the pull towards equal shares, as a number of documents.
 _PRIOR_DOCUMENTS = 1.0
+
+
+class Blend(NamedTuple):
+    """Logits of the whole are ``bias + sum(share * logits of the component)``.
+
+    docs/explanation/maths.md, eq. (113).
+
+    Attributes
+    ----------
+    shares : float64 array, shape (n_components,)
+        Of the networks' mean and, if there is one, the linear part; none is below 0.
+    bias : float64 array, shape (n_outputs,)
+    """
+
+    shares: np.ndarray
+    bias: np.ndarray
+
+    @classmethod
+    def of_networks(cls, n_outputs: int) -> Blend:
+        """The networks alone."""
+        return cls(np.ones(1), np.zeros(n_outputs))
+
+    @classmethod
+    def halves(cls, n_outputs: int) -> Blend:
+        """Networks and linear part alike, where no document says which is better."""
+        return cls(np.full(2, 0.5), np.zeros(n_outputs))
+
+    def __call__(self, logits) -> np.ndarray:
+        """Logits of the whole, float64, shape (n_documents, n_outputs), from the components'."""
+        terms = [share * part for share, part in zip(self.shares, logits, strict=True)]
+        return self.bias + sum(terms)
 
 
 def fit_blend(logits, y, weight, with_bias: bool = True) -> Blend:
@@ -30,6 +64,8 @@ def fit_blend(logits, y, weight, with_bias: bool = True) -> Blend:
     -------
     Blend
     """
+    from scipy.optimize import minimize  # much of SciPy, which nothing that predicts needs
+
     logits = np.stack([part.astype(np.float64) for part in logits])
     n_parts, _, n_outputs = logits.shape
     loss = loss_for(n_outputs)

@@ -1,10 +1,12 @@
-"""Types of parameters as the docstrings say them.
+"""The package as its users see it: public names, and types as the docstrings say them.
 
-Griffe takes the first of ``{"a", "b"}`` for the default whatever the docstring says, reads
+Griffe reads sources and so does not see names that the package loads when they are first
+used. It takes the first of ``{"a", "b"}`` for the default whatever the docstring says, reads
 a type such as ``array, shape (n,)`` as code, and does not know roles such as
 ``:class:`Name```.
 """
 
+import ast
 import re
 
 import griffe
@@ -19,8 +21,16 @@ def _as_written(found):
     return f"{names} : {kind.replace('``', '').replace(' ', chr(0xA0), 1)}"
 
 
-class AsWritten(griffe.Extension):
-    """Changes docstrings before they are parsed."""
+class PublicApi(griffe.Extension):
+    """Adds the names that are loaded lazily, and changes docstrings before they are parsed."""
+
+    def on_package(self, *, pkg, **kwargs):
+        """``fastlstm.NAME`` for each name in its table."""
+        if "_PUBLIC" not in pkg.members:
+            return
+        for name, module in ast.literal_eval(str(pkg["_PUBLIC"].value)).items():
+            if name not in pkg.members:
+                pkg.set_member(name, griffe.Alias(name, f"{module}.{name}"))
 
     def on_object(self, *, obj, **kwargs):
         """Called with each module, class, function and attribute."""

@@ -1,0 +1,231 @@
+"""Fitting a whole model: networks, the linear part, and how much each counts.
+
+``fit_model`` and ``continue_model`` are functions of what they are given. They change
+nothing of it, so fits may run beside each other, and a fit that fails leaves nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+
+from fastlstm.classifier.blend import Blend, fit_blend
+from fastlstm.classifier.data import FitData, LabelledDocuments
+from fastlstm.classifier.fitted import FittedModel, Scorer, TrainingRecord
+from fastlstm.classifier.held_out import HeldOutPart, hold_out_parts, of_held_out, with_soft_labels
+from fastlstm.classifier.linear_part import LinearPart
+from fastlstm.classifier.networks import (
+    Job,
+    Trained,
+    check_same_network,
+    first_vectors,
+    fresh_state,
+    make_config,
+    state_of,
+    title_of,
+    train_further,
+    train_networks,
+)
+from fastlstm.core.options import Options
+from fastlstm.core.records import TokenSequences
+from fastlstm.kernels.registry import load_backend
+from fastlstm.network.losses import probabilities
+from fastlstm.network.predict import Network
+from fastlstm.text.ngrams import NGrams
+from fastlstm.training.callbacks import task_bar
+from fastlstm.training.engine import LabelledSequences
+from fastlstm.training.loop import TrainingState
+
+# Fewer validation documents than this choose an epoch at random.
+_MIN_VALIDATION = 20
+
+
+def fit_model(
+    data: FitData, options: Options, seed: int, *, linear: bool = False,
+    start: FittedModel | None = None,
+) -> FittedModel:  # fmt: skip
+    """Fit a model.
+
+    Parameters
+    ----------
+    data : FitData
+    options : Options
+    seed : int
+        The result depends on it, data and options alone, whatever ``options.n_jobs``.
+    linear : bool
+        Whether a linear part stands beside the networks; only with an encoder.
+    start : FittedModel or None
+        Its networks go on, instead of fresh ones; its n-grams stay.
+
+    Returns
+    -------
+    FittedModel
+        After Ctrl-C what was whole by then, with "interrupt" in its record.
+
+    Raises
+    ------
+    ValueError
+        If ``start`` has networks of another shape, or word vectors do not fit.
+    """
+    job = _job(data, options, seed, start)
+    n_networks = int(options.n_estimators) if start is None else len(start.networks)
+    parts = _parts(job, n_networks, linear)
+    vectors, coverage = None, None
+    if start is None:
+        vectors, coverage = first_vectors(job.k, data, options, seed)
+    stage = "" if data.unlabelled is None else "from labels, "
+    trained = train_networks(job, parts, seed, vectors, start, stage)
+    model = _with_company(job, parts, trained, linear, coverage=coverage)
+    if data.unlabelled is None or model.record.stopped_by == "interrupt":
+        return model
+    return _learn_from_others(job, parts, vectors, linear, model)
+
+
+def continue_model(
+    data: FitData, options: Options, seed: int, model: FittedModel | None,
+    states: list[TrainingState] | None, *, linear: bool = False,
+) -> tuple[FittedModel, list[TrainingState]]:  # fmt: skip
+    """Train networks for one epoch on more documents, at a constant learning rate.
+
+    Parameters
+    ----------
+    data, options, seed
+        As in ``fit_model``; the seed is for a first call alone.
+    model : FittedModel or None
+        None begins with fresh networks.
+    states : list of TrainingState or None
+        What the call before returned. None begins to count steps anew.
+    linear : bool
+        Whether the model keeps its linear part, which stays as it is.
+
+    Returns
+    -------
+    model : FittedModel
+    states : list of TrainingState
+    """
+    job = _job(data, options, seed, model)
+    coverage = None if model is None else model.record.coverage
+    if states is not None:
+        states = copy.deepcopy(states)  # a failure changes nothing
+    elif model is not None:
+        states = [state_of(model, number, seed) for number in range(len(model.networks))]
+    else:
+        vectors, coverage = first_vectors(job.k, data, options, seed)
+        states = [
+            fresh_state(job, number, seed, vectors) for number in range(int(options.n_estimators))
+        ]
+    labelled = job.labelled(data.train)
+    for number, state in enumerate(states):
+        train_further(job, state, labelled, number, title_of(number, len(states)))
+    trained, part, blend = Trained.of(states), None, Blend.of_networks(data.n_outputs)
+    if model is not None and (model.linear is None or linear):
+        part, blend = model.linear, model.blend
+    return _model(job, trained, part, blend, coverage), states
+
+
+def _job(data: FitData, options: Options, seed: int, start: FittedModel | None) -> Job:
+    if start is None:
+        ngrams = NGrams.learn(
+            data.read, data.n_tokens, int(options.ngrams), max_features=options.max_ngrams
+        )
+    else:
+        ngrams = start.ngrams
+    config = make_config(options, data, ngrams)
+    if start is not None:
+        check_same_network(start.config, config)
+    return Job(load_backend(options.backend), data, options, seed, ngrams, config)
+
+
+def _parts(job: Job, n_networks: int, linear: bool) -> list[HeldOutPart]:
+    """What each network is trained and measured on."""
+    data, options = job.data, job.options
+    train = job.labelled(data.train)
+    if data.valid is not None:
+        return [HeldOutPart(train, job.labelled(data.valid), None)] * n_networks
+    # Early stopping looks at one network's documents, the blend at all of them.
+    n_held_out = len(train.y) * options.validation_fraction
+    n_held_out *= 1 if options.early_stopping else n_networks
+    wanted = options.early_stopping or options.calibrate or linear
+    if not wanted or n_held_out < max(_MIN_VALIDATION, len(data.classes)):
+        return [HeldOutPart(train, None, None)] * n_networks
+    return hold_out_parts(train, options.validation_fraction, n_networks, job.seed)
+
+
+def _model(job: Job, trained: Trained, linear, blend: Blend, coverage) -> FittedModel:
+    data = job.data
+    record = TrainingRecord(
+        trained.history, trained.stopped_by, data.class_count, data.truncated_share, coverage
+    )
+    return FittedModel(
+        data.encoder, job.config, trained.parameters, job.ngrams, linear, blend, data.classes,
+        data.class_prior, record,
+    )  # fmt: skip
+
+
+def _with_company(
+    job: Job, parts, trained: Trained, linear: bool, others=None, coverage=None
+) -> FittedModel:
+    """The model of some networks, with what stands beside them and how much each counts."""
+    alone = Blend.of_networks(job.data.n_outputs)
+    try:
+        part, blend = _company(job, parts, trained, linear, others)
+    except KeyboardInterrupt:
+        return _model(job, trained._replace(stopped_by="interrupt"), None, alone, coverage)
+    return _model(job, trained, part, alone if blend is None else blend, coverage)
+
+
+def _company(
+    job: Job, parts, trained: Trained, linear: bool, others
+) -> tuple[LinearPart | None, Blend | None]:
+    part, out_of_fold = _linear_part(job, others) if linear else (None, None)
+    networks = [
+        Network(job.k, job.config, each, job.options.precision) for each in trained.parameters
+    ]
+    held_out = of_held_out(networks, parts, job.data.class_prior, job.n_threads)
+    if held_out is None or not (job.options.calibrate or part is not None):
+        return part, None if part is None else Blend.halves(job.data.n_outputs)
+    logits = [held_out.logits]
+    if part is not None and held_out.rows is None:
+        logits.append(part.logits(job.data.valid.encoded.whole))
+    elif part is not None:
+        logits.append(out_of_fold[held_out.rows])
+    return part, fit_blend(logits, held_out.y, held_out.weight, with_bias=part is not None)
+
+
+def _linear_part(job: Job, others) -> tuple[LinearPart, np.ndarray]:
+    # It brings in much of scikit-learn, which nothing else here needs.
+    from fastlstm.classifier.linear_fit import fit_linear_part
+
+    data = job.data
+    train: LabelledDocuments = data.train
+    with task_bar("linear part", job.options.verbose) as report:
+        return fit_linear_part(
+            train.encoded.whole, len(data.encoder.vocabulary), train.y, train.weight,
+            len(data.classes), seed=job.seed, report=report, others=others,
+        )  # fmt: skip
+
+
+def _learn_from_others(job: Job, parts, vectors, linear: bool, teacher: FittedModel) -> FittedModel:
+    """A new model, from the labels and from what ``teacher`` says of other documents."""
+    data = job.data
+    others = data.unlabelled.take(np.flatnonzero(data.unlabelled.sequences.lengths))
+    scorer = Scorer(teacher, job.options.backend, job.options.precision)
+    soft = probabilities(scorer.logits(others, job.n_threads))
+    target = soft[:, 1] if data.n_outputs == 1 else soft
+    weight = np.full(len(target), data.train.weight.mean())
+    more = LabelledSequences(job.ngrams.longest(others.sequences), target, weight)
+    trained = train_networks(
+        job, with_soft_labels(parts, more, data.n_outputs), job.seed + len(parts), vectors, None,
+        "with more texts, ",
+    )  # fmt: skip
+    whole: tuple[TokenSequences | None, np.ndarray] = (
+        others.whole, target.reshape(-1, data.n_outputs),
+    )  # fmt: skip
+    if len(trained.parameters) == len(parts):
+        model = _with_company(job, parts, trained, linear, whole, teacher.record.coverage)
+        if model.record.stopped_by != "interrupt":
+            return model
+    # The first model is whole.
+    return replace(teacher, record=replace(teacher.record, stopped_by="interrupt"))

@@ -1,0 +1,171 @@
+"""A fitted model: the one record of it, and the same made ready to predict.
+
+The estimators, the predictor, explanations and model files all hold it. Nothing here
+imports what fits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastlstm.classifier.blend import COMPONENTS, Blend
+from fastlstm.classifier.linear_part import LinearPart
+from fastlstm.core.errors import BackendError
+from fastlstm.core.records import Encoded, TokenSequences
+from fastlstm.kernels.registry import load_backend, why
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.parameters import Parameters
+from fastlstm.network.predict import Network, prior_logits
+from fastlstm.text.encoder import TextEncoder
+from fastlstm.text.ngrams import NGrams
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRecord:
+    """What happened while a model was fitted.
+
+    Attributes
+    ----------
+    history : tuple of EpochRecord
+        Of each network, one after the other.
+    stopped_by : str
+        "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
+    class_count : float64 array, shape (n_classes,)
+        Weighted number of training documents of each class.
+    truncated_share : float or None
+        Of the training documents, that were cut; None for token ids.
+    coverage : fastlstm.vectors.given.Coverage or None
+        How much of the vocabulary the given word vectors hold; not in model files.
+    """
+
+    history: tuple[dict, ...]
+    stopped_by: str
+    class_count: np.ndarray
+    truncated_share: float | None = None
+    coverage: object = None
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs trained, of the network that has most."""
+        of_each = Counter(record.get("network", 1) for record in self.history)
+        return max(of_each.values(), default=0)
+
+    def of_network(self, number: int) -> list[dict]:
+        """The epochs of one network, 0 for the first."""
+        return [record for record in self.history if record.get("network", 1) == number + 1]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A fitted classifier, without the code that fitted it.
+
+    Attributes
+    ----------
+    encoder : TextEncoder or None
+        None where the model takes token ids.
+    config : ModelConfig
+    networks : tuple of Parameters
+        At least one; their logits are averaged.
+    ngrams : NGrams
+        Those that have vectors of their own.
+    linear : LinearPart or None
+        Only beside an encoder.
+    blend : Blend
+        How much each component counts.
+    classes : array, shape (n_classes,)
+        Strings, integers, floats or booleans.
+    class_prior : float64 array, shape (n_classes,)
+        Probabilities of a document without a token.
+    record : TrainingRecord
+    """
+
+    encoder: TextEncoder | None
+    config: ModelConfig
+    networks: tuple[Parameters, ...]
+    ngrams: NGrams
+    linear: LinearPart | None
+    blend: Blend
+    classes: np.ndarray
+    class_prior: np.ndarray
+    record: TrainingRecord
+
+
+def mean_logits(networks, sequences: TokenSequences, prior, n_threads: int = 1) -> np.ndarray:
+    """Mean of the networks' logits, shape (n_documents, n_outputs)."""
+    first, *others = (network.logits(sequences, prior, n_threads) for network in networks)
+    return sum(others, start=first) / len(networks)
+
+
+class Scorer:
+    """A fitted model on a backend of this machine: from encoded documents to logits.
+
+    Parameters
+    ----------
+    model : FittedModel
+    backend : {"auto", "numba", "cython", "reference"}
+    precision : {"float32", "bfloat16"}
+        Of the LSTM's matrix products.
+
+    Attributes
+    ----------
+    model : FittedModel
+    networks : list of Network
+    backend, reason : str
+        Which backend it is, and why.
+
+    Raises
+    ------
+    BackendError
+        If the backend or the precision is not available on this machine.
+    """
+
+    def __init__(self, model: FittedModel, backend: str = "auto", precision: str = "float32"):
+        k = load_backend(backend)
+        self.model = model
+        self.backend, self.reason = k.NAME, why(backend)
+        self.networks = [Network(k, model.config, each, precision) for each in model.networks]
+
+    def components(self, encoded: Encoded, n_threads: int = 1) -> list[np.ndarray]:
+        """Logits of the networks and the linear part, each of shape (n_documents, n_outputs)."""
+        model = self.model
+        sequences = model.ngrams.longest(encoded.sequences)
+        logits = [mean_logits(self.networks, sequences, model.class_prior, n_threads)]
+        if model.linear is not None:
+            logits.append(model.linear.logits(encoded.whole))
+        return logits
+
+    def contributions(self, encoded: Encoded, n_threads: int = 1) -> dict[str, np.ndarray]:
+        """What each component adds to the logits of the whole; float64 arrays of their shape."""
+        logits, blend = self.components(encoded, n_threads), self.model.blend
+        shares = zip(COMPONENTS, blend.shares, logits, strict=False)
+        found = {name: share * part.astype(np.float64) for name, share, part in shares}
+        found["bias"] = np.tile(blend.bias, (len(logits[0]), 1))
+        empty = encoded.sequences.lengths == 0
+        for name, added in found.items():
+            added[empty] = prior_logits(self.model.class_prior) if name == "bias" else 0
+        return found
+
+    def logits(self, encoded: Encoded, n_threads: int = 1) -> np.ndarray:
+        """Logits of the whole, float64, shape (n_documents, n_outputs)."""
+        logits = self.model.blend(self.components(encoded, n_threads))
+        logits[encoded.sequences.lengths == 0] = prior_logits(self.model.class_prior)
+        return logits
+
+    def logits_of_whole(self, whole: TokenSequences, n_threads: int = 1) -> np.ndarray:
+        """The same, of whole documents of a model of texts."""
+        return self.logits(Encoded(self.model.encoder.shorten(whole), whole), n_threads)
+
+
+def usable_precision(backend: str, precision: str) -> str:
+    """``precision``, or "float32" where this machine lacks such products.
+
+    Weights are float32 whatever the precision is, so a model predicts either way.
+    """
+    try:
+        load_backend(backend).packed_dtype(np.float32, precision, training=True)
+    except BackendError:
+        return "float32"
+    return precision

@@ -1,0 +1,293 @@
+"""The networks of a model: their first weights, and their training, each on its own part."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, replace
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlstm.classifier.data import FitData
+from fastlstm.classifier.fitted import FittedModel
+from fastlstm.classifier.held_out import HeldOutPart
+from fastlstm.core.options import Options
+from fastlstm.core.random import make_streams
+from fastlstm.core.threads import ShardPool, effective_n_jobs
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.parameters import Parameters, init_parameters
+from fastlstm.text.ngrams import NGrams
+from fastlstm.training.callbacks import ProgressBar, task_bar
+from fastlstm.training.engine import LabelledSequences
+from fastlstm.training.loop import Trainer, TrainingState
+from fastlstm.vectors.given import Coverage, WordVectors
+from fastlstm.vectors.learned import skip_gram
+
+# max_epochs="auto": as many epochs as show the network about this many documents, but
+# not more than some; and in any case some steps, within bounds. Small sets need more
+# epochs, large ones overfit.
+_AUTO_DOCUMENTS = 60_000
+_ENOUGH_EPOCHS = 20
+_AUTO_STEPS = 400
+_AUTO_EPOCHS = (2, 60)
+
+# Of the tokens that occur once in the training data, this share is read as unknown.
+_UNKNOWN_SHARE = 0.5
+
+# Standard deviation of word vectors, as the embedding begins with them.
+_VECTOR_DEVIATION = 0.1
+
+
+class Job(NamedTuple):
+    """What everything in one fit reads.
+
+    Attributes
+    ----------
+    k : backend module
+    data : FitData
+    options : Options
+    seed : int
+    ngrams : NGrams
+    config : ModelConfig
+    """
+
+    k: ModuleType
+    data: FitData
+    options: Options
+    seed: int
+    ngrams: NGrams
+    config: ModelConfig
+
+    @property
+    def n_threads(self) -> int:
+        return effective_n_jobs(self.options.n_jobs)
+
+    def labelled(self, documents) -> LabelledSequences:
+        """Labelled documents as the network reads them, with ids of n-grams."""
+        sequences = self.ngrams.longest(documents.encoded.sequences)
+        return LabelledSequences(sequences, documents.y, documents.weight)
+
+
+class FirstVectors(NamedTuple):
+    """What vectors of tokens begin with.
+
+    Attributes
+    ----------
+    rows : float32 array, shape (n_tokens, embedding_dim)
+    found : bool array, shape (n_tokens,)
+        Which tokens have one.
+    """
+
+    rows: np.ndarray
+    found: np.ndarray
+
+
+def make_config(options: Options, data: FitData, ngrams: NGrams) -> ModelConfig:
+    """The shape of the networks."""
+    return ModelConfig(
+        vocabulary_size=data.n_tokens + len(ngrams),
+        embedding_dim=int(options.embedding_dim),
+        hidden_size=int(options.hidden_size),
+        num_layers=int(options.num_layers),
+        bidirectional=bool(options.bidirectional),
+        pooling=options.pooling,
+        n_outputs=data.n_outputs,
+        dropout=float(options.dropout),
+        embedding_dropout=float(options.embedding_dropout),
+        n_ngrams=len(ngrams),
+        segment_length=int(options.segment_length or 0),
+    )
+
+
+def check_same_network(old: ModelConfig, new: ModelConfig) -> None:
+    """Refuse to go on with weights of another shape than the parameters say.
+
+    Raises
+    ------
+    ValueError
+        Names the first parameter that differs.
+    """
+    before, after = asdict(old), asdict(new)
+    changed = [name for name in before if before[name] != after[name] and "dropout" not in name]
+    if changed:
+        name = changed[0]
+        raise ValueError(
+            f"{name} is now {after[name]!r}, but the fitted network has {before[name]!r}. Set it "
+            "back to go on with these weights, or fit anew with warm_start=False."
+        )
+
+
+def first_vectors(k, data: FitData, options: Options, seed: int):
+    """Vectors of all tokens to begin with, and their coverage; None for either that is not.
+
+    Returns
+    -------
+    vectors : FirstVectors or None
+    coverage : Coverage or None
+
+    Raises
+    ------
+    ValueError
+        If given vectors do not fit the parameters or the documents.
+    """
+    source, coverage = options.word_vectors, None
+    if source is None:
+        return None, None
+    if isinstance(source, str) and source == "skipgram":
+        streams = make_streams(seed)
+        with task_bar("word vectors", options.verbose) as report:
+            rows = skip_gram(
+                k, data.read, data.n_tokens, int(options.embedding_dim), streams.word_vectors,
+                report=report,
+            )  # fmt: skip
+        found = np.ones(len(rows), dtype=bool)
+    else:
+        rows, found, coverage = _given_vectors(source, data, options.verbose)
+        if rows.shape[1] != options.embedding_dim:
+            raise ValueError(
+                f"the word vectors have {rows.shape[1]} numbers each and embedding_dim is "
+                f"{options.embedding_dim}. Set embedding_dim={rows.shape[1]}."
+            )
+    deviation = float(rows[found].std()) if found.any() else 0.0
+    scaled = rows * np.float32(_VECTOR_DEVIATION / max(deviation, 1e-12))
+    return FirstVectors(scaled, found), coverage
+
+
+def _given_vectors(source, data: FitData, verbose) -> tuple[np.ndarray, np.ndarray, Coverage]:
+    if data.encoder is None:
+        raise ValueError(
+            f"word_vectors={source!r} are vectors of words, and X holds token ids. "
+            'Use LSTMSentimentClassifier, "skipgram", or None.'
+        )
+    known = data.encoder.vocabulary.tokens[: data.n_tokens]
+    counts = np.bincount(data.read.ids, minlength=len(known))
+    found = WordVectors.of(source, data.encoder.known()).table(known, counts)
+    if verbose:
+        print(f"word vectors: {found[2]}", file=sys.stderr)
+    return found
+
+
+def fresh_state(job: Job, number: int, seed: int, vectors: FirstVectors | None) -> TrainingState:
+    """Network ``number`` before training.
+
+    Raises
+    ------
+    MemoryError
+        Names the parameters that make it large.
+    """
+    streams, options = make_streams(seed + number), job.options
+    try:
+        parameters = init_parameters(job.config, streams, parents=job.ngrams.parents)
+    except (MemoryError, ValueError) as error:
+        raise MemoryError(
+            f"a network of this size does not fit into memory ({error}): lower "
+            f"hidden_size={options.hidden_size}, embedding_dim={options.embedding_dim}, "
+            f"num_layers={options.num_layers} or the vocabulary "
+            f"({job.config.vocabulary_size} token ids)."
+        ) from error
+    if vectors is not None:
+        parameters.embedding[: len(vectors.rows)][vectors.found] = vectors.rows[vectors.found]
+    return TrainingState(parameters, streams.training)
+
+
+def state_of(model: FittedModel, number: int, seed: int) -> TrainingState:
+    """A copy of a fitted network, to go on with."""
+    streams = make_streams(seed + number)
+    state = TrainingState(model.networks[number].copy(), streams.training)
+    state.history = model.record.of_network(number)
+    return state
+
+
+def n_epochs(options: Options, n_documents: int) -> int:
+    """``max_epochs``, or what "auto" stands for."""
+    if options.max_epochs != "auto":
+        return int(options.max_epochs)
+    n = max(1, n_documents)
+    wanted = min(round(_AUTO_DOCUMENTS / n), _ENOUGH_EPOCHS)
+    for_steps = -(-_AUTO_STEPS // -(-n // int(options.batch_size)))
+    return min(max(wanted, for_steps, _AUTO_EPOCHS[0]), _AUTO_EPOCHS[1])
+
+
+def train(job: Job, state: TrainingState, part: HeldOutPart, number: int, title: str) -> None:
+    """Train network ``number`` as a fit does; ``title`` begins the lines of its progress."""
+    epochs = n_epochs(job.options, len(part.train.y))
+    options = replace(job.options, max_epochs=epochs)
+    if epochs == 1:
+        options = replace(options, learning_rate_schedule="constant", warmup_fraction=0.0)
+    _run(job, state, part.train, part.valid, options, number, title, _UNKNOWN_SHARE)
+    state.slots = None
+
+
+def train_further(job: Job, state: TrainingState, data: LabelledSequences, number, title) -> None:
+    """One epoch more on other documents, at a constant rate."""
+    options = replace(
+        job.options, max_epochs=1, learning_rate_schedule="constant", warmup_fraction=0.0,
+        average_decay=0.0,
+    )  # fmt: skip
+    _run(job, state, data, None, options, number, title, 0.0)
+
+
+def _run(job, state, train, valid, options, number, title, unknown_share) -> None:
+    callbacks = [ProgressBar(title)] if options.verbose else []
+    with ShardPool(job.n_threads, job.k) as pool:
+        Trainer(
+            job.k, job.config, state, options, pool, callbacks, options.precision, unknown_share
+        ).run(train, valid)
+    for record in state.history:
+        record["network"] = number + 1
+
+
+def title_of(number: int, count: int) -> str:
+    """What begins the lines about a network; nothing where it is the only one."""
+    return f"network {number + 1} of {count}, " if count > 1 else ""
+
+
+class Trained(NamedTuple):
+    """Networks after training.
+
+    Attributes
+    ----------
+    parameters : tuple of Parameters
+    history : tuple of EpochRecord
+    stopped_by : str
+    """
+
+    parameters: tuple[Parameters, ...]
+    history: tuple[dict, ...]
+    stopped_by: str
+
+    @classmethod
+    def of(cls, states: list[TrainingState], interrupted: bool = False) -> Trained:
+        """What training left, without what only training needs."""
+        return cls(
+            tuple(state.parameters for state in states),
+            tuple(record for state in states for record in state.history),
+            "interrupt" if interrupted else states[-1].stopped_by,
+        )
+
+
+def train_networks(
+    job: Job, parts: list[HeldOutPart], seed: int, vectors: FirstVectors | None,
+    start: FittedModel | None, stage: str = "",
+) -> Trained:  # fmt: skip
+    """Train a network on each part, from fresh weights or those of ``start``.
+
+    After an interrupt the networks are those that are whole, and the first in any case;
+    of ``start`` those that were not reached are as they were.
+    """
+    states, interrupted = [], False
+    for number, part in enumerate(parts):
+        if start is None:
+            state = fresh_state(job, number, seed, vectors)
+        else:
+            state = state_of(start, number, seed)
+        train(job, state, part, number, stage + title_of(number, len(parts)))
+        interrupted = state.stopped_by == "interrupt"
+        if not (interrupted and states) or start is not None:
+            states.append(state)  # else it is half trained, and others are not
+        if interrupted:
+            break
+    if start is not None:
+        states += [state_of(start, n, seed) for n in range(len(states), len(start.networks))]
+    return Trained.of(states, interrupted)

@@ -1,0 +1,50 @@
+"""Model files to estimators."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastlstm.core.errors import ModelFormatError
+from fastlstm.estimator.saving import COLUMNS
+from fastlstm.estimator.text import LSTMSentimentClassifier
+from fastlstm.estimator.tokens import LSTMClassifier
+from fastlstm.persist.model_file import read_model
+
+
+def load(path):
+    """Read a model file that ``save`` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    estimator : LSTMSentimentClassifier or LSTMClassifier
+        Fitted, with the parameters it was saved with. ``random_state`` comes back
+        only if it was an int, ``word_vectors`` only if it was a string or path.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is damaged, no model of this package, or of an unknown version.
+    """
+    saved = read_model(path)
+    kind = LSTMClassifier if saved.model.encoder is None else LSTMSentimentClassifier
+    settings = dict(saved.settings)
+    try:
+        if isinstance(settings.get("class_weight"), list):
+            settings["class_weight"] = dict(settings["class_weight"])
+        estimator = kind(**settings)
+        estimator._validate_params()
+    except (TypeError, ValueError) as error:
+        raise ModelFormatError(f"{path}: parameters of the estimator: {error}") from error
+    for name, value in saved.columns.items():
+        if name not in COLUMNS:
+            continue
+        if not isinstance(value, COLUMNS[name]):
+            raise ModelFormatError(f"{path}: {name} is {type(value).__name__}.")
+        # scikit-learn compares an array of names with those of a data frame.
+        setattr(estimator, name, np.array(value, dtype=object) if type(value) is list else value)
+    estimator._hold(saved.model)
+    return estimator
