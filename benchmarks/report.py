@@ -25,7 +25,7 @@ from machine import FOLDER, RESULTS
 from fastlstm.kernels.levels import LEVELS
 
 ROOT = FOLDER.parent
-_PAGES = ("README.md", "docs/benchmarks.md", "docs/guide/explaining.md")
+_PAGES = ("README.md", "docs/explanation/benchmarks.md", "docs/explanation/attributions.md")
 GROUPS = ("PyTorch", "Keras", "ONNX Runtime", "NumPy", "TF-IDF + LR")
 _NAMES = {
     "fastlstm": "fastlstm", "torch_one_thread": "PyTorch, 1 thread",

@@ -22,9 +22,9 @@ del NETWORK_ALONE["vocabulary_size"]
 
 GOLDEN = Path(__file__).parent / "golden"
 
-# Largest error (docs/maths.md, eq. (103)) that a right gradient may show in float64.
+# Largest error (docs/explanation/maths.md, eq. (103)) that a right gradient may show in float64.
 GRADIENT_TOLERANCE = 1e-6
-# Between 1e-6 and 1e-5, as docs/maths.md, eq. (102) advises.
+# Between 1e-6 and 1e-5, as docs/explanation/maths.md, eq. (102) advises.
 STEP = 5e-6
 
 
@@ -192,7 +192,7 @@ def central_difference(loss, array, step=STEP):
 
 
 def gradient_error(numeric, gradient):
-    """Error of one array's gradient: docs/maths.md, eq. (103)."""
+    """Error of one array's gradient: docs/explanation/maths.md, eq. (103)."""
     largest = max(np.linalg.norm(numeric), np.linalg.norm(gradient), 1e-8)
     return np.linalg.norm(numeric - gradient) / largest
 

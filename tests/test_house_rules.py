@@ -13,6 +13,7 @@ import pytest
 import fastlstm
 
 REPOSITORY = Path(__file__).parents[1]
+MATHS = REPOSITORY / "docs" / "explanation" / "maths.md"
 LONGEST_FILE, LONGEST_FUNCTION = 600, 80
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -142,11 +143,11 @@ def test_dead_links_are_found(tmp_path):
     ]  # fmt: skip
 
 
-# -- citations of docs/maths.md ----------------------------------------------------------
+# -- citations of docs/explanation/maths.md ----------------------------------------------
 
 
 def bad_citations(text, maths):
-    """Equations and sections that ``text`` cites and docs/maths.md does not have."""
+    """Equations and sections that ``text`` cites and docs/explanation/maths.md does not have."""
     text = re.sub(r"\s*\n\s*(?:# )?", " ", text)
     equations = set(re.findall(r"\\tag\{(\d+)\}", maths))
     sections = set(re.findall(r"^#+ +(?:[\d.]+ +)?(.+?) *$", maths, flags=re.M))
@@ -159,10 +160,9 @@ def bad_citations(text, maths):
 
 
 def test_cited_equations_and_sections_exist():
-    page = REPOSITORY / "docs" / "maths.md"
-    if not page.exists():
-        pytest.skip("docs/maths.md is not part of this tree")
-    maths = page.read_text(encoding="utf-8")
+    if not MATHS.exists():
+        pytest.skip("the documentation is not part of this tree")
+    maths = MATHS.read_text(encoding="utf-8")
     here = Path(__file__).resolve()
     files = [path for path in sources() if path != here]
     texts = {relative(path): path.read_text(encoding="utf-8") for path in files}
@@ -172,8 +172,7 @@ def test_cited_equations_and_sections_exist():
 
 
 def test_equation_numbers_are_unique():
-    page = REPOSITORY / "docs" / "maths.md"
-    numbers = re.findall(r"\\tag\{(\d+)\}", page.read_text(encoding="utf-8"))
+    numbers = re.findall(r"\\tag\{(\d+)\}", MATHS.read_text(encoding="utf-8"))
     assert len(numbers) > 50
     assert len(set(numbers)) == len(numbers)
 
@@ -181,16 +180,16 @@ def test_equation_numbers_are_unique():
 @pytest.mark.parametrize(
     ("text", "bad"),
     [
-        ("docs/maths.md, eq. (1)", []),
-        ("docs/maths.md, eqs. (1) to (2). Then (9).", []),
-        ("docs/maths.md, eq. (3)", ["3"]),
-        ("docs/maths.md, eqs. (1), (2) and (7)", ["7"]),
-        ("docs/maths.md,\n    # eq. (8)", ["8"]),
+        ("docs/explanation/maths.md, eq. (1)", []),
+        ("docs/explanation/maths.md, eqs. (1) to (2). Then (9).", []),
+        ("docs/explanation/maths.md, eq. (3)", ["3"]),
+        ("docs/explanation/maths.md, eqs. (1), (2) and (7)", ["7"]),
+        ("docs/explanation/maths.md,\n    # eq. (8)", ["8"]),
         ("x = 1  # eq. (2)\n    y = 2  # eq. (4)", ["4"]),
         ("# Eqs. (1) to (5), on the rows of eq. (6) alone; not (7).", ["5", "6"]),
-        ("docs/maths.md, eqs. BACKWARD", ["none"]),
-        ('docs/maths.md, "Pooling"', []),
-        ('docs/maths.md,\n    "Pools"', ["Pools"]),
+        ("docs/explanation/maths.md, eqs. BACKWARD", ["none"]),
+        ('docs/explanation/maths.md, "Pooling"', []),
+        ('docs/explanation/maths.md,\n    "Pools"', ["Pools"]),
     ],
 )
 def test_bad_citation_is_found(text, bad):

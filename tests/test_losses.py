@@ -39,7 +39,7 @@ def test_value_is_the_log_loss_of_scikit_learn(n_classes, dtype):
 
 @pytest.mark.parametrize("n_classes", [2, 3, 7])
 def test_value_and_gradient_by_plain_formulas(n_classes):
-    """docs/maths.md, eqs. (70), (72), (73) and (76), document by document."""
+    """docs/explanation/maths.md, eqs. (70), (72), (73) and (76), document by document."""
     logits, y, weight = problem(n_classes)
     loss, d_logits = loss_for(logits.shape[1])(logits, y, weight)
     total, expected = 0.0, np.empty_like(logits)

@@ -128,7 +128,7 @@ class Problem:
 
 
 def document_losses(logits, y):
-    """docs/maths.md, eqs. (70) and (75), in their plain forms."""
+    """docs/explanation/maths.md, eqs. (70) and (75), in their plain forms."""
     if logits.shape[1] == 1:
         logits = np.hstack([np.zeros_like(logits), logits])
     return np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(y)), y]

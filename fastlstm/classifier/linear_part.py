@@ -1,6 +1,6 @@
 """The linear part beside the network: n-grams weighted by naive Bayes.
 
-Each distinct n-gram of a document adds its weight to the logit (docs/maths.md, section
+Each distinct n-gram of a document adds its weight to the logit (docs/explanation/maths.md, section
 20). The weight is the n-gram's log-count ratio times what logistic regression makes of
 it: NB-LR, as Wang and Manning (2012), "Baselines and bigrams", but with logistic loss
 as Mesnil et al. (2014).

@@ -118,7 +118,7 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
     word_vectors : "skipgram", path, WordVectors, gensim's KeyedVectors or None, \
 default="skipgram"
         What the vectors of tokens begin with. "skipgram" learns them from the training
-        documents first (docs/maths.md, section 18). A file is one that
+        documents first (docs/explanation/maths.md, section 18). A file is one that
         ``WordVectors.load`` reads; its vectors must have ``embedding_dim`` numbers. None,
         and a token that is not among the vectors, begin at random.
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
@@ -310,7 +310,7 @@ default="skipgram"
         ----------
         X : documents
         method : {"integrated_gradients", "lrp", "gradient_x_input", "occlusion"}
-            docs/guide/explaining.md says what each can tell.
+            docs/explanation/attributions.md says what each can tell.
         target : label, ``fastlstm.explain.PREDICTED`` or None
             The class whose logit is explained; PREDICTED is the one each document is
             predicted as. None explains those of all classes, each of which costs as much

@@ -62,7 +62,7 @@ class LSTMClassifier(BaseLSTM):
         share stays at each step; 0 takes the last weights. Not in ``partial_fit``.
     word_vectors : {"skipgram"} or None, default=None
         "skipgram" learns vectors of the tokens from the training documents first
-        (docs/maths.md, section 18) and begins with them; None begins at random. Vectors
+        (docs/explanation/maths.md, section 18) and begins with them; None begins at random. Vectors
         of words need :class:`LSTMSentimentClassifier`.
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
     learning_rate : float, default=0.003

@@ -3,7 +3,7 @@
 The path of integrated gradients (Sundararajan, Taly and Yan 2017, "Axiomatic attribution
 for deep networks") leads from a text of unknown tokens to the document. What the logit does
 on a part of the path is known, so the parts in which Simpson's rule misses it are halved
-(docs/maths.md, eqs. (114) and (115)).
+(docs/explanation/maths.md, eqs. (114) and (115)).
 """
 
 from __future__ import annotations

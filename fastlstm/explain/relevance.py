@@ -3,8 +3,8 @@
 Arras, Montavon, Mueller and Samek (2017), "Explaining recurrent neural network predictions
 in sentiment analysis": a sum hands relevance to its terms in proportion to them (the
 epsilon rule), and of a product of gate and signal the signal takes it all
-(docs/maths.md, eqs. (116) and (117)). Since the relevance of a number is then the number
-times a factor, factors are propagated.
+(docs/explanation/maths.md, eqs. (116) and (117)). Since the relevance of a number is then
+the number times a factor, factors are propagated.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Cross-entropy losses: (logits, y, weight) -> (value, gradient of the logits).
 
 Both return the weighted sum, not the mean: the caller scales the weights so
-that a minibatch's sum over shards is its weighted mean (docs/maths.md,
+that a minibatch's sum over shards is its weighted mean (docs/explanation/maths.md,
 section 11).
 """
 

@@ -17,7 +17,7 @@ class WeightAverage:
     """Exponential moving average: share ``decay`` of the old value stays at each step.
 
     At first less of it stays, so that the average forgets where training began
-    (docs/maths.md, eq. (111)), as in TensorFlow's ``ExponentialMovingAverage``.
+    (docs/explanation/maths.md, eq. (111)), as in TensorFlow's ``ExponentialMovingAverage``.
 
     Attributes
     ----------

@@ -96,7 +96,9 @@ class WordVectors:
         learning_rate=0.025, min_count=2, max_features=None, tokenizer="auto", lowercase=True,
         random_state=0, backend="auto",
     ) -> WordVectors:  # fmt: skip
-        """Learn vectors by skip-gram with negative sampling (docs/maths.md, section 18).
+        """Learn vectors by skip-gram with negative sampling.
+
+        See docs/explanation/maths.md, section 18.
 
         Parameters
         ----------

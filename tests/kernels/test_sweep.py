@@ -1,7 +1,7 @@
 """The compiled LSTM sweeps: against the reference, alone, and at the ends of their range.
 
 The reference computes in float64 with the exact tanh. In float32 the kernels' own
-tanh is within 4e-7 of it (docs/maths.md, section 13), and over some steps the
+tanh is within 4e-7 of it (docs/explanation/maths.md, section 13), and over some steps the
 difference of states and gradients stays below 1e-5 of the largest value. In bfloat16
 both round the operands of products likewise, but a state that differs in its last bit
 may be rounded to the neighbouring bfloat16, 2**-8 away. 8e-4 of the largest value

@@ -141,7 +141,7 @@ def test_gradients_of_repeated_rows(k, directions, way):
 
 @each_backend
 def test_repeated_rows_equal_a_row_for_each_token(k, way):
-    """docs/maths.md, eqs. (50) and (51)."""
+    """docs/explanation/maths.md, eqs. (50) and (51)."""
     once = Layer(k, 2, repeated=True)
     each = Layer(k, 2, repeated=True)
     each.rows, each.inverse = once.rows[once.inverse], None
@@ -270,7 +270,7 @@ def test_packing_again_follows_the_weights(k):
 
 
 def test_initial_weights():
-    """docs/maths.md, eqs. (8) to (10)."""
+    """docs/explanation/maths.md, eqs. (8) to (10)."""
     hidden, inputs = 24, 40
     weights = lstm.init(np.random.default_rng(0), inputs, hidden, np.float32)
     assert {w.dtype for w in weights.values()} == {np.dtype(np.float32)}

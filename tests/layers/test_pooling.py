@@ -17,7 +17,7 @@ def draw(*shape):
 
 
 def pooled_document(outputs, mode):
-    """One document's pooled outputs, written from docs/maths.md, section 10."""
+    """One document's pooled outputs, written from docs/explanation/maths.md, section 10."""
     last = np.concatenate([outputs[-1, :HIDDEN], outputs[0, HIDDEN:]])
     mean, largest = outputs.sum(axis=0) / len(outputs), outputs.max(axis=0)
     return {

@@ -28,7 +28,7 @@ def pool(h, batch, mode):
 
 
 def expected(outputs, mode):
-    """A document's outputs pooled as if there were no segments (docs/maths.md, section 10)."""
+    """A document's outputs pooled as without segments (docs/explanation/maths.md, section 10)."""
     mean, largest = outputs.mean(axis=0), outputs.max(axis=0)
     return {
         "last": np.concatenate([outputs[-1, :HIDDEN], outputs[0, HIDDEN:]]),

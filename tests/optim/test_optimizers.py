@@ -51,7 +51,7 @@ def run_rows(k, optimizer, start, rows, values, rate):
 
 @each_backend
 def test_adam_on_rows_equals_sparse_adam_of_pytorch(k):
-    """docs/maths.md, eqs. (86) and (87); the last row is never seen."""
+    """docs/explanation/maths.md, eqs. (86) and (87); the last row is never seen."""
     stored = golden("sparse_adam")
     path = run_rows(k, adam(), stored["start"], stored["rows"], stored["values"], 0.05)
     for step, table in enumerate(path):
@@ -140,5 +140,5 @@ def test_make_optimizer_refuses_other_names():
     [(2.0, 1.0, 0.5), (0.5, 1.0, 1.0), (1.0, 1.0, 1.0), (0.0, 1.0, 1.0), (9.0, None, 1.0)],
 )
 def test_clip_factor(norm, max_norm, factor):
-    """docs/maths.md, eqs. (79) and (80)."""
+    """docs/explanation/maths.md, eqs. (79) and (80)."""
     assert clip_factor(norm**2, max_norm) == pytest.approx(factor, rel=1e-15)

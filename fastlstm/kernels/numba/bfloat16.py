@@ -7,7 +7,7 @@ weights and scratch memory stand for two precisions:
 - int16, three pieces a number: float32 products on a CPU with matrix tiles (AMX).
   The pieces of ``x`` are ``p0 = round(x)``, ``p1 = round(x - p0)`` and ``p2 = round(x
   - p0 - p1)``, and their sum is ``x``. Of the nine products of pieces the six largest
-  are summed; what is left out is no more than float32's own rounding (docs/maths.md,
+  are summed; what is left out is no more than float32's own rounding (docs/explanation/maths.md,
   section 15; Henry, Tang & Heinecke 2019, "Leveraging the
   bfloat16 artificial intelligence datatype for higher-precision computations").
 

@@ -1,6 +1,6 @@
 """One step of one document through the cell, forward and backward.
 
-docs/maths.md, sections 2 and 4. The loops run over the hidden units in vectors;
+docs/explanation/maths.md, sections 2 and 4. The loops run over the hidden units in vectors;
 a step leaves nothing in memory but its results.
 """
 
@@ -20,7 +20,8 @@ def cell_forward(
 ):  # fmt: skip
     """One document, one step: pre-activations become gates, then c and h.
 
-    docs/maths.md, eqs. (3) to (5). ``gates`` holds [i | f | g | o] and is changed in place.
+    docs/explanation/maths.md, eqs. (3) to (5). ``gates`` holds [i | f | g | o] and is changed
+    in place.
     """
 
     def codegen(context, builder, signature, values):
@@ -60,7 +61,8 @@ def cell_backward(
 ):  # fmt: skip
     """One document, one step, backward: gates become gradients of pre-activations.
 
-    docs/maths.md, eqs. (15) to (22). ``d_c`` leaves as the gradient of the state before.
+    docs/explanation/maths.md, eqs. (15) to (22). ``d_c`` leaves as the gradient of the state
+    before.
     """
 
     def codegen(context, builder, signature, values):

@@ -244,7 +244,7 @@ def squared_norm(x):
 def adam_update(
     table, rows, gradient, m, v, scale, rate, decay, beta1, beta2, correction1, correction2, epsilon
 ):  # fmt: skip
-    """One Adam step on some rows of a table (docs/maths.md, "Optimisation").
+    """One Adam step on some rows of a table (docs/explanation/maths.md, "Optimisation").
 
     Parameters
     ----------

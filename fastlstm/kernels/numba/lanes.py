@@ -100,7 +100,7 @@ class Lanes:
         """a / b for a finite b that is neither 0 nor tiny, within two units in the last place.
 
         AVX-512 divides slowly; this takes its estimate of 1 / b, right to 14 bits, and
-        one step of Newton's method (docs/maths.md, section 13).
+        one step of Newton's method (docs/explanation/maths.md, section 13).
         """
         if self.count != 16 or self.is_double:
             return self.builder.fdiv(a, b)
@@ -129,7 +129,7 @@ class Lanes:
     def tanh(self, x):
         """Hyperbolic tangent: rational in float32, by exp in float64.
 
-        The float32 form is the 13/6 rational approximation (docs/maths.md,
+        The float32 form is the 13/6 rational approximation (docs/explanation/maths.md,
         "The rational tanh"), limited so that |tanh| <= 1. Float64 serves gradient
         checks, where exactness matters and speed does not.
         """

@@ -10,7 +10,7 @@ from fastlstm.kernels.numba.turns import leave_python, return_to_python
 
 @jit
 def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
-    """Move word vectors by the tokens of some documents (docs/maths.md, section 18).
+    """Move word vectors by the tokens of some documents (docs/explanation/maths.md, section 18).
 
     All pairs of a token and its neighbours share the token's negatives, so that the
     vectors of a window are multiplied while they are in the cache (Ji et al. 2016,

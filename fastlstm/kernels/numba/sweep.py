@@ -70,7 +70,7 @@ def _recurrent(h, h_at, h_row, n, weights, scratch, gates, gates_at):
 def lstm_forward(
     inputs, index, weights, steps, initial, keep, scratch, ready, done, gates, h, c
 ):  # fmt: skip
-    """Run one LSTM direction over packed sequences (docs/maths.md, eqs. (1) to (6)).
+    """Run one LSTM direction over packed sequences (docs/explanation/maths.md, eqs. (1) to (6)).
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def lstm_forward(
 def _previous(h, h0, n_live, starts, reverse, column, first, step, end, out):
     """Hidden states that a block's tokens received, to the front of ``out``.
 
-    docs/maths.md, eqs. (34) and (35); the rows of H_prev in eq. (26).
+    docs/explanation/maths.md, eqs. (34) and (35); the rows of H_prev in eq. (26).
     """
     hidden, n_steps = h0.shape[1], len(n_live)
     for t in range(min(step, end + 1), max(step + 1, end)):
@@ -220,7 +220,7 @@ def lstm_backward(
     inputs, index, weights, steps, initial, gates, h, c, d_out, accumulate, scratch, previous,
     zeros, d_state, d_inputs, gradient,
 ):  # fmt: skip
-    """Run one LSTM direction backward through time (docs/maths.md, eqs. (15) to (27)).
+    """Run one LSTM direction backward through time (docs/explanation/maths.md, eqs. (15) to (27)).
 
     Parameters
     ----------

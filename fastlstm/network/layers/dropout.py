@@ -1,7 +1,7 @@
 """Inverted dropout with a mask that is recomputed from its key.
 
 The same call is forward and backward: ``apply(x)`` and ``apply(d_out)`` with one
-key multiply by the same mask (docs/maths.md, "Dropout").
+key multiply by the same mask (docs/explanation/maths.md, "Dropout").
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def init(rng, vocabulary_size, embedding_dim, dtype):
 
 
 def forward(k, work, table: Table, ids, rate=0.0, key=None) -> EmbeddingOutput:
-    """Look up the distinct ids of a shard (docs/maths.md, eqs. (45) and (46)).
+    """Look up the distinct ids of a shard (docs/explanation/maths.md, eqs. (45) and (46)).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One LSTM layer, in one direction or two (docs/maths.md).
+"""One LSTM layer, in one direction or two (docs/explanation/maths.md).
 
 Weights of a direction: ``w_x`` (inputs, 4 * hidden), ``w_h`` (hidden, 4 * hidden)
 and ``b`` (4 * hidden), with the gates side by side as [i | f | g | o].
@@ -145,7 +145,7 @@ def scratch(k, work, packed, n_documents=1, name="lstm"):
 
 
 def forward(k, work, name, inputs, batch, directions, initial=None, projected=None) -> LSTMCache:
-    """Run a layer over a packed batch (docs/maths.md, eqs. (1) to (6) and (40)).
+    """Run a layer over a packed batch (docs/explanation/maths.md, eqs. (1) to (6) and (40)).
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def zero_gradient(k, n_inputs, hidden, dtype) -> DirectionGradient:
 
 
 def backward(k, work, name, cache, d_out, batch, directions, gradients, d_final=None):
-    """Gradients of a layer (docs/maths.md, eqs. (15) to (27) and (39)).
+    """Gradients of a layer (docs/explanation/maths.md, eqs. (15) to (27) and (39)).
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ def width(pooling: str, outputs: int) -> int:
 
 
 def forward(k, work, h, batch, pooling, hidden):
-    """Pool outputs (docs/maths.md, "Pooling").
+    """Pool outputs (docs/explanation/maths.md, "Pooling").
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The pooled vectors of a document's segments to one vector.
 
 With max pooling it is what pooling the whole document would give, had the state been
-reset where a segment ends (docs/maths.md, "Segments").
+reset where a segment ends (docs/explanation/maths.md, "Segments").
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ the state of one 2-D table of weights; ``update(k, table, rows, gradient, state,
 step, rate, scale)`` changes table and state in place. The dense weights are a
 table of one row; the embedding is a table of which only the rows seen in a
 minibatch are given, so that unseen rows keep weights and moments (as in
-PyTorch's SparseAdam; docs/maths.md, "Optimisation").
+PyTorch's SparseAdam; docs/explanation/maths.md, "Optimisation").
 """
 
 from __future__ import annotations

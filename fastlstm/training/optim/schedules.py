@@ -12,7 +12,7 @@ _FINAL = 0.02
 
 
 def make_schedule(name: str, total_steps: int, warmup: float) -> Callable[[int], float]:
-    """Factor for the steps 1 .. ``total_steps`` (docs/maths.md, "Optimisation").
+    """Factor for the steps 1 .. ``total_steps`` (docs/explanation/maths.md, "Optimisation").
 
     Parameters
     ----------
