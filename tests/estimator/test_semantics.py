@@ -203,3 +203,13 @@ def test_a_fit_assigns_at_its_end():
         clf.fit([*texts, "another word"], [*labels, labels[0]])
     assert len(seen) == 3 and all(all(same.values()) for same in seen)
     assert clf.model_ is not before["model_"] and "another" in clf.vocabulary_
+
+
+def test_partial_fit_refuses_another_network():
+    X, y = marked_ids(60, 0.5, 0)
+    clf = LSTMClassifier(**SMALL).partial_fit(X, y)
+    before = clf.model_
+    with pytest.raises(ValueError, match="hidden_size is now 9, but the fitted network has 8"):
+        clf.set_params(hidden_size=9).partial_fit(X, y)
+    assert clf.model_ is before
+    assert clf.set_params(hidden_size=8, dropout=0.1).partial_fit(X, y).config_.dropout == 0.1
