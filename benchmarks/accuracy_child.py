@@ -107,7 +107,7 @@ def fasttext(train, texts, seed, name):
     """With the settings of fastText's tutorial on classification, tokens as fastlstm's."""
     import fasttext as library
 
-    from fastlstm.text.tokenize import get_tokenizer
+    from fastlstm.text.tokenizers import get_tokenizer
 
     tokenize = get_tokenizer("auto", True)
     with tempfile.TemporaryDirectory() as folder:
