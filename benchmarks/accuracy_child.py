@@ -107,7 +107,7 @@ def fasttext(train, texts, seed, name):
     """With the settings of fastText's tutorial on classification, tokens as fastlstm's."""
     import fasttext as library
 
-    from fastlstm.text.tokenize import get_tokenizer
+    from fastlstm.text.tokenizers import get_tokenizer
 
     tokenize = get_tokenizer("auto", True)
     with tempfile.TemporaryDirectory() as folder:
@@ -174,9 +174,7 @@ ROWS = {
 
 def answer(name: str, row: str, seed: int, dev: bool) -> dict:
     """What ``accuracy.py`` keeps of a run."""
-    from sklearn.metrics import f1_score
-
-    from fastlstm.evaluation import expected_calibration_error
+    from fastlstm.evaluation import expected_calibration_error, macro_f1
 
     train, test = split(name, dev)
     started = time.perf_counter()
@@ -194,7 +192,7 @@ def answer(name: str, row: str, seed: int, dev: bool) -> dict:
         "n_train": len(train.texts), "n_test": len(right), "n_leaked": int(np.sum(~new)),
         "seed": seed, "n": len(right), "accuracy": float(right.mean()),
         "accuracy_of_new": float(right[new].mean()),
-        "macro_f1": float(f1_score(test.labels, predicted, average="macro", zero_division=0)),
+        "macro_f1": macro_f1(test.labels, predicted),
         "seconds": seconds, "peak_mib": peak_rss_mib(), "right": np.packbits(right).tobytes().hex(),
     }  # fmt: skip
     if found.ndim == 2:

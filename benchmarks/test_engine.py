@@ -22,7 +22,7 @@ from fastlstm.kernels.contract import DirectionState, StateGradient, Steps
 from fastlstm.kernels.registry import load_backend
 from fastlstm.network.layers import lstm
 from fastlstm.text.encoder import TextEncoder, TextOptions
-from fastlstm.text.tokenize import get_tokenizer
+from fastlstm.text.tokenizers import get_tokenizer
 from fastlstm.vectors.learned import SkipGramOptions, skip_gram
 
 ROWS, STEPS, HIDDEN, INPUTS, VOCABULARY = 16, 100, 128, 64, 20_000

@@ -1,13 +1,10 @@
 """The report of a training run."""
 
-import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
 from fastlstm import LSTMSentimentClassifier, datasets
-from fastlstm.estimator.baselines import Score
-from fastlstm.evaluation import reliability
-from fastlstm.report.training import Run, Totals, bootstrap, confusion, training_report
+from fastlstm.evaluation import Score
+from fastlstm.report.training import Run, training_report
 from tests.browser import needs_chromium, visit
 
 
@@ -39,51 +36,6 @@ def test_it_says_what_there_is_to_know(run, html):
     assert html.count("<polyline") >= 5  # training and held out, twice; calibration
     assert f"backend {run.clf.backend_}" in html and "random_state" in html
     assert "<script" not in html and "&lt;reviews&gt;.csv" in html
-
-
-def test_scores_are_those_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    true, predicted = rng.integers(0, 4, size=(2, 200))
-    predicted[predicted == 3] = 0  # a class that is never predicted
-    counts = confusion(true, predicted, 4)
-    assert np.array_equal(counts, confusion_matrix(true, predicted))
-    expected = precision_recall_fscore_support(true, predicted, zero_division=0)[:3]
-    totals = Totals.of(counts)
-    assert np.allclose(totals.scores(), np.stack(expected, axis=1))
-    assert totals.macro_f1() == pytest.approx(f1_score(true, predicted, average="macro"))
-    assert totals.accuracy() == np.mean(true == predicted)
-
-
-def test_the_mean_f1_is_of_classes_that_occur():
-    true, predicted = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
-    totals = Totals.of(confusion(true, predicted, 3))
-    assert totals.macro_f1() == pytest.approx(f1_score(true, predicted, average="macro"))
-    perfect = bootstrap(confusion(true, true, 3)).macro_f1()
-    assert perfect.min() == perfect.max() == 1
-
-
-def test_the_bootstrap_of_many_classes_is_small():
-    rng = np.random.default_rng(0)
-    true = rng.integers(0, 1000, 3000)
-    found = bootstrap(confusion(true, true, 1000))
-    assert found.right.shape == (2000, 1000)
-    assert (found.true.sum(axis=1) == 3000).all()
-
-
-def test_the_bootstrap_spreads_as_resampled_documents_do():
-    rng = np.random.default_rng(1)
-    true = rng.integers(0, 2, 300)
-    predicted = np.where(rng.random(300) < 0.8, true, 1 - true)
-    quick = bootstrap(confusion(true, predicted, 2)).accuracy()
-    slow = [np.mean((true == predicted)[rng.integers(0, 300, 300)]) for _ in range(2000)]
-    assert np.allclose(np.percentile(quick, [5, 50, 95]), np.percentile(slow, [5, 50, 95]),
-                       atol=0.012)  # fmt: skip
-
-
-def test_reliability_of_known_answers():
-    said, happened, n = reliability([0.55, 0.6, 0.95, 1.0], [True, False, True, True], 10)
-    assert n.tolist() == [0, 0, 0, 0, 0, 2, 0, 0, 0, 2]
-    assert said[5] == pytest.approx(0.575) and happened[5] == 0.5 and happened[9] == 1
 
 
 @needs_chromium

@@ -10,8 +10,7 @@ from fastlstm.cli.documents import TextCommand, given_texts
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_target
 from fastlstm.cli.output import console, print_json
-
-_METHODS = ("integrated_gradients", "lrp", "gradient_x_input", "occlusion")
+from fastlstm.core.methods import METHODS
 
 
 @click.command("explain", cls=TextCommand, short_help="Show which words made the model say so.")
@@ -19,7 +18,7 @@ _METHODS = ("integrated_gradients", "lrp", "gradient_x_input", "occlusion")
 @click.argument("text", nargs=-1)
 @click.option("--file", type=click.Path(), help="Documents: csv, tsv, jsonl or txt, also .gz.")
 @click.option("--text-column", metavar="NAME", help="Column of --file with the documents.")
-@click.option("--method", type=click.Choice(_METHODS), default=_METHODS[0], show_default=True,
+@click.option("--method", type=click.Choice(METHODS), default=METHODS[0], show_default=True,
               help="How contributions are computed.")  # fmt: skip
 @click.option("--target", metavar="LABEL", help="Class to explain, instead of the predicted one.")
 @click.option("--html", type=click.Path(), help="Write a page for a browser to this file.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fastlstm.cli.errors import note
 
 if TYPE_CHECKING:
-    from fastlstm.estimator.baselines import Score
+    from fastlstm.evaluation import Score
 
 
 class Split(NamedTuple):
@@ -52,7 +52,7 @@ def fit_and_score(clf, data: Split, save_to=None) -> Score:
     save_to : path-like or None
         Model file, written as soon as training ends.
     """
-    from fastlstm.estimator.baselines import score
+    from fastlstm.evaluation import score
 
     started = time.perf_counter()
     given = {}

@@ -10,7 +10,7 @@ from fastlstm.cli.errors import note
 from fastlstm.cli.output import listed, print_table
 
 if TYPE_CHECKING:
-    from fastlstm.estimator.baselines import Score
+    from fastlstm.evaluation import Score
 
 _MAX_MATRIX = 12
 
@@ -54,28 +54,23 @@ def evaluation(classes, y_true, probabilities) -> dict:
     y_true : sequence of str
     probabilities : float array, shape (n_documents, n_classes)
     """
-    from sklearn.metrics import (
-        accuracy_score,
-        confusion_matrix,
-        f1_score,
-        precision_recall_fscore_support,
-    )
+    from fastlstm.evaluation import Totals, class_numbers, confusion, expected_calibration_error
 
-    from fastlstm.evaluation import expected_calibration_error
-
-    y_pred = [classes[index] for index in probabilities.argmax(axis=1)]
-    right = [predicted == true for predicted, true in zip(y_pred, y_true, strict=True)]
-    columns = precision_recall_fscore_support(y_true, y_pred, labels=classes, zero_division=0)
+    true, predicted = class_numbers(y_true, classes), probabilities.argmax(axis=1)
+    counts = confusion(true, predicted, len(classes))
+    totals = Totals.of(counts)
     per_class = {
-        label: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
-        for label, p, r, f, n in zip(classes, *columns, strict=True)
+        label: {"precision": p, "recall": r, "f1": f, "support": int(n)}
+        for label, (p, r, f), n in zip(classes, totals.scores().tolist(), totals.true, strict=True)
     }
     return {
-        "accuracy": float(accuracy_score(y_true, y_pred)),
-        "macro_f1": float(f1_score(y_true, y_pred, average="macro", zero_division=0)),
-        "calibration_error": expected_calibration_error(probabilities.max(axis=1), right),
+        "accuracy": float(totals.accuracy()),
+        "macro_f1": float(totals.macro_f1()),
+        "calibration_error": expected_calibration_error(
+            probabilities.max(axis=1), predicted == true
+        ),
         "per_class": per_class,
-        "confusion_matrix": confusion_matrix(y_true, y_pred, labels=classes).tolist(),
+        "confusion_matrix": counts.tolist(),
         "labels": list(classes),
         "n": len(y_true),
     }

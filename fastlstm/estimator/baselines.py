@@ -4,50 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import regex
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, f1_score
 from sklearn.pipeline import Pipeline, make_pipeline
+
+from fastlstm.evaluation import Score, score
 
 _LETTER = regex.compile(r"\p{L}")
 # Scripts written without spaces, in which a "word" between spaces is a whole clause.
 _NO_SPACES = regex.compile(
     r"(?V1)[[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]&&\p{L}]"
 )
-
-
-class Score(NamedTuple):
-    """How well a classifier did on held-out documents.
-
-    Attributes
-    ----------
-    accuracy : float
-    macro_f1 : float
-        Mean F1 of the classes that occur among the labels or the predictions.
-    seconds : float
-        Wall time of training and predicting.
-    """
-
-    accuracy: float
-    macro_f1: float
-    seconds: float
-
-
-def score(y_true, y_pred, seconds: float) -> Score:
-    """Accuracy and macro-F1 of predictions.
-
-    Parameters
-    ----------
-    y_true, y_pred : sequences of labels
-    seconds : float
-        Passed on.
-    """
-    macro_f1 = f1_score(y_true, y_pred, average="macro", zero_division=0)
-    return Score(float(accuracy_score(y_true, y_pred)), float(macro_f1), seconds)
 
 
 def majority_baseline(y_train, y_test) -> Score:

@@ -13,7 +13,7 @@ from fastlstm.estimator.base import BaseLSTM, Reading, fitted, warn_truncated
 from fastlstm.estimator.validation import check_labels, check_same_length
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TRUNCATIONS, TextEncoder, TextOptions
-from fastlstm.text.tokenize import TOKENIZERS
+from fastlstm.text.tokenizers import TOKENIZERS
 from fastlstm.training.callbacks import task_bar
 
 _TEXT = TextOptions()

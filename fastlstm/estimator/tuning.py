@@ -8,17 +8,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.metrics import accuracy_score, f1_score
 
 from fastlstm.classifier.held_out import hold_out
 from fastlstm.estimator.text import LSTMSentimentClassifier
 from fastlstm.estimator.validation import check_labels, check_same_length
+from fastlstm.evaluation import accuracy, macro_f1
 from fastlstm.text.documents import check_documents
 
-METRICS = {
-    "accuracy": accuracy_score,
-    "macro_f1": lambda true, found: f1_score(true, found, average="macro", zero_division=0),
-}
+METRICS = {"accuracy": accuracy, "macro_f1": macro_f1}
 
 # A trial sees a quarter of the documents first, then half, then all: the worse half of
 # the trials ends at each step. Fewer documents than this are not divided.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from fastlstm.classifier.fitted import Scorer
+from fastlstm.core.methods import METHODS
 from fastlstm.core.records import UNK_ID, TokenSequences
 from fastlstm.core.threads import effective_n_jobs
 from fastlstm.explain.gradients import gradient_times_input, integrated_gradients
 from fastlstm.explain.linear import linear_contributions
 from fastlstm.explain.occlusion import occlude, pieces
-from fastlstm.explain.records import METHODS, Explanation
+from fastlstm.explain.records import Explanation
 from fastlstm.explain.relevance import relevance
 from fastlstm.explain.rows import Contributions, Terms
 from fastlstm.network.losses import predicted_class, probabilities

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastlstm.classifier.fitted import Scorer
+from fastlstm.core.methods import METHODS
 from fastlstm.core.records import TokenSequences
 from fastlstm.explain.documents import explain_documents, reading_of
-from fastlstm.explain.records import METHODS
 from fastlstm.network.losses import predicted_class, probabilities
 
 OTHERS = ("random", "lime")

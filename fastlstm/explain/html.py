@@ -6,8 +6,8 @@ import html
 
 import numpy as np
 
+from fastlstm.core.methods import METHOD_NAMES
 from fastlstm.core.shown import as_html, isolated, plain
-from fastlstm.explain.records import METHOD_NAMES
 from fastlstm.report.page import STYLE, page, table
 
 # Shares of the strongest contribution from which a token has the next deeper colour.

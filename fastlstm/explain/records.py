@@ -6,13 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-METHOD_NAMES = {
-    "integrated_gradients": "integrated gradients",
-    "lrp": "layer-wise relevance propagation",
-    "gradient_x_input": "gradient times input",
-    "occlusion": "occlusion",
-}
-METHODS = tuple(METHOD_NAMES)
+from fastlstm.explain.html import fragment
+from fastlstm.explain.terminal import as_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,17 +101,7 @@ class Explanation:
         return out
 
     def _repr_html_(self) -> str:
-        from fastlstm.explain.html import fragment
-
         return fragment(self)
 
     def __str__(self) -> str:
-        from fastlstm.explain.terminal import as_text
-
         return as_text(self)
-
-
-def unknown_tokens(explanation) -> list[str]:
-    """Distinct tokens that are not in the vocabulary, in their order."""
-    pairs = zip(explanation.tokens, explanation.known, strict=True)
-    return list(dict.fromkeys(token for token, known in pairs if not known))

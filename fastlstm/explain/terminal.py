@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastlstm.core.methods import METHOD_NAMES
 from fastlstm.core.shown import plain
-from fastlstm.explain.records import METHOD_NAMES, unknown_tokens
 
 # Backgrounds for and against, from faint to strong; the numbers are those of 256 colours.
 _FOR = ("color(195)", "color(153)", "color(111)", "color(75)")
@@ -32,12 +32,18 @@ def as_text(explanation, n: int = 10, target=None) -> str:
     if others:
         total = explanation.contributions[:, column].sum() - sum(value for _, value in strongest)
         lines.append(f"  {total:+8.3f}  {others} other token{'s' if others > 1 else ''}")
-    unknown = unknown_tokens(explanation)
+    unknown = _unknown_tokens(explanation)
     if unknown:
         shown = ", ".join(plain(token) for token in unknown[:_NAMED])
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
         lines.append(f"Not in the vocabulary: {shown}{more}.")
     return "\n".join(lines)
+
+
+def _unknown_tokens(explanation) -> list[str]:
+    """Distinct tokens that are not in the vocabulary, in their order."""
+    pairs = zip(explanation.tokens, explanation.known, strict=True)
+    return list(dict.fromkeys(token for token, known in pairs if not known))
 
 
 def heading(explanation, column: int) -> str:

@@ -15,15 +15,20 @@ import numpy as np
 
 import fastlstm
 from fastlstm.core.shown import isolated
-from fastlstm.evaluation import expected_calibration_error, reliability
+from fastlstm.evaluation import (
+    Totals,
+    bootstrap,
+    class_numbers,
+    confusion,
+    expected_calibration_error,
+    percentile_interval,
+    reliability,
+    wilson_interval,
+)
 from fastlstm.explain.dataset import confident_errors, moving_words
 from fastlstm.explain.html import article
 from fastlstm.report.page import page, table
 from fastlstm.report.page.charts import Line, bar_chart, line_chart
-
-# Resamples of the bootstrap and the interval it gives, in percent.
-N_RESAMPLES = 2000
-_INTERVAL = (2.5, 97.5)
 
 # Errors that are shown with their reasons, and documents whose words are counted.
 N_ERRORS = 8
@@ -47,7 +52,7 @@ class Run(NamedTuple):
         Documents that it was not fitted on, one at least.
     how : str
         Where the latter are from.
-    scores : dict of str to (accuracy, macro_f1, seconds)
+    scores : dict of str to Score
         Name in the table -> what was measured on the latter; the LSTM's last.
     """
 
@@ -65,7 +70,7 @@ def training_report(run: Run, title: str = "Training report") -> str:
     clf = run.clf
     chances = clf.predict_proba(run.valid_texts)
     classes = clf.classes_
-    true = np.searchsorted(classes, np.asarray(run.valid_labels))
+    true = class_numbers(run.valid_labels, classes.tolist())
     counts = confusion(true, chances.argmax(axis=1), len(classes))
     resampled = bootstrap(counts)
     sections = [
@@ -87,62 +92,8 @@ def _section(title, body) -> str:
     return f"<section><h2>{title}</h2>\n{body}\n</section>" if body else ""
 
 
-def confusion(true, predicted, n_classes: int) -> np.ndarray:
-    """Documents of each true class (rows) predicted as each class (columns)."""
-    cells = np.bincount(true * n_classes + predicted, minlength=n_classes**2)
-    return cells.reshape(n_classes, n_classes)
-
-
-class Totals(NamedTuple):
-    """Documents of each class, of one confusion matrix or of many.
-
-    Attributes
-    ----------
-    right, predicted, true : float arrays, shape (..., n_classes)
-    """
-
-    right: np.ndarray
-    predicted: np.ndarray
-    true: np.ndarray
-
-    @classmethod
-    def of(cls, counts) -> Totals:
-        """Those of a confusion matrix."""
-        return cls(*(x.astype(float) for x in (np.diag(counts), counts.sum(0), counts.sum(1))))
-
-    def scores(self) -> np.ndarray:
-        """Precision, recall and F1 of each class, shape (..., n_classes, 3); 0 where undefined."""
-        right, predicted, true = self
-        with np.errstate(invalid="ignore", divide="ignore"):
-            scores = [right / predicted, right / true, 2 * right / (predicted + true)]
-        return np.nan_to_num(np.stack(scores, axis=-1))
-
-    def accuracy(self) -> np.ndarray:
-        return self.right.sum(axis=-1) / self.true.sum(axis=-1)
-
-    def macro_f1(self) -> np.ndarray:
-        """Mean F1 of the classes that occur or are predicted, as scikit-learn's."""
-        occurs = self.predicted + self.true > 0
-        return self.scores()[..., 2].sum(axis=-1) / occurs.sum(axis=-1)
-
-
-def bootstrap(counts, seed: int = 0) -> Totals:
-    """Totals of resampled documents, each of shape (N_RESAMPLES, n_classes).
-
-    Documents drawn with replacement are draws of a multinomial distribution over the cells
-    of the confusion matrix (Efron 1979).
-    """
-    true, predicted = np.nonzero(counts)
-    n, of_cells = int(counts.sum()), counts[true, predicted]
-    draws = np.random.default_rng(seed).multinomial(n, of_cells / n, size=N_RESAMPLES)
-    each = np.arange(len(counts))[None, :]
-    in_row, in_column = true[:, None] == each, predicted[:, None] == each
-    draws = draws.astype(float)
-    return Totals(draws @ (in_row & in_column), draws @ in_column, draws @ in_row)
-
-
-def _interval(values) -> str:
-    low, high = np.percentile(values, _INTERVAL, axis=0)
+def _interval(resampled) -> str:
+    low, high = percentile_interval(resampled)
     return f"{low:.3f} to {high:.3f}"
 
 
@@ -218,7 +169,7 @@ def _classes(classes, totals: Totals, resampled: Totals) -> str:
     scores, of_resampled = totals.scores(), resampled.scores()
     rows = []
     for i, label in enumerate(classes.tolist()):
-        low, high = np.percentile(of_resampled[:, i], _INTERVAL, axis=0)
+        low, high = percentile_interval(of_resampled[:, i])
         cells = [
             f"{s:.3f} <span class='faint'>({a:.3f} to {b:.3f})</span>"
             for s, a, b in zip(scores[i], low, high, strict=True)
@@ -269,19 +220,8 @@ def _by_length(run, right) -> str:
         of_bin = right[number == i]
         names.append(f"{edges[i]}–{edges[i + 1]}")
         shares.append(of_bin.mean() if len(of_bin) else np.nan)
-        intervals.append(_wilson(of_bin))
+        intervals.append(wilson_interval(of_bin.sum(), len(of_bin)))
     return bar_chart(names, shares, "tokens", "accuracy", top=1.0, intervals=np.array(intervals))
-
-
-def _wilson(right) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
-    n, z = len(right), 1.96
-    if not n:
-        return np.nan, np.nan
-    share = right.mean()
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return middle - half, middle + half
 
 
 def _words(run) -> str:

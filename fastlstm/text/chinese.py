@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from fastlstm.text.tokenize import cut_long, split_words
+from fastlstm.text.words import cut_long, split_words
 
 
 def import_rjieba():
@@ -32,7 +32,7 @@ def split_chinese(text: str) -> list[str]:
     Parameters
     ----------
     text : str
-        The result of `fastlstm.text.tokenize.clean`.
+        The result of `fastlstm.text.clean.clean`.
 
     Returns
     -------

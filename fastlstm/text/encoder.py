@@ -11,7 +11,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from fastlstm.core.records import UNK_ID, Encoded, TokenSequences
-from fastlstm.text.tokenize import get_tokenizer
+from fastlstm.text.tokenizers import get_tokenizer
 from fastlstm.text.vocabulary import (
     SPECIAL_TOKENS,
     Vocabulary,
@@ -65,7 +65,7 @@ class TextOptions:
     Parameters
     ----------
     tokenizer : {"auto", "word", "char", "jieba"} or callable
-        See `fastlstm.text.tokenize.get_tokenizer`.
+        See `fastlstm.text.tokenizers.get_tokenizer`.
     lowercase : bool
     max_features : int or None
         Greatest number of tokens in the vocabulary, the specials not counted; the

@@ -15,18 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlstm.text.tokenize import (
+from fastlstm.text.clean import (
     CONTROL,
     FILLER,
     LONG_REFERENCE,
-    MAX_MARK_RUN,
-    MAX_TOKEN_LENGTH,
     TAG,
     compile_invisible,
     compile_long_marks,
-    end_before_cut,
     find_comments,
 )
+from fastlstm.text.words import MAX_MARK_RUN, MAX_TOKEN_LENGTH, end_before_cut
 
 # What html.unescape takes for a reference.
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)")
@@ -81,7 +79,7 @@ class TracedText(NamedTuple):
 
 
 def clean_traced(text: str, lowercase: bool) -> TracedText:
-    """What ``tokenize.clean`` and then, if asked for, ``str.lower`` make of a text."""
+    """What ``clean`` and then, if asked for, ``str.lower`` make of a text."""
     traced = TracedText.of(text)
     if "<" in text:
         traced = traced.replaced(find_comments(text), _space).rewritten(TAG, _space)

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 from fastlstm import Predictor
-from fastlstm.cli.explain import explain_command
-from fastlstm.explain import METHODS
 
 from .conftest import english_rows, failure, invoke, only_json, write_csv
 
@@ -113,9 +111,3 @@ def test_a_report_does_not_replace_the_model(tmp_path):
     same = tmp_path / "model.fastlstm"
     message = failure(invoke("train", tmp_path / "reviews.csv", "--out", same, "--report", same))
     assert "pass another --report" in message and not same.exists()
-
-
-def test_the_option_knows_every_method():
-    """The command names them itself, to load nothing before it runs."""
-    (option,) = (each for each in explain_command.params if each.name == "method")
-    assert tuple(option.type.choices) == METHODS

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from fastlstm.text.tokenize import get_tokenizer
+from fastlstm.text.tokenizers import get_tokenizer
 
 
 def test_words_of_han_and_the_rest_as_words():

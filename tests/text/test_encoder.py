@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from fastlstm.core.records import PAD_ID, UNK_ID, TokenSequences
 from fastlstm.text.encoder import TextEncoder, TextOptions, truncate
-from fastlstm.text.tokenize import get_tokenizer
+from fastlstm.text.tokenizers import get_tokenizer
 
 TEXTS = ["The film is good, good!", "", "the plot is bad", "  ", "GOOD plot"]
 

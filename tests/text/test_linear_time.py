@@ -5,7 +5,7 @@ At a million characters quadratic work never ends, so finishing is the test.
 
 import pytest
 
-from fastlstm.text.tokenize import get_tokenizer
+from fastlstm.text.tokenizers import get_tokenizer
 
 SIZE = 1_000_000
 

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastlstm.text.clean import clean
 from fastlstm.text.offsets import clean_traced, token_offsets
-from fastlstm.text.tokenize import MAX_TOKEN_LENGTH, clean, get_tokenizer
+from fastlstm.text.tokenizers import get_tokenizer
+from fastlstm.text.words import MAX_TOKEN_LENGTH
 
 # Pieces that cleaning and tokenizers treat each in a way of its own.
 PIECES = [

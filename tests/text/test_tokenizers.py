@@ -6,7 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fastlstm.text.tokenize import _split_unicode, clean, get_tokenizer, split_words
+from fastlstm.text.clean import clean
+from fastlstm.text.tokenizers import get_tokenizer
+from fastlstm.text.words import _split_unicode, split_words
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 GERMANY, FRANCE = "\U0001f1e9\U0001f1ea", "\U0001f1eb\U0001f1f7"

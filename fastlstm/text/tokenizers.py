@@ -1,0 +1,81 @@
+"""Tokenizers by name: a function from a document to its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from fastlstm.text.chinese import import_rjieba, split_chinese
+from fastlstm.text.clean import clean
+from fastlstm.text.words import split_characters, split_words
+
+TOKENIZERS = ("auto", "word", "char", "jieba")
+
+
+def _call(function: Callable[[str], list[str]], text: str) -> list[str]:
+    tokens = function(text)
+    if not isinstance(tokens, (list, tuple)):
+        raise TypeError(
+            f"the tokenizer returned {type(tokens).__name__}; it must return a list of str, "
+            "for example list(tokens)"
+        )
+    if not all(issubclass(kind, str) for kind in set(map(type, tokens))):
+        wrong = next(token for token in tokens if not isinstance(token, str))
+        raise TypeError(
+            f"the tokenizer returned a list that holds {type(wrong).__name__}; every token "
+            "must be str, for example [str(token) for token in tokens]"
+        )
+    return list(tokens)
+
+
+def _tokenize(text: str, split: Callable[[str], list[str]], lowercase: bool) -> list[str]:
+    text = clean(text)
+    return split(text.lower() if lowercase else text)
+
+
+def get_tokenizer(
+    tokenizer: str | Callable[[str], list[str]] = "auto", lowercase: bool = True
+) -> Callable[[str], list[str]]:
+    """A function from a document to its tokens.
+
+    Parameters
+    ----------
+    tokenizer : {"auto", "word", "char", "jieba"} or callable, default="auto"
+        - "word": words of letters, digits and combining marks with inner
+          apostrophes; numbers such as 3.5 and 1,000; runs of one mark, of which at
+          most three are kept; emoji; emoticons such as ``:)`` and ``<3``.
+        - "auto": like "word", but in scripts written without spaces (Han, Hiragana,
+          Katakana, Thai, Lao, Khmer, Myanmar) each letter with its marks is a token.
+        - "char": each character with its marks; spaces are dropped.
+        - "jieba": Chinese words by ``rjieba``, everything else like "word".
+        - callable: called with the cleaned, lower-cased document; returns a list or
+          tuple of str, which is used as it is.
+
+        The named tokenizers cut tokens longer than 64 characters to their first 64.
+    lowercase : bool, default=True
+
+    Returns
+    -------
+    callable
+        From str to list of str. It can be pickled if a callable `tokenizer` can.
+
+    Raises
+    ------
+    ValueError
+        `tokenizer` is no known name and not callable.
+    ImportError
+        `tokenizer` is "jieba" and ``rjieba`` is not installed.
+    """
+    if callable(tokenizer):
+        split = partial(_call, tokenizer)
+    elif tokenizer in ("auto", "word"):
+        split = partial(split_words, split_scripts=tokenizer == "auto")
+    elif tokenizer == "char":
+        split = split_characters
+    elif tokenizer == "jieba":
+        import_rjieba()
+        split = split_chinese
+    else:
+        names = ", ".join(map(repr, TOKENIZERS))
+        raise ValueError(f"tokenizer must be one of {names} or a callable, got {tokenizer!r}")
+    return partial(_tokenize, split=split, lowercase=lowercase)
