@@ -89,7 +89,7 @@ def tfidf(train, texts, seed, name):
 
 
 def nb_lr(train, texts, seed, name):
-    """The wide part without a network."""
+    """The linear part without a network."""
     from fastlstm.classifier.linear_fit import fit_linear_part
     from fastlstm.network.losses import predicted_class
     from fastlstm.text.encoder import TextEncoder, TextOptions

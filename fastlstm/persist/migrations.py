@@ -33,7 +33,7 @@ CURRENT_VERSION = 3
 
 
 def _with_ngrams(arrays: Arrays, metadata: dict) -> tuple[Arrays, dict]:
-    """Version 1 to 2: n-grams, segments and a wide part, of which there were none."""
+    """Version 1 to 2: n-grams, segments and a linear part, of which there were none."""
     try:
         config = {**metadata["config"], "n_ngrams": 0, "segment_length": 0}
         off = {"ngrams": 1, "segment_length": None, "average_decay": 0.0, "word_vectors": None}

@@ -219,11 +219,11 @@ _LINEAR = ("wide.ngrams", "wide.weights", "wide.bias")
 
 def _linear(config: ModelConfig, encoder, arrays) -> LinearPart:
     if encoder is None:
-        raise ModelFormatError("a wide part needs an encoder")
+        raise ModelFormatError("a linear part needs an encoder")
     pairs, weights, bias = (arrays[name] for name in _LINEAR)
     n_tokens = len(encoder.vocabulary)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype != np.int32:
-        raise ModelFormatError(f"n-grams of the wide part are {pairs.dtype} {pairs.shape}")
+        raise ModelFormatError(f"n-grams of the linear part are {pairs.dtype} {pairs.shape}")
     shape = (config.n_outputs, n_tokens + len(pairs))
     for name, array, wanted in (("weights", weights, shape), ("bias", bias, shape[:1])):
         if array.shape != wanted or array.dtype != np.float32:
