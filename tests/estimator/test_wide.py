@@ -195,7 +195,7 @@ def test_fitting_without_it_again_drops_it(fitted, reviews):
         (lambda a, m: m.update(blend=3), "inconsistent"),
         (lambda a, m: a.update({"wide.weights": a["wide.weights"][:, :-1]}), "wide.weights is"),
         (lambda a, m: a.update({"wide.bias": np.zeros(2, np.float32)}), "wide.bias is"),
-        (lambda a, m: a.update({"wide.ngrams": a["wide.ngrams"][:, :1].copy()}), "wide part are"),
+        (lambda a, m: a.update({"wide.ngrams": a["wide.ngrams"][:, :1].copy()}), "linear part are"),
         (lambda a, m: a.update({"wide.ngrams": a["wide.ngrams"][::-1].copy()}), "order"),
         (lambda a, m: m["encoder"].update(n_known=10**9), "is no number of tokens"),
         (lambda a, m: m["encoder"].update(n_known=20), "inconsistent vocabulary"),
