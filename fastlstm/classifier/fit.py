@@ -29,12 +29,12 @@ from fastlstm.classifier.networks import (
     train_networks,
 )
 from fastlstm.core.options import Options
+from fastlstm.core.progress import task_bar
 from fastlstm.core.records import TokenSequences
 from fastlstm.kernels.registry import load_backend
 from fastlstm.network.losses import probabilities
 from fastlstm.network.predict import Network
 from fastlstm.text.ngrams import NGrams
-from fastlstm.training.callbacks import task_bar
 from fastlstm.training.engine import LabelledSequences
 from fastlstm.training.loop import TrainingState
 

@@ -14,12 +14,13 @@ from fastlstm.classifier.data import FitData
 from fastlstm.classifier.fitted import FittedModel
 from fastlstm.classifier.held_out import HeldOutPart
 from fastlstm.core.options import Options
+from fastlstm.core.progress import task_bar
 from fastlstm.core.random import make_streams
 from fastlstm.core.threads import ShardPool, effective_n_jobs
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import Parameters, init_parameters
 from fastlstm.text.ngrams import NGrams
-from fastlstm.training.callbacks import ProgressBar, task_bar
+from fastlstm.training.callbacks import ProgressBar
 from fastlstm.training.engine import LabelledSequences
 from fastlstm.training.loop import Trainer, TrainingState
 from fastlstm.vectors.given import Coverage, WordVectors

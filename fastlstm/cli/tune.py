@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 
 import click
 
@@ -19,6 +18,7 @@ from fastlstm.cli.train import (
     write_report,
 )
 from fastlstm.cli.training_options import training_options
+from fastlstm.core.progress import live_view
 
 _SHOWN = 10
 
@@ -55,10 +55,10 @@ def tune_command(
     data = data._replace(chooses_epoch=False)
     if talkative:
         announce_compilation(clf.backend)
-    with _live_table(metric, shown=talkative and sys.stderr.isatty()) as show:
+    with live_view(talkative and sys.stderr.isatty()) as show:
         found = tune(
             data.texts, data.labels, minutes=minutes, estimator=clf, metric=metric,
-            random_state=seed, report=show,
+            random_state=seed, report=show and (lambda trials: show(_rendered(trials, metric))),
         )  # fmt: skip
     clf.set_params(**found.best_params, verbose=int(talkative and sys.stderr.isatty()))
     lstm = fit_and_score(clf, data, save_to=target)
@@ -77,19 +77,6 @@ def tune_command(
         _print_search(found, metric)
         print_training_report(result, scores, clf)
     write_report(report, reviews, clf, data, scores)
-
-
-@contextmanager
-def _live_table(metric: str, shown: bool):
-    """A live table of the best trials on standard error, by a function that takes the trials."""
-    if not shown:
-        yield None
-        return
-    from rich.console import Console
-    from rich.live import Live
-
-    with Live(console=Console(stderr=True), transient=True, redirect_stdout=False) as live:
-        yield lambda trials: live.update(_rendered(trials, metric))
 
 
 def _rendered(trials, metric):

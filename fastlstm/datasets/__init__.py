@@ -6,13 +6,13 @@ import os
 import re
 import tarfile
 from collections import Counter
-from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
 from fastlstm.core.errors import DownloadError
 from fastlstm.core.paths import user_cache_dir
+from fastlstm.core.progress import download_bar
 from fastlstm.datasets.http import download
 
 __all__ = ["Imdb", "Reviews", "fetch_imdb", "load_reviews"]
@@ -185,7 +185,7 @@ def fetch_imdb(
             f"{path} does not exist. Pass download_if_missing=True, or fetch {url} by hand and "
             "put it there"
         )
-    with _download_bar(verbose and not path.exists()) as show:
+    with download_bar(verbose and not path.exists()) as show:
         download(
             url, path, checksum=_IMDB_CHECKSUM, size=_IMDB_SIZE, timeout=timeout, progress=show
         )
@@ -200,21 +200,6 @@ def fetch_imdb(
         texts += documents
         labels += [_IMDB_LABELS.get(folder.partition("/")[2])] * len(documents)
     return Imdb(texts, None if split == "unsup" else labels)
-
-
-@contextmanager
-def _download_bar(wanted):
-    """A function that shows bytes done and in all, or None where no bar is wanted."""
-    if not wanted:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _read_imdb(path, folders):

@@ -8,13 +8,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.core.options import OF_TEXTS
+from fastlstm.core.progress import task_bar
 from fastlstm.core.records import Encoded
 from fastlstm.estimator.base import BaseLSTM, Reading, fitted, warn_truncated
 from fastlstm.estimator.validation import check_labels, check_same_length
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TRUNCATIONS, TextEncoder, TextOptions
 from fastlstm.text.tokenizers import TOKENIZERS
-from fastlstm.training.callbacks import task_bar
 
 _TEXT = TextOptions()
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
-from contextlib import contextmanager
 
+from fastlstm.core.progress import print_above, text_bar
 from fastlstm.training.history import EpochRecord, describe
 
 
@@ -39,7 +38,7 @@ class ProgressBar(Callback):
         self.title = title
 
     def on_train_begin(self, n_epochs, steps_per_epoch):
-        self.progress = _progress("{task.completed}/{task.total}", "{task.fields[loss]}")
+        self.progress = text_bar("{task.completed}/{task.total}", "{task.fields[loss]}")
         self.n_epochs = n_epochs
         self.steps_per_epoch = steps_per_epoch
         self.task = self.progress.add_task(
@@ -56,45 +55,11 @@ class ProgressBar(Callback):
         )
 
     def on_epoch_end(self, record):
-        line = self.title + describe(record)
-        self.progress.console.print(line, highlight=False, soft_wrap=True)
+        print_above(self.progress, self.title + describe(record))
         self.progress.update(self.task, completed=0)
 
     def on_train_end(self):
         self.progress.stop()
-
-
-@contextmanager
-def task_bar(title: str, shown: bool):
-    """A live bar for other work, and a line with its seconds at the end.
-
-    Yields
-    ------
-    report : callable or None
-        Takes the share of work that is done; None where nothing is ``shown``.
-    """
-    if not shown:
-        yield None
-        return
-    started = time.perf_counter()
-    with _progress() as progress:
-        task = progress.add_task(title, total=1.0)
-        yield lambda share: progress.update(task, completed=share)
-        seconds = time.perf_counter() - started
-        progress.console.print(f"{title}: {seconds:.1f} s", highlight=False, soft_wrap=True)
-
-
-def _progress(*columns: str):
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    first, *others = [TextColumn(text) for text in ("{task.description}", *columns)]
-    return Progress(
-        first, BarColumn(), *others[:1], TimeRemainingColumn(), *others[1:],
-        console=Console(stderr=True),
-        transient=True,
-        redirect_stdout=False,  # else prints of the caller land on standard error
-    )  # fmt: skip
 
 
 class InterruptGuard:

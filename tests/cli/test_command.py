@@ -9,9 +9,9 @@ import pytest
 
 import fastlstm
 
-from .conftest import failure, invoke, python, write_csv
+from .conftest import english_rows, failure, invoke, python, write_csv
 
-COMMANDS = ("train", "evaluate", "predict", "info", "demo")
+COMMANDS = ("train", "tune", "evaluate", "predict", "explain", "info", "demo")
 HEAVY = ("numpy", "numba", "sklearn", "scipy", "rich", "pandas")
 
 
@@ -42,9 +42,14 @@ def test_import_is_light():
     assert result.stdout.strip() == "[]", result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["predict", "MODEL", "a film"], ["info", "MODEL"]])
-def test_scikit_learn_is_not_imported(model, arguments):
-    arguments = [model if argument == "MODEL" else argument for argument in arguments]
+@pytest.mark.parametrize(
+    "arguments",
+    [["predict", "MODEL", "a film"], ["explain", "MODEL", "a film"], ["evaluate", "MODEL", "FILE"],
+     ["info", "MODEL"]],
+)  # fmt: skip
+def test_scikit_learn_is_not_imported(model, tmp_path, arguments):
+    files = {"MODEL": str(model), "FILE": write_csv(tmp_path / "file.csv", english_rows(4))}
+    arguments = [files.get(argument, argument) for argument in arguments]
     code = (
         "import sys; from fastlstm.cli import main\n"
         f"main({arguments!r}, standalone_mode=False)\n"

@@ -1,0 +1,95 @@
+"""Live bars and tables on standard error (rich), gone once the work is done."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+
+
+def _on_standard_error() -> dict:
+    """Options of everything live."""
+    from rich.console import Console
+
+    return {
+        "console": Console(stderr=True),
+        "transient": True,
+        "redirect_stdout": False,  # else prints of the caller land on standard error
+    }
+
+
+def text_bar(*columns: str):
+    """A ``rich.progress.Progress``: description, bar, first column, time left, other columns.
+
+    Parameters
+    ----------
+    *columns : str
+        Formats in which ``task`` is the task, as those of ``rich.progress.TextColumn``.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    first, *others = [TextColumn(text) for text in ("{task.description}", *columns)]
+    return Progress(
+        first, BarColumn(), *others[:1], TimeRemainingColumn(), *others[1:], **_on_standard_error()
+    )
+
+
+def print_above(progress, line: str) -> None:
+    """Print a line that stays, above a bar."""
+    progress.console.print(line, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def task_bar(title: str, shown: bool):
+    """A live bar, and a line with its seconds at the end.
+
+    Yields
+    ------
+    report : callable or None
+        Takes the share of work that is done; None where nothing is ``shown``.
+    """
+    if not shown:
+        yield None
+        return
+    started = time.perf_counter()
+    with text_bar() as progress:
+        task = progress.add_task(title, total=1.0)
+        yield lambda share: progress.update(task, completed=share)
+        print_above(progress, f"{title}: {time.perf_counter() - started:.1f} s")
+
+
+@contextmanager
+def download_bar(shown: bool):
+    """A live bar of bytes.
+
+    Yields
+    ------
+    report : callable or None
+        Takes the bytes that are there and those in all; None where nothing is ``shown``.
+    """
+    if not shown:
+        yield None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, **_on_standard_error()) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def live_view(shown: bool):
+    """Whatever rich renders, in the place of what was there before.
+
+    Yields
+    ------
+    show : callable or None
+        Takes what to show; None where nothing is ``shown``.
+    """
+    if not shown:
+        yield None
+        return
+    from rich.live import Live
+
+    with Live(**_on_standard_error()) as live:
+        yield live.update
