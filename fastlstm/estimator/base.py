@@ -41,6 +41,7 @@ from fastlstm.network.losses import predicted_class, probabilities
 from fastlstm.network.parameters import Parameters
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.ngrams import NGrams
+from fastlstm.training.history import EpochRecord
 from fastlstm.training.optim.optimizers import OPTIMIZERS
 from fastlstm.training.optim.schedules import SCHEDULES
 from fastlstm.vectors.given import WordVectors
@@ -119,7 +120,10 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
 
     # -- what the two classifiers differ in ----------------------------------------
 
-    _linear = False  # whether a linear part is wanted beside the networks
+    @property
+    def _linear(self) -> bool:
+        """Whether a linear part is wanted beside the networks."""
+        return False
 
     @abstractmethod
     def _read_for_fit(self, X, y, others, start: FittedModel | None) -> Reading:
@@ -317,7 +321,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         return self.model_.blend
 
     @property
-    def history_(self) -> list[dict]:
+    def history_(self) -> list[EpochRecord]:
         return list(self.model_.record.history)
 
     @property

@@ -346,14 +346,14 @@ default="skipgram"
 
     @property
     def encoder_(self) -> TextEncoder:
-        return self.model_.encoder
+        return self.model_.text_encoder
 
     @property
     def vocabulary_(self) -> dict[str, int]:
-        return self.model_.encoder.known()
+        return self.model_.text_encoder.known()
 
     @property
-    def truncated_share_(self) -> float:
+    def truncated_share_(self) -> float | None:
         return self.model_.record.truncated_share
 
     @property
