@@ -1,7 +1,7 @@
 """LSTM text classification on CPUs behind a scikit-learn estimator.
 
 Importing the package imports nothing heavy and compiles nothing: public names
-are loaded when they are first used (PEP 562).
+are loaded when they are first used (PEP 562). ``__init__.pyi`` tells them to type checkers.
 """
 
 from importlib import import_module as _import_module
@@ -20,6 +20,7 @@ _PUBLIC = {
     "tune": "fastlstm.estimator.tuning",
     "warmup": "fastlstm.training.warmup",
     "datasets": "fastlstm.datasets",
+    "explain": "fastlstm.explain",
     "BackendError": "fastlstm.core.errors",
     "DownloadError": "fastlstm.core.errors",
     "ModelFormatError": "fastlstm.core.errors",
@@ -34,7 +35,7 @@ def __getattr__(name):
     if name not in _PUBLIC:
         raise AttributeError(f"module 'fastlstm' has no attribute {name!r}")
     module = _import_module(_PUBLIC[name])
-    value = module if name == "datasets" else getattr(module, name)
+    value = module if module.__name__ == f"fastlstm.{name}" else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -79,7 +79,7 @@ class Predictor:
         The record says what was cut and what is unknown.
         """
         texts, _ = check_documents(X, missing=self.missing)
-        return self.scorer_.model.encoder.encode(texts)
+        return self.scorer_.model.text_encoder.encode(texts)
 
     def _logits(self, X) -> np.ndarray:
         encoded = X if isinstance(X, Encoded) else self.encode(X)

@@ -60,6 +60,7 @@ def test_all_public_names_resolve_and_star_import_works():
         "load": "function",
         "warmup": "function",
         "datasets": "module",
+        "explain": "module",
     }
 
 
@@ -67,9 +68,17 @@ def test_all_public_names_resolve_and_star_import_works():
 def test_public_name_is_what_its_module_defines(name):
     value = getattr(fastlstm, name)
     assert getattr(fastlstm, name) is value
-    if name not in ("__version__", "datasets"):
+    if name not in ("__version__", "datasets", "explain"):
         assert value.__name__ == name
         assert value.__module__.startswith(fastlstm._PUBLIC[name])
+
+
+@pytest.mark.parametrize("name", ["datasets", "explain"])
+def test_submodule_needs_no_import_of_its_own(name):
+    _, names = in_fresh_process(
+        f"import json, sys, fastlstm; names = [fastlstm.{name}.__name__, dir(fastlstm)]; {LOADED}"
+    )
+    assert names == [f"fastlstm.{name}", sorted(fastlstm.__all__)]
 
 
 def test_predictor_needs_neither_scikit_learn_nor_numba():

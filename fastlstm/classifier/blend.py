@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,13 +41,16 @@ class Blend(NamedTuple):
         """Networks and linear part alike, where no document says which is better."""
         return cls(np.full(2, 0.5), np.zeros(n_outputs))
 
-    def __call__(self, logits) -> np.ndarray:
+    def __call__(self, logits: Sequence[np.ndarray]) -> np.ndarray:
         """Logits of the whole, float64, shape (n_documents, n_outputs), from the components'."""
         terms = [share * part for share, part in zip(self.shares, logits, strict=True)]
-        return self.bias + sum(terms)
+        total: np.ndarray = self.bias + sum(terms)
+        return total
 
 
-def fit_blend(logits, y, weight, with_bias: bool = True) -> Blend:
+def fit_blend(
+    logits: Sequence[np.ndarray], y: np.ndarray, weight: np.ndarray, with_bias: bool = True
+) -> Blend:
     """Shares, and a bias, with the least cross-entropy.
 
     With one part and no bias the share is one over the temperature of Guo et al. (2017),
@@ -66,22 +70,22 @@ def fit_blend(logits, y, weight, with_bias: bool = True) -> Blend:
     """
     from scipy.optimize import minimize  # much of SciPy, which nothing that predicts needs
 
-    logits = np.stack([part.astype(np.float64) for part in logits])
-    n_parts, _, n_outputs = logits.shape
+    parts = np.stack([part.astype(np.float64) for part in logits])
+    n_parts, _, n_outputs = parts.shape
     loss = loss_for(n_outputs)
     weight = weight / max(float(weight.sum()), 1e-12)
     start = np.zeros(n_parts + (n_outputs if with_bias else 0))
     start[:n_parts] = 1 / n_parts
     pull = _PRIOR_DOCUMENTS / max(len(y), 1)
 
-    def objective(x):
-        z = np.tensordot(x[:n_parts], logits, axes=1)
+    def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
+        z = np.tensordot(x[:n_parts], parts, axes=1)
         if with_bias:
             z = z + x[n_parts:]
         value, d_z = loss(z, y, weight)
         away = x - start
         slope = pull * away
-        slope[:n_parts] += np.tensordot(logits, d_z, axes=2)
+        slope[:n_parts] += np.tensordot(parts, d_z, axes=2)
         if with_bias:
             slope[n_parts:] += d_z.sum(axis=0)
         return value + 0.5 * pull * away @ away, slope

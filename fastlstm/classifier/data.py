@@ -9,6 +9,9 @@ import numpy as np
 from fastlstm.core.records import Encoded, TokenSequences
 from fastlstm.text.encoder import TextEncoder
 
+# Whole documents, and the probability of each output's class: (n_documents, n_outputs).
+SoftlyLabelled = tuple[TokenSequences, np.ndarray]
+
 
 class LabelledDocuments(NamedTuple):
     """Documents with what they should be classified as.
@@ -63,7 +66,8 @@ class FitData(NamedTuple):
 
     @property
     def class_prior(self) -> np.ndarray:
-        return self.class_count / self.class_count.sum()
+        prior: np.ndarray = self.class_count / self.class_count.sum()
+        return prior
 
     @property
     def truncated_share(self) -> float | None:

@@ -12,11 +12,12 @@ from dataclasses import replace
 import numpy as np
 
 from fastlstm.classifier.blend import Blend, fit_blend
-from fastlstm.classifier.data import FitData, LabelledDocuments
+from fastlstm.classifier.data import FitData, SoftlyLabelled
 from fastlstm.classifier.fitted import FittedModel, Scorer, TrainingRecord
 from fastlstm.classifier.held_out import HeldOutPart, hold_out_parts, of_held_out, with_soft_labels
 from fastlstm.classifier.linear_part import LinearPart
 from fastlstm.classifier.networks import (
+    FirstVectors,
     Job,
     Trained,
     check_same_network,
@@ -30,13 +31,14 @@ from fastlstm.classifier.networks import (
 )
 from fastlstm.core.options import Options
 from fastlstm.core.progress import task_bar
-from fastlstm.core.records import TokenSequences
+from fastlstm.core.records import Encoded
 from fastlstm.kernels.registry import load_backend
 from fastlstm.network.losses import probabilities
 from fastlstm.network.predict import Network
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.engine import LabelledSequences
 from fastlstm.training.loop import TrainingState
+from fastlstm.vectors.given import Coverage
 
 # Fewer validation documents than this choose an epoch at random.
 _MIN_VALIDATION = 20
@@ -80,7 +82,7 @@ def fit_model(
     model = _with_company(job, parts, trained, linear, coverage=coverage)
     if data.unlabelled is None or model.record.stopped_by == "interrupt":
         return model
-    return _learn_from_others(job, parts, vectors, linear, model)
+    return _learn_from_others(job, parts, data.unlabelled, vectors, linear, model)
 
 
 def continue_model(
@@ -153,7 +155,9 @@ def _parts(job: Job, n_networks: int, linear: bool) -> list[HeldOutPart]:
     return hold_out_parts(train, options.validation_fraction, n_networks, job.seed)
 
 
-def _model(job: Job, trained: Trained, linear, blend: Blend, coverage) -> FittedModel:
+def _model(
+    job: Job, trained: Trained, linear: LinearPart | None, blend: Blend, coverage: Coverage | None
+) -> FittedModel:
     data = job.data
     record = TrainingRecord(
         trained.history, trained.stopped_by, data.class_count, data.truncated_share, coverage
@@ -165,8 +169,9 @@ def _model(job: Job, trained: Trained, linear, blend: Blend, coverage) -> Fitted
 
 
 def _with_company(
-    job: Job, parts, trained: Trained, linear: bool, others=None, coverage=None
-) -> FittedModel:
+    job: Job, parts: list[HeldOutPart], trained: Trained, linear: bool,
+    others: SoftlyLabelled | None = None, coverage: Coverage | None = None,
+) -> FittedModel:  # fmt: skip
     """The model of some networks, with what stands beside them and how much each counts."""
     alone = Blend.of_networks(job.data.n_outputs)
     try:
@@ -177,8 +182,9 @@ def _with_company(
 
 
 def _company(
-    job: Job, parts, trained: Trained, linear: bool, others
-) -> tuple[LinearPart | None, Blend | None]:
+    job: Job, parts: list[HeldOutPart], trained: Trained, linear: bool,
+    others: SoftlyLabelled | None,
+) -> tuple[LinearPart | None, Blend | None]:  # fmt: skip
     part, out_of_fold = _linear_part(job, others) if linear else (None, None)
     networks = [
         Network(job.k, job.config, each, job.options.precision) for each in trained.parameters
@@ -188,29 +194,35 @@ def _company(
         return part, None if part is None else Blend.halves(job.data.n_outputs)
     logits = [held_out.logits]
     if part is not None and held_out.rows is None:
-        logits.append(part.logits(job.data.valid.encoded.whole))
-    elif part is not None:
+        valid = job.data.valid
+        assert valid is not None and valid.encoded.whole is not None, "held out by the caller"
+        logits.append(part.logits(valid.encoded.whole))
+    elif out_of_fold is not None:
         logits.append(out_of_fold[held_out.rows])
     return part, fit_blend(logits, held_out.y, held_out.weight, with_bias=part is not None)
 
 
-def _linear_part(job: Job, others) -> tuple[LinearPart, np.ndarray]:
+def _linear_part(job: Job, others: SoftlyLabelled | None) -> tuple[LinearPart, np.ndarray]:
     # It brings in much of scikit-learn, which nothing else here needs.
     from fastlstm.classifier.linear_fit import fit_linear_part
 
     data = job.data
-    train: LabelledDocuments = data.train
-    with task_bar("linear part", job.options.verbose) as report:
+    train, whole = data.train, data.train.encoded.whole
+    assert data.encoder is not None and whole is not None, "a linear part reads whole texts"
+    with task_bar("linear part", bool(job.options.verbose)) as report:
         return fit_linear_part(
-            train.encoded.whole, len(data.encoder.vocabulary), train.y, train.weight,
+            whole, len(data.encoder.vocabulary), train.y, train.weight,
             len(data.classes), seed=job.seed, report=report, others=others,
         )  # fmt: skip
 
 
-def _learn_from_others(job: Job, parts, vectors, linear: bool, teacher: FittedModel) -> FittedModel:
+def _learn_from_others(
+    job: Job, parts: list[HeldOutPart], unlabelled: Encoded, vectors: FirstVectors | None,
+    linear: bool, teacher: FittedModel,
+) -> FittedModel:  # fmt: skip
     """A new model, from the labels and from what ``teacher`` says of other documents."""
     data = job.data
-    others = data.unlabelled.take(np.flatnonzero(data.unlabelled.sequences.lengths))
+    others = unlabelled.take(np.flatnonzero(unlabelled.sequences.lengths))
     scorer = Scorer(teacher, job.options.backend, job.options.precision)
     soft = probabilities(scorer.logits(others, job.n_threads))
     target = soft[:, 1] if data.n_outputs == 1 else soft
@@ -220,11 +232,10 @@ def _learn_from_others(job: Job, parts, vectors, linear: bool, teacher: FittedMo
         job, with_soft_labels(parts, more, data.n_outputs), job.seed + len(parts), vectors, None,
         "with more texts, ",
     )  # fmt: skip
-    whole: tuple[TokenSequences | None, np.ndarray] = (
-        others.whole, target.reshape(-1, data.n_outputs),
-    )  # fmt: skip
+    whole = others.whole
+    softly = None if whole is None else (whole, target.reshape(-1, data.n_outputs))
     if len(trained.parameters) == len(parts):
-        model = _with_company(job, parts, trained, linear, whole, teacher.record.coverage)
+        model = _with_company(job, parts, trained, linear, softly, teacher.record.coverage)
         if model.record.stopped_by != "interrupt":
             return model
     # The first model is whole.

@@ -7,7 +7,9 @@ imports what fits.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from fastlstm.network.parameters import Parameters
 from fastlstm.network.predict import Network, prior_logits
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.ngrams import NGrams
+from fastlstm.training.history import EpochRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +44,11 @@ class TrainingRecord:
         How much of the vocabulary the given word vectors hold; not in model files.
     """
 
-    history: tuple[dict, ...]
+    history: tuple[EpochRecord, ...]
     stopped_by: str
     class_count: np.ndarray
     truncated_share: float | None = None
-    coverage: object = None
+    coverage: Any = None
 
     @property
     def n_epochs(self) -> int:
@@ -53,7 +56,7 @@ class TrainingRecord:
         of_each = Counter(record.get("network", 1) for record in self.history)
         return max(of_each.values(), default=0)
 
-    def of_network(self, number: int) -> list[dict]:
+    def of_network(self, number: int) -> list[EpochRecord]:
         """The epochs of one network, 0 for the first."""
         return [record for record in self.history if record.get("network", 1) == number + 1]
 
@@ -92,11 +95,20 @@ class FittedModel:
     class_prior: np.ndarray
     record: TrainingRecord
 
+    @property
+    def text_encoder(self) -> TextEncoder:
+        """The encoder of a model that takes texts."""
+        assert self.encoder is not None, "the model takes token ids"
+        return self.encoder
 
-def mean_logits(networks, sequences: TokenSequences, prior, n_threads: int = 1) -> np.ndarray:
+
+def mean_logits(
+    networks: Sequence[Network], sequences: TokenSequences, prior: np.ndarray, n_threads: int = 1
+) -> np.ndarray:
     """Mean of the networks' logits, shape (n_documents, n_outputs)."""
     first, *others = (network.logits(sequences, prior, n_threads) for network in networks)
-    return sum(others, start=first) / len(networks)
+    mean: np.ndarray = sum(others, start=first) / len(networks)
+    return mean
 
 
 class Scorer:
@@ -134,6 +146,7 @@ class Scorer:
         sequences = model.ngrams.longest(encoded.sequences)
         logits = [mean_logits(self.networks, sequences, model.class_prior, n_threads)]
         if model.linear is not None:
+            assert encoded.whole is not None, "a linear part reads whole texts"
             logits.append(model.linear.logits(encoded.whole))
         return logits
 
@@ -156,7 +169,7 @@ class Scorer:
 
     def logits_of_whole(self, whole: TokenSequences, n_threads: int = 1) -> np.ndarray:
         """The same, of whole documents of a model of texts."""
-        return self.logits(Encoded(self.model.encoder.shorten(whole), whole), n_threads)
+        return self.logits(Encoded(self.model.text_encoder.shorten(whole), whole), n_threads)
 
 
 def usable_precision(backend: str, precision: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastlstm.classifier.fitted import mean_logits
 from fastlstm.network.losses import soft_targets
+from fastlstm.network.predict import Network
 from fastlstm.training.engine import LabelledSequences
 
 
@@ -71,33 +73,39 @@ class HeldOut(NamedTuple):
     logits: np.ndarray
 
 
-def of_held_out(networks, parts: list[HeldOutPart], prior, n_threads: int) -> HeldOut | None:
+def of_held_out(
+    networks: Sequence[Network], parts: list[HeldOutPart], prior: np.ndarray, n_threads: int
+) -> HeldOut | None:
     """What networks say of what they left out; None where that is nothing.
 
     Of documents from elsewhere, which are the same for all, their mean is taken.
     """
-    found = [pair for pair in zip(networks, parts, strict=False) if pair[1].valid is not None]
+    found = [
+        (network, part.valid, part.rows)
+        for network, part in zip(networks, parts, strict=False)
+        if part.valid is not None
+    ]
     if not found:
         return None
-    first = found[0][1]
-    if first.rows is None:
-        logits = mean_logits(networks, first.valid.sequences, prior, n_threads)
-        return HeldOut(None, first.valid.y, first.valid.weight, logits)
-    each = [network.logits(part.valid.sequences, prior, n_threads) for network, part in found]
+    _, valid, rows = found[0]
+    if rows is None:
+        logits = mean_logits(networks, valid.sequences, prior, n_threads)
+        return HeldOut(None, valid.y, valid.weight, logits)
+    each = [network.logits(valid.sequences, prior, n_threads) for network, valid, _ in found]
     return HeldOut(
-        np.concatenate([part.rows for _, part in found]),
-        np.concatenate([part.valid.y for _, part in found]),
-        np.concatenate([part.valid.weight for _, part in found]),
+        np.concatenate([rows for _, _, rows in found if rows is not None]),
+        np.concatenate([valid.y for _, valid, _ in found]),
+        np.concatenate([valid.weight for _, valid, _ in found]),
         np.concatenate(each),
     )
 
 
-def hold_out(labels, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def hold_out(labels: Any, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on and rows to score on: the only one of ``folds``."""
     return folds(labels, share, 1, seed)[0]
 
 
-def folds(labels, share: float, n: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def folds(labels: Any, share: float, n: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Rows to train on and rows to score on, ``n`` times, stratified by label.
 
     No row is held out twice. Of each label with two or more rows at least one is held

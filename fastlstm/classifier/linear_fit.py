@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from fastlstm.classifier.data import SoftlyLabelled
 from fastlstm.classifier.linear_part import TOKENS_AT_ONCE, LinearPart, features
 from fastlstm.core.records import TokenSequences
 from fastlstm.text.ngrams import NGrams
@@ -23,10 +24,10 @@ N_FOLDS = 5
 
 
 def fit_linear_part(
-    sequences: TokenSequences, n_tokens: int, y, weight, n_classes: int, *, seed: int = 0,
-    report: Callable[[float], None] | None = None,
-    others: tuple[TokenSequences, np.ndarray] | None = None,
-):  # fmt: skip
+    sequences: TokenSequences, n_tokens: int, y: np.ndarray, weight: np.ndarray, n_classes: int, *,
+    seed: int = 0, report: Callable[[float], None] | None = None,
+    others: SoftlyLabelled | None = None,
+) -> tuple[LinearPart, np.ndarray]:  # fmt: skip
     """Fit the weights, and say what they would predict for documents they have not seen.
 
     Parameters
@@ -87,7 +88,7 @@ def fit_linear_part(
     return LinearPart(ngrams, weights, bias), out_of_fold
 
 
-def _folds(y, seed):
+def _folds(y: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pairs of training and test rows; a rare class may be missing in some of them."""
     n_folds = min(N_FOLDS, int(np.bincount(y).max()))
     if n_folds < 2:
@@ -97,7 +98,7 @@ def _folds(y, seed):
         return list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(y, y))
 
 
-def _matrix(ngrams, sequences):
+def _matrix(ngrams: NGrams, sequences: TokenSequences) -> csr_matrix:
     runs = [part for _, part in sequences.runs(TOKENS_AT_ONCE)]
     found = [features(ngrams, part) for part in runs]
     counts = np.concatenate(
@@ -113,7 +114,9 @@ def _matrix(ngrams, sequences):
     return csr_matrix((data, indices, indptr), shape=shape)
 
 
-def _nb_lr(X, target, weight, seed):
+def _nb_lr(
+    X: csr_matrix, target: np.ndarray, weight: np.ndarray, seed: int
+) -> tuple[np.ndarray, float]:
     """Coefficients and intercept: logistic regression on columns times log-count ratios."""
     if target.all() or not target.any() or not X.shape[1]:
         counts = 1 + weight @ target, 1 + weight @ ~target

@@ -47,7 +47,7 @@ class LinearPart(NamedTuple):
         return out
 
 
-def features(ngrams: NGrams, sequences: TokenSequences):
+def features(ngrams: NGrams, sequences: TokenSequences) -> tuple[np.ndarray, np.ndarray]:
     """Which tokens and n-grams each document holds, once each.
 
     Returns
@@ -61,5 +61,5 @@ def features(ngrams: NGrams, sequences: TokenSequences):
     known = np.flatnonzero(sequences.ids > UNK_ID)
     pairs = [document[known] << 32 | sequences.ids[known]]
     pairs += [document[places] << 32 | ids for places, ids in ngrams.occurrences(sequences)]
-    pairs = sorted_distinct(np.concatenate(pairs))
-    return pairs >> 32, pairs & 0xFFFFFFFF
+    distinct = sorted_distinct(np.concatenate(pairs))
+    return distinct >> 32, distinct & 0xFFFFFFFF

@@ -6,11 +6,11 @@ import os
 import sys
 from dataclasses import asdict, replace
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlstm.classifier.data import FitData
+from fastlstm.classifier.data import FitData, LabelledDocuments
 from fastlstm.classifier.fitted import FittedModel
 from fastlstm.classifier.held_out import HeldOutPart
 from fastlstm.core.options import Options
@@ -22,6 +22,7 @@ from fastlstm.network.parameters import Parameters, init_parameters
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.callbacks import ProgressBar
 from fastlstm.training.engine import LabelledSequences
+from fastlstm.training.history import EpochRecord
 from fastlstm.training.loop import Trainer, TrainingState
 from fastlstm.vectors.given import Coverage, WordVectors
 from fastlstm.vectors.learned import skip_gram
@@ -65,7 +66,7 @@ class Job(NamedTuple):
     def n_threads(self) -> int:
         return effective_n_jobs(self.options.n_jobs)
 
-    def labelled(self, documents) -> LabelledSequences:
+    def labelled(self, documents: LabelledDocuments) -> LabelledSequences:
         """Labelled documents as the network reads them, with ids of n-grams."""
         sequences = self.ngrams.longest(documents.encoded.sequences)
         return LabelledSequences(sequences, documents.y, documents.weight)
@@ -120,7 +121,9 @@ def check_same_network(old: ModelConfig, new: ModelConfig) -> None:
         )
 
 
-def first_vectors(k, data: FitData, options: Options, seed: int):
+def first_vectors(
+    k: ModuleType, data: FitData, options: Options, seed: int
+) -> tuple[FirstVectors | None, Coverage | None]:
     """Vectors of all tokens to begin with, and their coverage; None for either that is not.
 
     Returns
@@ -138,7 +141,7 @@ def first_vectors(k, data: FitData, options: Options, seed: int):
         return None, None
     if isinstance(source, str) and source == "skipgram":
         streams = make_streams(seed)
-        with task_bar("word vectors", options.verbose) as report:
+        with task_bar("word vectors", bool(options.verbose)) as report:
             rows = skip_gram(
                 k, data.read, data.n_tokens, int(options.embedding_dim), streams.word_vectors,
                 report=report,
@@ -156,7 +159,9 @@ def first_vectors(k, data: FitData, options: Options, seed: int):
     return FirstVectors(scaled, found), coverage
 
 
-def _given_vectors(source, data: FitData, verbose) -> tuple[np.ndarray, np.ndarray, Coverage]:
+def _given_vectors(
+    source: Any, data: FitData, verbose: int
+) -> tuple[np.ndarray, np.ndarray, Coverage]:
     if data.encoder is None:
         raise ValueError(
             f"word_vectors={source!r} are vectors of words, and X holds token ids. "
@@ -223,7 +228,9 @@ def train(job: Job, state: TrainingState, part: HeldOutPart, number: int, title:
     state.slots = None
 
 
-def train_further(job: Job, state: TrainingState, data: LabelledSequences, number, title) -> None:
+def train_further(
+    job: Job, state: TrainingState, data: LabelledSequences, number: int, title: str
+) -> None:
     """One epoch more on other documents, at a constant rate."""
     options = replace(
         job.options, max_epochs=1, learning_rate_schedule="constant", warmup_fraction=0.0,
@@ -232,7 +239,10 @@ def train_further(job: Job, state: TrainingState, data: LabelledSequences, numbe
     _run(job, state, data, None, options, number, title, 0.0)
 
 
-def _run(job, state, train, valid, options, number, title, unknown_share) -> None:
+def _run(
+    job: Job, state: TrainingState, train: LabelledSequences, valid: LabelledSequences | None,
+    options: Options, number: int, title: str, unknown_share: float,
+) -> None:  # fmt: skip
     callbacks = [ProgressBar(title)] if options.verbose else []
     with ShardPool(job.n_threads, job.k) as pool:
         Trainer(
@@ -258,7 +268,7 @@ class Trained(NamedTuple):
     """
 
     parameters: tuple[Parameters, ...]
-    history: tuple[dict, ...]
+    history: tuple[EpochRecord, ...]
     stopped_by: str
 
     @classmethod
@@ -280,7 +290,8 @@ def train_networks(
     After an interrupt the networks are those that are whole, and the first in any case;
     of ``start`` those that were not reached are as they were.
     """
-    states, interrupted = [], False
+    states: list[TrainingState] = []
+    interrupted = False
     for number, part in enumerate(parts):
         if start is None:
             state = fresh_state(job, number, seed, vectors)

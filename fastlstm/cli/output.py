@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from typing import Literal
 
 import click
 
@@ -30,7 +31,7 @@ def print_table(header: list[str], rows: list[list], n_text: int = 1) -> None:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for position, name in enumerate(header):
-        justify = "left" if position < n_text else "right"
+        justify: Literal["left", "right"] = "left" if position < n_text else "right"
         table.add_column(plain(name), justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*(plain(cell) for cell in row))
@@ -69,7 +70,7 @@ def human_size(n_bytes: int) -> str:
     return decimal(n_bytes)
 
 
-def quoted(path: object) -> str:
+def quoted(path: str | os.PathLike[str]) -> str:
     """A file name as the shell wants to see it."""
     text = os.fspath(path)
     return subprocess.list2cmdline([text]) if os.name == "nt" else shlex.quote(text)

@@ -109,17 +109,19 @@ def read_split(reviews, valid, text_column, label_column, missing, seed, talkati
     table = read_table(reviews, text_column=text_column, label_column=label_column)
     _check_texts(reviews, table, missing)
     counts = _check_classes(reviews, table)
+    labels = table.labels
+    assert labels is not None, "asked for"
     if talkative:
         _describe(reviews, table, counts, time.perf_counter() - started)
     if valid is None:
-        train, held_out = hold_out(table.labels, _HELD_OUT, seed)
+        train, held_out = hold_out(labels, _HELD_OUT, seed)
         if not len(held_out):
             raise ValueError(
                 f"{reviews}: each class has one document, so none can be held out; add documents, "
                 "or pass --valid FILE"
             )
         how = f"held out of {reviews} with seed {seed}"
-        texts, labels = table.texts, table.labels
+        texts = table.texts
         data = Split(
             [texts[i] for i in train], [labels[i] for i in train],
             [texts[i] for i in held_out], [labels[i] for i in held_out], how,
@@ -128,9 +130,10 @@ def read_split(reviews, valid, text_column, label_column, missing, seed, talkati
     else:
         other = read_table(valid, text_column=table.text_column, label_column=table.label_column)
         _check_texts(valid, other, missing)
+        assert other.labels is not None, "asked for"
         known_labels(valid, other.labels, other.rows, sorted(counts))
         data = Split(
-            table.texts, table.labels, other.texts, other.labels, f"of {valid}", chooses_epoch=True
+            table.texts, labels, other.texts, other.labels, f"of {valid}", chooses_epoch=True
         )
     if talkative:
         _describe_split(data)

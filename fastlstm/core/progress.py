@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
-def _on_standard_error() -> dict:
+def _on_standard_error() -> dict[str, Any]:
     """Options of everything live."""
     from rich.console import Console
 
@@ -17,7 +22,7 @@ def _on_standard_error() -> dict:
     }
 
 
-def text_bar(*columns: str):
+def text_bar(*columns: str) -> Progress:
     """A ``rich.progress.Progress``: description, bar, first column, time left, other columns.
 
     Parameters
@@ -33,13 +38,13 @@ def text_bar(*columns: str):
     )
 
 
-def print_above(progress, line: str) -> None:
+def print_above(progress: Progress, line: str) -> None:
     """Print a line that stays, above a bar."""
     progress.console.print(line, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def task_bar(title: str, shown: bool):
+def task_bar(title: str, shown: bool) -> Iterator[Callable[[float], None] | None]:
     """A live bar, and a line with its seconds at the end.
 
     Yields
@@ -58,7 +63,7 @@ def task_bar(title: str, shown: bool):
 
 
 @contextmanager
-def download_bar(shown: bool):
+def download_bar(shown: bool) -> Iterator[Callable[[int, int | None], None] | None]:
     """A live bar of bytes.
 
     Yields
@@ -78,7 +83,7 @@ def download_bar(shown: bool):
 
 
 @contextmanager
-def live_view(shown: bool):
+def live_view(shown: bool) -> Iterator[Callable[..., None] | None]:
     """Whatever rich renders, in the place of what was there before.
 
     Yields

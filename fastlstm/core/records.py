@@ -40,7 +40,8 @@ class TokenSequences(NamedTuple):
 
     def lengths_of(self, rows: np.ndarray) -> np.ndarray:
         """Number of tokens of the documents ``rows``, in time that depends on these alone."""
-        return self.offsets[rows + 1] - self.offsets[rows]
+        lengths: np.ndarray = self.offsets[rows + 1] - self.offsets[rows]
+        return lengths
 
     def document(self, index: int) -> np.ndarray:
         """Token ids of one document, a view."""
@@ -118,11 +119,13 @@ class Encoded(NamedTuple):
     def n_unknown(self) -> np.ndarray:
         """Tokens of each document that the network does not know, int64."""
         known = np.concatenate([[0], np.cumsum(self.sequences.ids != UNK_ID)])
-        return self.sequences.lengths - np.diff(known[self.sequences.offsets])
+        unknown: np.ndarray = self.sequences.lengths - np.diff(known[self.sequences.offsets])
+        return unknown
 
-    def take(self, rows) -> Encoded:
+    def take(self, rows: np.ndarray) -> Encoded:
         """The documents ``rows``."""
-        return Encoded(*(None if part is None else part.take(rows) for part in self))
+        whole = None if self.whole is None else self.whole.take(rows)
+        return Encoded(self.sequences.take(rows), whole)
 
     def split(self, n: int) -> tuple[Encoded, Encoded]:
         """The first ``n`` documents, and the others."""

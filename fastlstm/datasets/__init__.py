@@ -198,7 +198,7 @@ def fetch_imdb(
     texts, labels = [], []
     for folder, documents in _read_imdb(path, folders).items():
         texts += documents
-        labels += [_IMDB_LABELS.get(folder.partition("/")[2])] * len(documents)
+        labels += [_IMDB_LABELS.get(folder.partition("/")[2], "")] * len(documents)
     return Imdb(texts, None if split == "unsup" else labels)
 
 

@@ -130,7 +130,10 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
 
     # -- what the two classifiers differ in ----------------------------------------
 
-    _linear = False  # whether a linear part is wanted beside the networks
+    @property
+    def _linear(self) -> bool:
+        """Whether a linear part is wanted beside the networks."""
+        return False
 
     @abstractmethod
     def _read_for_fit(self, X, y, others, start: FittedModel | None) -> Reading:

@@ -188,7 +188,8 @@ def class_weights(class_weight, classes, indices) -> np.ndarray:
                 f"{classes.tolist()}. Drop it, or spell it as in y."
             )
         for label, value in class_weight.items():
-            if not isinstance(value, numbers.Real) or not 0 <= value < np.inf:
+            # Type checkers see no order between numbers of any kind.
+            if not isinstance(value, numbers.Real) or not 0 <= value < np.inf:  # type: ignore[operator]
                 raise ValueError(
                     f"class_weight of {label!r} is {value!r}. Use a finite number of at least 0."
                 )

@@ -101,7 +101,7 @@ def confident_errors(clf, X, y, n: int = 10, method="integrated_gradients") -> l
     scorer, texts, n_threads = reading_of(clf, X)
     model = scorer.model
     true = _indices(y, model.classes, len(texts))
-    chances = probabilities(scorer.logits(model.encoder.encode(texts), n_threads))
+    chances = probabilities(scorer.logits(model.text_encoder.encode(texts), n_threads))
     best = chances.argmax(axis=1)
     wrong = np.flatnonzero(best != true)
     order = wrong[np.argsort(-chances[wrong, best[wrong]], kind="stable")][:n]

@@ -88,18 +88,16 @@ def explain_documents(
     if method not in METHODS:
         names = ", ".join(map(repr, METHODS))
         raise ValueError(f"method={method!r} is not known; use one of {names}.")
-    explained = [None] * len(texts)
-    n_done = 0
+    explained: dict[int, Explanation] = {}
     for rows, targets in _jobs(scorer, texts, target, n_threads):
         for first in range(0, len(rows), _DOCUMENTS_AT_ONCE):
             some = rows[first : first + _DOCUMENTS_AT_ONCE]
             found = _some(scorer, [texts[row] for row in some], method, targets, n_threads)
             for row, explanation in zip(some, found, strict=True):
                 explained[row] = explanation
-            n_done += len(some)
             if report is not None:
-                report(n_done / len(texts))
-    return explained
+                report(len(explained) / len(texts))
+    return [explained[row] for row in range(len(texts))]
 
 
 def _jobs(scorer, texts, target, n_threads) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -99,7 +99,7 @@ def faithfulness(
     if lime_samples is not None and lime_samples < 2:
         raise ValueError(f"lime_samples={lime_samples} is too few; pass 2 or more, or None.")
     scorer, texts, n_threads = reading_of(clf, texts)
-    whole = scorer.model.encoder.read(texts)
+    whole = scorer.model.text_encoder.read(texts)
     rows = np.flatnonzero(whole.lengths)
     if not len(rows):
         raise ValueError("no document has a token: pass documents with words.")

@@ -29,7 +29,7 @@ import os
 import re
 import secrets
 import stat
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from safetensors import SafetensorError
@@ -37,6 +37,7 @@ from safetensors.numpy import load, save
 
 from fastlstm.core.errors import ModelFormatError
 from fastlstm.persist import migrations
+from fastlstm.persist.migrations import Arrays, Metadata
 
 FORMAT = "fastlstm"
 
@@ -45,7 +46,7 @@ FORMAT = "fastlstm"
 MAX_HEADER_BYTES = 64 * 2**20
 
 # What a model may hold. No booleans: a byte other than 0 and 1 has no meaning there.
-_DTYPES = {
+_DTYPES: dict[str, np.dtype] = {
     "F16": np.dtype(np.float16),
     "F32": np.dtype(np.float32),
     "F64": np.dtype(np.float64),
@@ -67,7 +68,7 @@ _OTHER_FORMATS = (
 )
 
 
-def write_container(path: str | os.PathLike, arrays: dict[str, np.ndarray], metadata: dict) -> None:
+def write_container(path: str | os.PathLike[str], arrays: Arrays, metadata: Metadata) -> None:
     """Write arrays and metadata to one file, whole or not at all.
 
     The bytes go to a temporary file beside the target, are flushed to disk, and take
@@ -101,7 +102,7 @@ def write_container(path: str | os.PathLike, arrays: dict[str, np.ndarray], meta
     _replace_file(path, target, parts)
 
 
-def read_container(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
+def read_container(path: str | os.PathLike[str]) -> tuple[Arrays, Metadata]:
     """Read and check a file that ``write_container`` wrote.
 
     Parameters
@@ -157,7 +158,7 @@ def _check_target(path: str) -> str:
     return target
 
 
-def _check_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _check_arrays(arrays: Arrays) -> Arrays:
     """The arrays as the safetensors library needs them: native and C-contiguous."""
     checked = {}
     for name, array in arrays.items():
@@ -182,7 +183,7 @@ def _check_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return checked
 
 
-def _metadata_text(metadata: dict) -> str:
+def _metadata_text(metadata: Metadata) -> str:
     if not isinstance(metadata, dict):
         raise TypeError(f"metadata must be a dict, got {type(metadata).__name__}")
     try:
@@ -202,7 +203,7 @@ def _metadata_text(metadata: dict) -> str:
     return text
 
 
-def _encode(arrays: dict[str, np.ndarray], content: str) -> tuple[bytes, memoryview]:
+def _encode(arrays: Arrays, content: str) -> tuple[bytes, memoryview]:
     """The file's bytes in two parts: length and header, then the arrays."""
     packed = memoryview(save(arrays))
     start = 8 + int.from_bytes(packed[:8], "little")
@@ -266,7 +267,7 @@ def _replace_file(path: str, target: str, parts: tuple[bytes, memoryview]) -> No
 # ---------------------------------------------------------------------------- reading
 
 
-def _read(handle: BinaryIO) -> tuple[dict[str, np.ndarray], dict]:
+def _read(handle: BinaryIO) -> tuple[Arrays, Metadata]:
     size = os.fstat(handle.fileno()).st_size
     head = _read_head(handle, size)
     header = _parse_json(head[8:], "header")
@@ -314,7 +315,7 @@ def _read_head(handle: BinaryIO, size: int) -> bytes:
     return start + handle.read(length)
 
 
-def _unique_keys(pairs: list[tuple]) -> dict:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
         raise ValueError("a key occurs twice in one object")
@@ -328,7 +329,7 @@ def _finite_number(text: str) -> float:
     return number
 
 
-def _parse_json(text: str | bytes, what: str):
+def _parse_json(text: str | bytes, what: str) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
@@ -366,7 +367,7 @@ def _is_sizes(value: object) -> bool:
     return isinstance(value, list) and all(type(size) is int and size >= 0 for size in value)
 
 
-def _check_entries(entries: dict, data_size: int) -> None:
+def _check_entries(entries: dict[str, Any], data_size: int) -> None:
     """Refuse arrays that do not cover the data exactly, one after the other."""
     ranges = []
     for name, entry in entries.items():

@@ -22,17 +22,19 @@ A released step is never edited: files in the world depend on it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from fastlstm.core.errors import ModelFormatError
 
 Arrays = dict[str, np.ndarray]
+Metadata = dict[str, Any]
 
 CURRENT_VERSION = 3
 
 
-def _with_ngrams(arrays: Arrays, metadata: dict) -> tuple[Arrays, dict]:
+def _with_ngrams(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
     """Version 1 to 2: n-grams, segments and a linear part, of which there were none."""
     try:
         config = {**metadata["config"], "n_ngrams": 0, "segment_length": 0}
@@ -48,10 +50,10 @@ def _with_ngrams(arrays: Arrays, metadata: dict) -> tuple[Arrays, dict]:
     return arrays, {**metadata, **new, "wide": False, "blend": None}
 
 
-def _with_networks(arrays: Arrays, metadata: dict) -> tuple[Arrays, dict]:
+def _with_networks(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
     """Version 2 to 3: several networks, of which there was one, and always a blend."""
     try:
-        off = {"n_estimators": 1, "token_dropout": 0.0, "calibrate": False}
+        off: Metadata = {"n_estimators": 1, "token_dropout": 0.0, "calibrate": False}
         if metadata["encoder"] is not None:
             off["wide"] = None
         settings = {**off, **metadata["settings"]}
@@ -69,7 +71,7 @@ def _with_networks(arrays: Arrays, metadata: dict) -> tuple[Arrays, dict]:
 
 
 # From a version to the next one.
-MIGRATIONS: dict[int, Callable[[Arrays, dict], tuple[Arrays, dict]]] = {
+MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     1: _with_ngrams,
     2: _with_networks,
 }
@@ -92,7 +94,7 @@ def check_version(version: int) -> None:
         )
 
 
-def migrate(arrays: Arrays, metadata: dict, version: int) -> tuple[Arrays, dict]:
+def migrate(arrays: Arrays, metadata: Metadata, version: int) -> tuple[Arrays, Metadata]:
     """Bring the content of a model file up to ``CURRENT_VERSION``.
 
     The module's docstring says how to add a version.

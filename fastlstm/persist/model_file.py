@@ -6,9 +6,10 @@ Nothing in it names code.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import asdict, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from fastlstm.core.errors import ModelFormatError
 from fastlstm.network.config import POOLINGS, ModelConfig
 from fastlstm.network.parameters import Parameters
 from fastlstm.persist.container import read_container, write_container
+from fastlstm.persist.migrations import Arrays, Metadata
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.ngrams import NGrams
 
@@ -30,7 +32,7 @@ _MAX_LABEL_BYTES = 2**26
 
 
 # Facts of training that go into the file, and their types there.
-_RECORD = {
+_RECORD: dict[str, Any] = {
     "history_": list,
     "stopped_by_": str,
     "n_iter_": int,
@@ -39,7 +41,7 @@ _RECORD = {
 }
 
 
-def plain_values(value):
+def plain_values(value: Any) -> Any:
     """NumPy scalars and arrays, in dicts and lists too, as Python's, which JSON can hold."""
     if isinstance(value, np.generic):
         return value.item()
@@ -68,11 +70,11 @@ class SavedModel(NamedTuple):
 
     model: FittedModel
     missing: str = "error"
-    settings: dict = {}
-    columns: dict = {}
+    settings: Metadata = {}
+    columns: Metadata = {}
 
 
-def write_model(saved: SavedModel, path) -> None:
+def write_model(saved: SavedModel, path: str | os.PathLike[str]) -> None:
     """Write a model file.
 
     Raises
@@ -107,7 +109,7 @@ def write_model(saved: SavedModel, path) -> None:
     write_container(path, arrays, metadata)
 
 
-def _facts(record: TrainingRecord) -> dict:
+def _facts(record: TrainingRecord) -> Metadata:
     facts = {
         "history_": [plain_values(epoch) for epoch in record.history],
         "n_iter_": record.n_epochs,
@@ -124,7 +126,7 @@ def _prefix(number: int) -> str:
     return f"network.{number}."
 
 
-def read_model(path) -> SavedModel:
+def read_model(path: str | os.PathLike[str]) -> SavedModel:
     """Read a model file; nothing in it is executed.
 
     Raises
@@ -145,7 +147,7 @@ def read_model(path) -> SavedModel:
     return saved
 
 
-def _saved_model(arrays: dict, metadata: dict) -> SavedModel:
+def _saved_model(arrays: Arrays, metadata: Metadata) -> SavedModel:
     config = _config(metadata["config"])
     of_linear = {name: arrays.pop(name) for name in _LINEAR if metadata["wide"]}
     ngrams = _ngrams(config, arrays)
@@ -164,7 +166,7 @@ def _saved_model(arrays: dict, metadata: dict) -> SavedModel:
     return SavedModel(model, metadata["missing"], dict(metadata["settings"]), columns)
 
 
-def _record(fitted: dict, prior: np.ndarray) -> TrainingRecord:
+def _record(fitted: Metadata, prior: np.ndarray) -> TrainingRecord:
     for name, kind in _RECORD.items():
         if name in fitted and not isinstance(fitted[name], kind):
             raise ModelFormatError(f"{name} is {type(fitted[name]).__name__}")
@@ -184,11 +186,11 @@ def _record(fitted: dict, prior: np.ndarray) -> TrainingRecord:
 _MAY_BE_ZERO = ("n_ngrams", "segment_length")
 
 
-def _config(values: dict) -> ModelConfig:
-    known = {f.name: f.type for f in fields(ModelConfig)}
+def _config(values: Metadata) -> ModelConfig:
+    known = {f.name: str(f.type) for f in fields(ModelConfig)}
     if set(values) != set(known):
         raise ModelFormatError(f"unexpected configuration {sorted(set(values) ^ set(known))}")
-    kinds = {"int": int, "float": (int, float), "bool": bool, "str": str}
+    kinds: dict[str, Any] = {"int": int, "float": (int, float), "bool": bool, "str": str}
     for name, value in values.items():
         wrong_bool = isinstance(value, bool) and known[name] != "bool"
         if wrong_bool or not isinstance(value, kinds[known[name]]):
@@ -203,7 +205,7 @@ def _config(values: dict) -> ModelConfig:
     return ModelConfig(**values)
 
 
-def _ngrams(config: ModelConfig, arrays) -> NGrams:
+def _ngrams(config: ModelConfig, arrays: Arrays) -> NGrams:
     if "ngrams" not in arrays:
         raise ModelFormatError("unexpected weights ['ngrams']")
     pairs = arrays["ngrams"]
@@ -217,7 +219,7 @@ def _ngrams(config: ModelConfig, arrays) -> NGrams:
 _LINEAR = ("wide.ngrams", "wide.weights", "wide.bias")
 
 
-def _linear(config: ModelConfig, encoder, arrays) -> LinearPart:
+def _linear(config: ModelConfig, encoder: TextEncoder | None, arrays: Arrays) -> LinearPart:
     if encoder is None:
         raise ModelFormatError("a linear part needs an encoder")
     pairs, weights, bias = (arrays[name] for name in _LINEAR)
@@ -233,12 +235,14 @@ def _linear(config: ModelConfig, encoder, arrays) -> LinearPart:
     return LinearPart(NGrams(n_tokens, pairs), weights, bias)
 
 
-def _blend(values) -> Blend:
+def _blend(values: list[Any]) -> Blend:
     shares, bias = (np.array(part, dtype=np.float64) for part in values)
     return Blend(shares, bias)
 
 
-def _networks(config: ModelConfig, arrays, ngrams: NGrams, count) -> tuple[Parameters, ...]:
+def _networks(
+    config: ModelConfig, arrays: Arrays, ngrams: NGrams, count: Any
+) -> tuple[Parameters, ...]:
     if type(count) is not int or not 1 <= count <= len(arrays):
         raise ModelFormatError(f"there are {len(arrays)} weights for {count!r} networks")
     found = []
@@ -252,7 +256,7 @@ def _networks(config: ModelConfig, arrays, ngrams: NGrams, count) -> tuple[Param
     return tuple(found)
 
 
-def _parameters(config: ModelConfig, arrays, ngrams: NGrams) -> Parameters:
+def _parameters(config: ModelConfig, arrays: Arrays, ngrams: NGrams) -> Parameters:
     if config.num_layers > len(arrays):  # before a loop over the layers
         raise ModelFormatError(f"there are {len(arrays)} weights for {config.num_layers} layers")
     shapes = {
@@ -272,7 +276,7 @@ def _parameters(config: ModelConfig, arrays, ngrams: NGrams) -> Parameters:
 
 
 def _label_dtype(classes: np.ndarray) -> str:
-    dtype = classes.dtype.newbyteorder("<").str
+    dtype: str = classes.dtype.newbyteorder("<").str
     if not _LABEL_DTYPE.fullmatch(dtype):
         raise ValueError(
             f"labels of type {classes.dtype} cannot be stored in a model file; "
@@ -286,12 +290,12 @@ def _label_dtype(classes: np.ndarray) -> str:
     return dtype
 
 
-def _classes(metadata) -> np.ndarray:
-    dtype, values = metadata["classes_dtype"], metadata["classes"]
-    if not _LABEL_DTYPE.fullmatch(dtype):
-        raise ModelFormatError(f"labels of type {dtype!r} are not known")
-    dtype = np.dtype(dtype)
-    kinds = {"i": int, "u": int, "b": bool, "f": (int, float)}
+def _classes(metadata: Metadata) -> np.ndarray:
+    name, values = metadata["classes_dtype"], metadata["classes"]
+    if not _LABEL_DTYPE.fullmatch(name):
+        raise ModelFormatError(f"labels of type {name!r} are not known")
+    dtype = np.dtype(name)
+    kinds: dict[str, Any] = {"i": int, "u": int, "b": bool, "f": (int, float)}
     kind = kinds.get(dtype.kind, str)
     if not isinstance(values, list) or not all(
         isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 # A name must end in a space, "/" or ">": <br/> is a tag, <me@home.org> is not.
 TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]*(?::[A-Za-z0-9-]+)?(?:[\s/][^<>]*)?>")
@@ -24,7 +25,7 @@ FILLER = re.compile(
 
 
 @cache
-def compile_invisible():
+def compile_invisible() -> Any:
     """Pattern of characters without width that are no part of an emoji."""
     import regex
 
@@ -39,7 +40,7 @@ def compile_invisible():
 
 
 @cache
-def compile_long_marks():
+def compile_long_marks() -> Any:
     """Pattern of marks behind thirty others in a row."""
     import regex
 

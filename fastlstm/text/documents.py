@@ -68,7 +68,7 @@ def check_documents(
     return texts, mask
 
 
-def _rows(X: Any, name: str) -> list:
+def _rows(X: Any, name: str) -> list[Any]:
     """The members of `X` as a new list, not yet checked."""
     if isinstance(X, (list, tuple)):
         return list(X)
@@ -106,7 +106,7 @@ def _dimensions(X: Any) -> int:
     return len(shape) if isinstance(shape, tuple) else 1
 
 
-def _array_rows(X: np.ndarray, name: str) -> list:
+def _array_rows(X: np.ndarray, name: str) -> list[Any]:
     if X.size == 0:
         return []
     if X.dtype.kind in "biufcmMV":
@@ -123,10 +123,10 @@ def _array_rows(X: np.ndarray, name: str) -> list:
         raise ValueError(
             f"{name} is an array of shape {X.shape}; documents are one-dimensional: pass {mend}"
         )
-    return X.tolist()
+    return list(X.tolist())
 
 
-def _column_names(X: Any) -> list | None:
+def _column_names(X: Any) -> list[Any] | None:
     """Names of the columns of a data frame or table; None for anything else."""
     if _dimensions(X) != 2:
         return None
@@ -138,7 +138,7 @@ def _column_names(X: Any) -> list | None:
     return None
 
 
-def _frame_rows(X: Any, columns: list, name: str) -> list:
+def _frame_rows(X: Any, columns: list[Any], name: str) -> list[Any]:
     if len(columns) != 1:
         shown = ", ".join(repr(column) for column in columns[:10])
         more = f" and {len(columns) - 10} more" if len(columns) > 10 else ""

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,9 @@ def truncate(sequences: TokenSequences, max_length: int | None, truncation: str)
     return TokenSequences(sequences.ids[places], offsets)
 
 
-def _places(sequences: TokenSequences, max_length: int, truncation: str):
+def _places(
+    sequences: TokenSequences, max_length: int, truncation: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Which tokens stay, and where each document's begin among them."""
     lengths = sequences.lengths
     kept = np.minimum(lengths, max_length)
@@ -223,7 +226,7 @@ class TextEncoder:
             return ids
         return {token: i for token, i in ids.items() if i < self.n_known}
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         """Parameters and vocabulary as a dict that JSON can hold.
 
         Raises
@@ -241,7 +244,7 @@ class TextEncoder:
         return {**parameters, "tokens": list(self.vocabulary.tokens), "n_known": self.n_known}
 
     @classmethod
-    def from_state(cls, state: dict) -> TextEncoder:
+    def from_state(cls, state: dict[str, Any]) -> TextEncoder:
         """An encoder from what `state` returned.
 
         Raises
@@ -274,7 +277,7 @@ def _read(
     return TokenSequences(np.array(ids, dtype=np.int32), offsets)
 
 
-def _further(words, whole, kept, min_df) -> np.ndarray:
+def _further(words: list[str], whole: TokenSequences, kept: np.ndarray, min_df: int) -> np.ndarray:
     """Indices of the words in ``min_df`` documents that are not kept, as `select_words`."""
     in_documents = document_counts(whole, len(words))
     in_documents[kept] = 0

@@ -121,16 +121,19 @@ class NGrams:
         return sequences._replace(ids=ids)
 
 
-def _key(left, parents):
-    return left.astype(np.int64) << 32 | parents
+def _key(left: np.ndarray, parents: np.ndarray) -> np.ndarray:
+    key: np.ndarray = left.astype(np.int64) << 32 | parents
+    return key
 
 
-def _leading(flags) -> int:
+def _leading(flags: np.ndarray) -> int:
     """How many flags are set before the first that is not."""
     return len(flags) if flags.all() else int(np.argmin(flags))
 
 
-def _candidates(sequences, places, parents, n):
+def _candidates(
+    sequences: TokenSequences, places: np.ndarray, parents: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Of the places where an n-gram's parent ends, those that have one token more before it."""
     before = places - (n - 1)
     starts = np.repeat(sequences.offsets[:-1], sequences.lengths)
@@ -141,7 +144,9 @@ def _candidates(sequences, places, parents, n):
     return places[fit], _key(left[fit], parents[fit])
 
 
-def _known(places, keys, known, first_id):
+def _known(
+    places: np.ndarray, keys: np.ndarray, known: np.ndarray, first_id: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The places whose key is known, and the ids."""
     if not len(known):
         return places[:0], np.empty(0, dtype=np.int32)

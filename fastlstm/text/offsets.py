@@ -35,6 +35,10 @@ _LOOK_AHEAD = 1000
 _MOST_PLACES = 32
 
 
+# Where each token begins and ends; None where it was not found.
+Spans = list[tuple[int, int] | None]
+
+
 class TracedText(NamedTuple):
     """A text whose characters know where they came from.
 
@@ -73,7 +77,7 @@ class TracedText(NamedTuple):
             np.concatenate([*ends, self.end[done:]]),
         )
 
-    def rewritten(self, pattern, by: Callable[[str], str]) -> TracedText:
+    def rewritten(self, pattern: re.Pattern[str], by: Callable[[str], str]) -> TracedText:
         """With ``by(match)`` in the place of each match of a compiled pattern."""
         return self.replaced((match.span() for match in pattern.finditer(self.text)), by)
 
@@ -123,7 +127,12 @@ def _lowered(traced: TracedText) -> TracedText:
     return TracedText(whole, np.repeat(traced.start, counts), np.repeat(traced.end, counts))
 
 
-def token_offsets(text: str, tokens: list[str], lowercase: bool, tokenizer="auto") -> np.ndarray:
+def token_offsets(
+    text: str,
+    tokens: list[str],
+    lowercase: bool,
+    tokenizer: str | Callable[[str], list[str]] = "auto",
+) -> np.ndarray:
     """Where the tokens of a document stand in it.
 
     Parameters
@@ -159,9 +168,10 @@ def _plain_quotes(text: str) -> str:
     return text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
-def _of_named(text: str, tokens: list[str], split_scripts: bool) -> list[tuple[int, int] | None]:
+def _of_named(text: str, tokens: list[str], split_scripts: bool) -> Spans:
     """Each token where the one before ended, in the text that it was made from."""
-    spans, cursor = [], 0
+    spans: Spans = []
+    cursor = 0
     for token in tokens:
         at = text.find(token, cursor)
         if at < 0:
@@ -176,9 +186,10 @@ def _of_named(text: str, tokens: list[str], split_scripts: bool) -> list[tuple[i
     return spans
 
 
-def _in_order(text: str, tokens: list[str]) -> list[tuple[int, int] | None]:
+def _in_order(text: str, tokens: list[str]) -> Spans:
     """Each token at its first place behind the one before."""
-    spans, cursor = [], 0
+    spans: Spans = []
+    cursor = 0
     for token in tokens:
         at = text.find(token, cursor, cursor + len(token) + _LOOK_AHEAD) if token else -1
         if at < 0:
@@ -189,27 +200,35 @@ def _in_order(text: str, tokens: list[str]) -> list[tuple[int, int] | None]:
     return spans
 
 
-def _most_in_order(text: str, tokens: list[str]) -> list[tuple[int, int] | None]:
+class _Found(NamedTuple):
+    """A token at a place, and the one before."""
+
+    number: int
+    place: tuple[int, int]
+    before: _Found | None
+
+
+def _most_in_order(text: str, tokens: list[str]) -> Spans:
     """As many tokens as possible at places that do not overlap, in their order.
 
     The longest common subsequence of the tokens and their occurrences near each other
     (Hunt and Szymanski 1977).
     """
     ends: list[int] = []  # for each number of tokens, where they may end at the earliest
-    last: list[tuple] = []  # the last of those tokens: its number, its place, the one before
+    last: list[_Found] = []  # the last of those tokens
     for number, token in enumerate(tokens):
         for at in sorted(_near(text, token, ends[-1] if ends else 0), reverse=True):
             n, end = bisect_right(ends, at), at + len(token)
-            node = number, (at, end), last[n - 1] if n else None
+            found = _Found(number, (at, end), last[n - 1] if n else None)
             if n == len(ends):
                 ends.append(end)
-                last.append(node)
+                last.append(found)
             elif end < ends[n]:
-                ends[n], last[n] = end, node
-    spans: list[tuple[int, int] | None] = [None] * len(tokens)
+                ends[n], last[n] = end, found
+    spans: Spans = [None] * len(tokens)
     node = last[-1] if last else None
     while node is not None:
-        number, spans[number], node = node
+        spans[node.number], node = node.place, node.before
     return spans
 
 
@@ -217,7 +236,8 @@ def _near(text: str, token: str, middle: int) -> list[int]:
     """Places of a token, some before and some behind ``middle``."""
     if not token:
         return []
-    places, at = [], middle
+    places: list[int] = []
+    at = middle
     while len(places) < _MOST_PLACES:
         at = text.rfind(token, max(0, middle - _LOOK_AHEAD), at + len(token) - 1)
         if at < 0:

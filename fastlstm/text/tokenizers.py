@@ -66,6 +66,7 @@ def get_tokenizer(
     ImportError
         `tokenizer` is "jieba" and ``rjieba`` is not installed.
     """
+    split: Callable[[str], list[str]]
     if callable(tokenizer):
         split = partial(_call, tokenizer)
     elif tokenizer in ("auto", "word"):

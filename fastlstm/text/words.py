@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Callable
 from functools import cache
 from itertools import groupby
+from typing import Any
 
 MAX_TOKEN_LENGTH = 64
 MAX_MARK_RUN = 3
@@ -40,7 +42,7 @@ def _emoticon(digit: str, inner: str) -> str:
 
 
 @cache
-def _compile_ascii():
+def _compile_ascii() -> Callable[[str], list[str]]:
     digit, inner = "[0-9]", "[A-Za-z0-9]"
     # One alternative for each mark is faster than a group with a back reference;
     # the look-ahead spares them all at spaces.
@@ -56,7 +58,7 @@ _ASCII_RUN = re.compile(rf"([!-/:-@\[-`{{-~])\1{{{MAX_MARK_RUN}}}")
 
 
 @cache
-def _compile_unicode(split_scripts: bool):
+def _compile_unicode(split_scripts: bool) -> Any:
     """The same tokens as `_compile_ascii` on ASCII; group 2 holds the mark of a run.
 
     Repeats that hold a group or a back reference are bounded, because the engine keeps
@@ -79,7 +81,7 @@ def _compile_unicode(split_scripts: bool):
 
 
 @cache
-def _compile_characters():
+def _compile_characters() -> Any:
     import regex
 
     base = r"[^\s\p{M}\p{Cc}\p{Cf}\p{Cs}]"

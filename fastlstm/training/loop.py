@@ -67,8 +67,8 @@ class Best:
 
     def __init__(self, patience: int):
         self.patience = patience
-        self.score = None
-        self.parameters = None
+        self.score: tuple[float, float] | None = None
+        self.parameters: Parameters | None = None
         self.waited = 0
 
     def offer(self, record: EpochRecord, parameters: Parameters) -> bool:
@@ -117,9 +117,9 @@ class Trainer:
             self._reset_slots()
         self.precision = precision
         self.packed = pack_model(k, config, parameters, precision, training=True)
-        self._good = None  # weights that gave a finite loss
-        self._rare = None  # positions of tokens that occur once
-        self._average = None
+        self._good: Parameters | None = None  # weights that gave a finite loss
+        self._rare: np.ndarray | None = None  # positions of tokens that occur once
+        self._average: WeightAverage | None = None
         if options.average_decay:
             self._average = WeightAverage(parameters, options.average_decay)
 
@@ -129,21 +129,22 @@ class Trainer:
         Without ``early_stopping`` validation data is measured and changes nothing.
         """
         options, state = self.options, self.state
+        n_epochs = int(options.max_epochs)
         n_steps = -(-int(np.sum(train.sequences.lengths > 0)) // options.batch_size)
         schedule = make_schedule(
-            options.learning_rate_schedule, n_steps * options.max_epochs, options.warmup_fraction
+            options.learning_rate_schedule, n_steps * n_epochs, options.warmup_fraction
         )
         best = None
         if valid is not None and options.early_stopping:
-            best = Best(options.n_iter_no_change or options.max_epochs)
+            best = Best(options.n_iter_no_change or n_epochs)
         first_step, first_epoch = state.step, len(state.history)
         if self.unknown_share:
             self._rare = occurs_once(train.sequences.ids, state.parameters.parents, self._n_tokens)
         state.stopped_by = "max_epochs"
-        self._tell("on_train_begin", options.max_epochs, n_steps)
+        self._tell("on_train_begin", n_epochs, n_steps)
         try:
             with InterruptGuard() as guard:
-                for epoch in range(1, options.max_epochs + 1):
+                for epoch in range(1, n_epochs + 1):
                     record = self._epoch(epoch, train, schedule, first_step, guard)
                     if record is not None and valid is not None:
                         self._validate(record, valid)

@@ -273,7 +273,7 @@ class WordVectors:
         absent = np.flatnonzero(~found & (counts > 0))
         absent = absent[np.argsort(-counts[absent], kind="stable")][:_NAMED]
         share = counts[found].sum() / max(1, counts.sum())
-        missing = [tokens[i] for i in absent]
+        missing = [tokens[i] for i in absent.tolist()]
         return vectors, found, Coverage(len(tokens), int(found.sum()), float(share), missing)
 
 
@@ -294,7 +294,8 @@ def _load_npz(path, wanted) -> WordVectors:
 
 def _load_text(path, wanted) -> WordVectors:
     open_file = gzip.open if path.suffix == ".gz" else open
-    tokens, vectors, width = {}, [], None
+    tokens: dict[str, None] = {}
+    vectors, width = [], None
     with open_file(path, "rt", encoding="utf-8", newline="\n") as lines:
         for number, line in enumerate(lines, start=1):
             fields = line.rstrip(" \r\n").split(" ")

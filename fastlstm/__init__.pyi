@@ -1,0 +1,42 @@
+from fastlstm import datasets, explain
+from fastlstm.core.errors import (
+    BackendError,
+    DownloadError,
+    ModelFormatError,
+    NonFiniteLossWarning,
+    TruncationWarning,
+)
+from fastlstm.estimator import (
+    LSTMClassifier,
+    LSTMSentimentClassifier,
+    SequenceVectorizer,
+    load,
+)
+from fastlstm.estimator.tuning import tune
+from fastlstm.plotting import ExplanationDisplay, LearningHistoryDisplay
+from fastlstm.predictor import Predictor
+from fastlstm.training.warmup import warmup
+from fastlstm.vectors.given import WordVectors
+
+__version__: str
+
+__all__ = [
+    "BackendError",
+    "DownloadError",
+    "ExplanationDisplay",
+    "LSTMClassifier",
+    "LSTMSentimentClassifier",
+    "LearningHistoryDisplay",
+    "ModelFormatError",
+    "NonFiniteLossWarning",
+    "Predictor",
+    "SequenceVectorizer",
+    "TruncationWarning",
+    "WordVectors",
+    "__version__",
+    "datasets",
+    "explain",
+    "load",
+    "tune",
+    "warmup",
+]
