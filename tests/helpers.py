@@ -62,7 +62,7 @@ def has_bfloat16(k):
 def without_bfloat16(monkeypatch):
     """Make this CPU one that has no products of bfloat16 until the test is over."""
     for k in COMPILED:
-        layout = k.LAYOUT._replace(has_tiles=False, has_dot_products=False)
+        layout = k.LAYOUT._replace(has_amx=False, has_dot_products=False)
         monkeypatch.setattr(k, "packed_dtype", layout.packed_dtype)
 
 

@@ -14,7 +14,7 @@ import fastlstm
 from fastlstm.core.errors import BackendError
 from fastlstm.kernels.registry import available_backends
 
-# Its kernels are documented at their compiled twins.
+# Their kernels are documented in the contract.
 EXEMPT = {"fastlstm.kernels.reference", "fastlstm.kernels._cython_lstm"}
 WITH_EXAMPLES = ["fastlstm.estimator.tokens", "fastlstm.estimator.text",
                  "fastlstm.estimator.vectorizer"]  # fmt: skip

@@ -117,15 +117,15 @@ def test_waiting_ends_when_another_thread_has_counted(k):
 
 
 @each_backend
-def test_a_turn_that_is_never_given_back_stops_nobody(k):
-    """The thread that has it may be doing something else."""
-    k.take_turns(True)
+def test_a_thread_that_stays_in_python_stops_nobody(k):
+    """The one that has the interpreter's lock may be doing something else."""
+    k.hand_over(True)
     try:
         with ThreadPoolExecutor(3) as executor:
             norms = [executor.submit(k.squared_norm, np.full(2, 3.0)) for _ in range(30)]
             assert [norm.result(timeout=30) for norm in norms] == [18.0] * 30
     finally:
-        k.take_turns(False)
+        k.hand_over(False)
 
 
 # Numbers of threads

@@ -40,20 +40,20 @@ class Layout(NamedTuple):
     Attributes
     ----------
     vector_bytes : int
-    tile_vectors : int
+    micro_vectors : int
         Vectors of a panel of packed floats.
-    has_tiles, has_dot_products : bool
+    has_amx, has_dot_products : bool
         Whether there are matrix tiles, and dot products of bfloat16 numbers.
     """
 
     vector_bytes: int
-    tile_vectors: int
-    has_tiles: bool
+    micro_vectors: int
+    has_amx: bool
     has_dot_products: bool
 
     def panel_width(self, dtype) -> int:
         """Columns of one packed panel of floats."""
-        return self.vector_bytes * self.tile_vectors // np.dtype(dtype).itemsize
+        return self.vector_bytes * self.micro_vectors // np.dtype(dtype).itemsize
 
     def padded_width(self, n: int, dtype) -> int:
         """Row length of a float array that a product may write ``n`` columns into.
@@ -91,13 +91,13 @@ class Layout(NamedTuple):
         if precision == "bfloat16":
             if dtype != np.float32:
                 raise ValueError(f"precision='bfloat16' needs float32 weights, not {dtype}.")
-            if not (self.has_tiles or self.has_dot_products):
+            if not (self.has_amx or self.has_dot_products):
                 raise BackendError(
                     "precision='bfloat16' needs a CPU with bfloat16 products (AMX or "
                     "AVX512-BF16), which this one lacks. Use precision='float32'."
                 )
             return np.dtype(np.uint16)
-        in_pieces = training and self.has_tiles and dtype == np.float32
+        in_pieces = training and self.has_amx and dtype == np.float32
         return np.dtype(np.int16) if in_pieces else dtype
 
     def packed_shape(self, k: int, n: int, dtype) -> tuple[int, ...]:

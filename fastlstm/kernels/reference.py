@@ -1,8 +1,7 @@
 """The specification: every kernel of the contract, naively, in NumPy.
 
 Slow and plain on purpose. Tests compare the other backends with it, and it runs
-wherever NumPy does. Shapes and meanings are documented once, at the compiled
-twins in ``kernels/numba``; signatures are equal and a test compares them.
+wherever NumPy does. Shapes and meanings are those of ``contract.Kernels``.
 """
 
 from __future__ import annotations
@@ -250,7 +249,7 @@ def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
             np.add.at(outputs, targets, d_vectors)
 
 
-def take_turns(on):
+def hand_over(on):
     pass
 
 

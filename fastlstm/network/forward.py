@@ -12,6 +12,7 @@ import numpy as np
 
 from fastlstm.core.records import TokenBatch
 from fastlstm.core.workspace import Workspace
+from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.layers import dense, dropout, embedding, lstm, pooling, segments
 from fastlstm.network.layers.embedding import EmbeddingGradient
@@ -35,12 +36,12 @@ def n_dropout_keys(config: ModelConfig) -> int:
     return config.num_layers + 1
 
 
-def forward(k, work: Workspace, config, table, packed: PackedModel, batch, keys=None):
+def forward(k: Kernels, work: Workspace, config, table, packed: PackedModel, batch, keys=None):
     """Logits of one packed shard.
 
     Parameters
     ----------
-    k : backend module
+    k : Kernels
     work : Workspace
     config : ModelConfig
     table : embedding.Table
@@ -64,7 +65,14 @@ def forward(k, work: Workspace, config, table, packed: PackedModel, batch, keys=
 
 
 def forward_from(
-    k, work: Workspace, config, packed: PackedModel, batch, inputs, keys=None, projected=None
+    k: Kernels,
+    work: Workspace,
+    config,
+    packed: PackedModel,
+    batch,
+    inputs,
+    keys=None,
+    projected=None,
 ):
     """As ``forward``, from the vectors of tokens on.
 
@@ -100,7 +108,7 @@ def _key(keys, position):
 
 
 def backward(
-    k, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits, gradients
+    k: Kernels, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits, gradients
 ) -> EmbeddingGradient:  # fmt: skip
     """Walk back through one shard.
 
@@ -120,7 +128,7 @@ def backward(
 
 
 def backward_to(
-    k, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits, gradients
+    k: Kernels, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits, gradients
 ):  # fmt: skip
     """As ``backward``, down to the rows of the first layer's input, whose gradient it returns.
 
@@ -141,7 +149,7 @@ def backward_to(
 
 
 def backward_head(
-    k, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits, gradients
+    k: Kernels, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits, gradients
 ):  # fmt: skip
     """As ``backward``, down to the outputs of the last LSTM layer, whose gradient it returns."""
     batch = state.batch

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastlstm.core.random import Streams
 from fastlstm.core.workspace import aligned_zeros
+from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.layers import dense, embedding, lstm
 
@@ -123,7 +124,7 @@ class PackedModel(NamedTuple):
 
 
 def pack_model(
-    k, config: ModelConfig, parameters: Parameters, precision="float32", training=False
+    k: Kernels, config: ModelConfig, parameters: Parameters, precision="float32", training=False
 ) -> PackedModel:
     """Pack all dense weights; products with the LSTM's will have that precision.
 
@@ -140,7 +141,7 @@ def pack_model(
     return PackedModel(layers, dense.pack(k, parameters.group("dense")))
 
 
-def repack(k, packed: PackedModel, parameters: Parameters, part: str) -> None:
+def repack(k: Kernels, packed: PackedModel, parameters: Parameters, part: str) -> None:
     """Pack the weights of one part, a name of ``parts``, anew."""
     weights = parameters.group(part)
     if part == "dense":
@@ -170,7 +171,7 @@ class DenseGradients:
     dense : DenseGradient
     """
 
-    def __init__(self, k, config: ModelConfig, dtype):
+    def __init__(self, k: Kernels, config: ModelConfig, dtype):
         shapes = config.dense_shapes()
         self.layers = [
             [

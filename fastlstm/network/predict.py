@@ -15,6 +15,7 @@ from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import COMPANION, ShardPool
 from fastlstm.core.workspace import Workspace, aligned_empty
 from fastlstm.data.batching import inference_chunks, pack
+from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.layers import dense, embedding, lstm, pooling, segments
 from fastlstm.network.parameters import PackedModel, Parameters, pack_model
@@ -36,7 +37,14 @@ PROJECTED_BUDGET = 64 << 20
 
 
 def infer(
-    k, work: Workspace, config, table, packed: PackedModel, batch, projected=None, beside=None
+    k: Kernels,
+    work: Workspace,
+    config,
+    table,
+    packed: PackedModel,
+    batch,
+    projected=None,
+    beside=None,
 ):
     """Logits of one packed batch, keeping nothing for a backward pass.
 
@@ -70,7 +78,7 @@ def infer(
     return dense.forward(k, work, pooled, packed.dense)
 
 
-def _infer_side_by_side(k, work, packed, inputs, batch, projected, beside):
+def _infer_side_by_side(k: Kernels, work, packed, inputs, batch, projected, beside):
     """The last layer's output; two sweeps at a time."""
     layers = list(enumerate(packed.layers))
     if len(packed.layers[0]) == 2:
@@ -107,7 +115,7 @@ def _one_after_the_other(sweeps):
         sweep()
 
 
-def project_vocabulary(k, config: ModelConfig, table, packed: PackedModel):
+def project_vocabulary(k: Kernels, config: ModelConfig, table, packed: PackedModel):
     """The first layer's input projection of every id, one array a direction."""
     vectors = embedding.all_vectors(table)
     work = Workspace(vectors.dtype)
@@ -121,7 +129,7 @@ def project_vocabulary(k, config: ModelConfig, table, packed: PackedModel):
 
 
 def predict_logits(
-    k, config: ModelConfig, parameters: Parameters, packed: PackedModel,
+    k: Kernels, config: ModelConfig, parameters: Parameters, packed: PackedModel,
     sequences: TokenSequences, run: Callable = map, projected=None, spare=None, beside=None,
 ) -> np.ndarray:  # fmt: skip
     """Logits of many documents; empty ones get NaN for the caller to fill.
@@ -170,14 +178,16 @@ class Network:
 
     Parameters
     ----------
-    k : backend module
+    k : Kernels
     config : ModelConfig
     parameters : Parameters
     precision : {"float32", "bfloat16"}
         Of the LSTM's matrix products.
     """
 
-    def __init__(self, k, config: ModelConfig, parameters: Parameters, precision="float32"):
+    def __init__(
+        self, k: Kernels, config: ModelConfig, parameters: Parameters, precision="float32"
+    ):
         self.k = k
         self.config = config
         self.parameters = parameters

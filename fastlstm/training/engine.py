@@ -14,6 +14,7 @@ from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
 from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import LANES, pack, split_shards
+from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.forward import backward, forward, n_dropout_keys
 from fastlstm.network.layers import embedding
@@ -81,7 +82,7 @@ class _ShardResult(NamedTuple):
 class GradientEngine:
     """Loss and gradients of minibatches, with memory that is kept between them."""
 
-    def __init__(self, k, config: ModelConfig, pool: ShardPool, dtype=np.float32):
+    def __init__(self, k: Kernels, config: ModelConfig, pool: ShardPool, dtype=np.float32):
         self.k = k
         self.config = config
         self.pool = pool

@@ -86,7 +86,7 @@ def test_lower_level_gives_the_same_model(k, shared_cache, level):
 @each_compiled_backend
 def test_bfloat16_by_vectors_and_by_tiles(k, shared_cache):
     """Products of the same numbers, summed in another order: 1e-2 after two epochs."""
-    if not (k.LAYOUT.has_tiles and k.LAYOUT.has_dot_products):
+    if not (k.LAYOUT.has_amx and k.LAYOUT.has_dot_products):
         pytest.skip("bfloat16 at one level of this CPU")
     used, _, _, probabilities = run(k, "avx512", shared_cache, "bfloat16")
     assert used == "avx512"

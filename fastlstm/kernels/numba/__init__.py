@@ -15,6 +15,7 @@ from fastlstm.kernels.numba.elementwise import (
     sgd_update,
     squared_norm,
 )
+from fastlstm.kernels.numba.handover import hand_over, wait_for_all
 from fastlstm.kernels.numba.host import LEVEL
 from fastlstm.kernels.numba.matmul import matmul, pack, weight_gradient
 from fastlstm.kernels.numba.memory import (
@@ -27,7 +28,6 @@ from fastlstm.kernels.numba.memory import (
 )
 from fastlstm.kernels.numba.skip_gram import skip_gram
 from fastlstm.kernels.numba.sweep import lstm_backward, lstm_forward
-from fastlstm.kernels.numba.turns import take_turns, wait_for_all
 
 NAME = "numba"
 
@@ -40,6 +40,7 @@ __all__ = [
     "distinct_tokens",
     "dropout",
     "gather_rows",
+    "hand_over",
     "lstm_backward",
     "lstm_forward",
     "matmul",
@@ -55,7 +56,6 @@ __all__ = [
     "sgd_update",
     "skip_gram",
     "squared_norm",
-    "take_turns",
     "wait_for_all",
     "weight_gradient",
 ]

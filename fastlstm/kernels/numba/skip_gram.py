@@ -4,33 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastlstm.kernels.numba.jit import jit
-from fastlstm.kernels.numba.turns import leave_python, return_to_python
+from fastlstm.kernels.numba.handover import kernel
 
 
-@jit
+@kernel
 def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
-    """Move word vectors by the tokens of some documents (docs/maths.md, section 18).
-
-    All pairs of a token and its neighbours share the token's negatives, so that the
-    vectors of a window are multiplied while they are in the cache (Ji et al. 2016,
-    "Parallelizing Word2Vec in shared and distributed memory").
-
-    Parameters
-    ----------
-    ids : int32 array, shape (n,)
-    offsets : int64 array, shape (n_documents + 1,)
-        No window reaches out of its document.
-    windows : int32 array, shape (n,)
-        Neighbours on each side that count.
-    negatives : int32 array, shape (n, n_negatives)
-        One that is the token itself is left out.
-    rate : float
-    inputs, outputs : float arrays, shape (n_ids, width)
-        Vectors of neighbours, and of tokens and negatives; changed in place.
-    scratch : float array, shape (n_negatives + 1, width + 1)
-    """
-    leave_python()
     width, n_targets = inputs.shape[1], negatives.shape[1] + 1
     step, one = inputs.dtype.type(rate), inputs.dtype.type(1)
     for document in range(len(offsets) - 1):
@@ -65,4 +43,3 @@ def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
                 target = token if j == n_targets - 1 else negatives[p, j]
                 for d in range(width):
                     outputs[target, d] += scratch[j, d]
-    return_to_python()

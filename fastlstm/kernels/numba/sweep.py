@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from fastlstm.kernels.layout import BLOCK_TOKENS, TOKENS_OF_ONE
 from fastlstm.kernels.numba.cell import cell_backward, cell_forward
+from fastlstm.kernels.numba.handover import kernel
 from fastlstm.kernels.numba.jit import jit
 from fastlstm.kernels.numba.products import add_gradient, left_operand, product_rows
 from fastlstm.kernels.numba.progress import publish, wait_for
 from fastlstm.kernels.numba.subnormals import flush_subnormals, restore_subnormals
 from fastlstm.kernels.numba.tiles import ask_for
-from fastlstm.kernels.numba.turns import leave_python, return_to_python
 
 
 @jit
@@ -66,42 +66,10 @@ def _recurrent(h, h_at, h_row, n, weights, scratch, gates, gates_at):
     )  # fmt: skip
 
 
-@jit
+@kernel
 def lstm_forward(
     inputs, index, weights, steps, initial, keep, scratch, ready, done, gates, h, c
 ):  # fmt: skip
-    """Run one LSTM direction over packed sequences (docs/maths.md, eqs. (1) to (6)).
-
-    Parameters
-    ----------
-    inputs : float array, shape (n_tokens, n_inputs)
-        The layer's input; with ``index`` the projected distinct tokens, bias
-        included, shape (n_distinct, padded_width(4 * hidden)).
-    index : int32 array, shape (n_tokens,) or (0,)
-        Row of ``inputs`` that each token reads; empty where each has its own.
-    weights : PackedDirection
-    steps : Steps
-    initial : DirectionState
-    keep : bool
-        Keep what the backward pass needs.
-    scratch : array, shape (scratch_size(...),)
-    ready : int64 array, shape (1,)
-        Rows of ``inputs`` that are valid; another thread may raise it meanwhile, and
-        the sweep waits for the rows that it needs. Only walking forward.
-    done : int64 array, shape (1,)
-        Becomes the number of first rows of ``h`` that are valid: block after block
-        walking forward, at the end in reverse.
-    gates : float array
-        With ``keep`` shape (n_tokens, padded_width(4 * hidden)): becomes the gates
-        after their activations, [i | f | g | o] of ``hidden`` each. Otherwise
-        working memory of ``block_rows`` such rows.
-    h : float array, shape (n_tokens, directions * hidden)
-        The columns from ``steps.column`` on are overwritten.
-    c : float array
-        With ``keep`` shape (n_tokens, hidden), overwritten. Otherwise
-        (n_documents, hidden): on entry the initial states, then the last ones.
-    """
-    leave_python()
     n_live, starts, reverse, column = steps
     hidden, gate_row, h_row = weights.hidden, gates.shape[1], h.shape[1]
     direction = -1 if reverse else 1
@@ -147,7 +115,6 @@ def lstm_forward(
         if not reverse:
             publish(done, first + count)
     publish(done, h.shape[0])
-    return_to_python()
 
 
 @jit
@@ -215,37 +182,11 @@ def _step_backward(
     )
 
 
-@jit
+@kernel
 def lstm_backward(
     inputs, index, weights, steps, initial, gates, h, c, d_out, accumulate, scratch, previous,
     zeros, d_state, d_inputs, gradient,
 ):  # fmt: skip
-    """Run one LSTM direction backward through time (docs/maths.md, eqs. (15) to (27)).
-
-    Parameters
-    ----------
-    inputs, index, weights, steps, initial, gates, h, c
-        As ``lstm_forward`` had or left them with ``keep``, but ``inputs`` are not
-        projected; with ``index`` they are not read. ``gates`` becomes the gradients of the
-        pre-activations.
-    d_out : float array, shape (n_tokens, directions * hidden)
-        Gradient of the outputs ``h``; this direction reads its columns.
-    accumulate : bool
-        Add to ``d_inputs`` instead of overwriting it; with ``index`` always added.
-    scratch : array, shape (scratch_size(...),)
-    previous : float array, shape (block_rows(n_documents), hidden)
-        Working memory.
-    zeros : float array, shape (padded_width(max(hidden, n_inputs)),), of 0
-    d_state : StateGradient
-        In: gradients of the final states. Out: of the initial ones.
-    d_inputs : float array
-        Without ``index`` shape (n_tokens, padded_width(n_inputs)): gradient of the
-        inputs. With it (n_distinct, padded_width(4 * hidden)): the gradients of the
-        pre-activations are added to the rows that ``index`` names, eq. (47).
-    gradient : DirectionGradient
-        Added to; with ``index`` only ``w_h`` and ``b``.
-    """
-    leave_python()
     before = flush_subnormals()
     n_live, starts, reverse, column = steps
     hidden, gate_row = weights.hidden, gates.shape[1]
@@ -291,4 +232,3 @@ def lstm_backward(
         )  # fmt: skip
         step = end
     restore_subnormals(before)
-    return_to_python()

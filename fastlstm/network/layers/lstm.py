@@ -15,6 +15,7 @@ from fastlstm.core.workspace import aligned_empty, aligned_zeros
 from fastlstm.kernels.contract import (
     DirectionGradient,
     DirectionState,
+    Kernels,
     PackedDirection,
     StateGradient,
     Steps,
@@ -41,7 +42,7 @@ def init(rng, n_inputs, hidden, dtype):
     return {"w_x": w_x.astype(dtype), "w_h": w_h.astype(dtype), "b": b.astype(dtype)}
 
 
-def pack(k, weights, packed=None, precision="float32", training=False) -> PackedDirection:
+def pack(k: Kernels, weights, packed=None, precision="float32", training=False) -> PackedDirection:
     """Pack one direction's weights, into ``packed`` if it is given."""
     w_x, w_h, b = weights["w_x"], weights["w_h"], weights["b"]
     if packed is None:
@@ -125,31 +126,33 @@ def projects_distinct(inputs: LayerInput, n_tokens: int, terms: int) -> bool:
     return (n_tokens - n_rows) * n_inputs > terms * n_tokens
 
 
-def project(k, work, name, rows, packed):
+def project(k: Kernels, work, name, rows, packed):
     """Rows times the input weights, with the bias, shape (n_rows, padded_width(4 * hidden))."""
     return project_into(k, work, rows, packed, work.array(name, len(rows), len(packed.b)))
 
 
-def project_into(k, work, rows, packed, out):
+def project_into(k: Kernels, work, rows, packed, out):
     """As ``project``, to memory that the caller keeps."""
     memory = scratch(k, work, packed)
     k.matmul(rows, packed.n_inputs, packed.w_x, 4 * packed.hidden, packed.b, memory, out)
     return out
 
 
-def scratch(k, work, packed, n_documents=1, name="lstm"):
+def scratch(k: Kernels, work, packed, n_documents=1, name="lstm"):
     """Working memory of the products of one direction."""
     dtype = packed.w_x.dtype
     size = k.scratch_size(packed.n_inputs, packed.hidden, n_documents, dtype)
     return work.array(f"{name}.scratch", size, dtype=dtype)
 
 
-def forward(k, work, name, inputs, batch, directions, initial=None, projected=None) -> LSTMCache:
+def forward(
+    k: Kernels, work, name, inputs, batch, directions, initial=None, projected=None
+) -> LSTMCache:
     """Run a layer over a packed batch (docs/maths.md, eqs. (1) to (6) and (40)).
 
     Parameters
     ----------
-    k : backend module
+    k : Kernels
     work : Workspace
     name : str
         Prefix of this layer's arrays in the workspace.
@@ -198,7 +201,7 @@ def forward(k, work, name, inputs, batch, directions, initial=None, projected=No
     return LSTMCache(inputs, rows, out, gates, cells, initial, given, given_projection)
 
 
-def infer(k, work, name, inputs, batch, directions, projected=None):
+def infer(k: Kernels, work, name, inputs, batch, directions, projected=None):
     """The outputs of a layer, without anything that a backward pass would need.
 
     Parameters
@@ -219,7 +222,7 @@ def infer(k, work, name, inputs, batch, directions, projected=None):
 
 
 def inference_sweeps(
-    k, work, name, inputs, batch, directions, projected=None, ready=READY, done=None
+    k: Kernels, work, name, inputs, batch, directions, projected=None, ready=READY, done=None
 ):
     """A call without arguments for each direction's sweep, and the array they write.
 
@@ -261,7 +264,7 @@ def inference_sweeps(
     return sweeps, out
 
 
-def _row_for_each_token(k, work, name, inputs, n_tokens):
+def _row_for_each_token(k: Kernels, work, name, inputs, n_tokens):
     if inputs.inverse is None:
         return inputs.rows
     rows = work.array(name, n_tokens, inputs.rows.shape[1])
@@ -269,7 +272,7 @@ def _row_for_each_token(k, work, name, inputs, n_tokens):
     return rows
 
 
-def zero_gradient(k, n_inputs, hidden, dtype) -> DirectionGradient:
+def zero_gradient(k: Kernels, n_inputs, hidden, dtype) -> DirectionGradient:
     """Zeros for ``backward`` to add one direction's gradients to."""
     width = k.padded_width(4 * hidden, dtype)
     return DirectionGradient(
@@ -279,7 +282,7 @@ def zero_gradient(k, n_inputs, hidden, dtype) -> DirectionGradient:
     )
 
 
-def backward(k, work, name, cache, d_out, batch, directions, gradients, d_final=None):
+def backward(k: Kernels, work, name, cache, d_out, batch, directions, gradients, d_final=None):
     """Gradients of a layer (docs/maths.md, eqs. (15) to (27) and (39)).
 
     Parameters
