@@ -106,7 +106,7 @@ def disagreement(thing):
 def test_all_of_the_package_is_looked_at():
     assert len(modules()) > 35
     if available_backends()["numba"] == "ok":
-        assert "fastlstm.kernels.numba.matmul.matmul" in THINGS
+        assert "fastlstm.kernels.numba.products.matmul" in THINGS
     for name in ("fastlstm.kernels.layout.Layout", "fastlstm.network.forward.forward",
                  "fastlstm.estimator.tokens.LSTMClassifier",
                  "fastlstm.training.optim.optimizers.adam",

@@ -69,7 +69,7 @@ def test_types_of_packed_weights(k):
             assert k.scratch_size(3, 2, 4, packed_as) >= 1
             assert k.padded_width(7, dtype) >= 7
     assert k.block_rows(1) >= 1
-    # Three pieces of a number take three times the room of one.
+    # Three numbers for a float take three times the room of one.
     if has_form(k, np.int16):
         one, three = (k.packed_shape(40, 70, kind) for kind in (np.uint16, np.int16))
         assert np.prod(three) == 3 * np.prod(one)

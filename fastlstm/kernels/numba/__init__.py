@@ -16,20 +16,17 @@ from fastlstm.kernels.numba.elementwise import (
     squared_norm,
 )
 from fastlstm.kernels.numba.handover import hand_over, wait_for_all
-from fastlstm.kernels.numba.host import LEVEL
-from fastlstm.kernels.numba.matmul import matmul, pack, weight_gradient
-from fastlstm.kernels.numba.memory import (
-    LAYOUT,
-    block_rows,
-    packed_dtype,
-    packed_shape,
-    padded_width,
-    scratch_size,
-)
+from fastlstm.kernels.numba.host import LAYOUT, LEVEL, packed_dtype
+from fastlstm.kernels.numba.products import matmul, pack, weight_gradient
 from fastlstm.kernels.numba.skip_gram import skip_gram
 from fastlstm.kernels.numba.sweep import lstm_backward, lstm_forward
 
 NAME = "numba"
+
+padded_width = LAYOUT.padded_width
+packed_shape = LAYOUT.packed_shape
+scratch_size = LAYOUT.scratch_size
+block_rows = LAYOUT.block_rows
 
 __all__ = [
     "LAYOUT",

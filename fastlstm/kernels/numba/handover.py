@@ -23,7 +23,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastlstm.kernels.contract import Kernels
-from fastlstm.kernels.numba.jit import OPTIONS, jit
+from fastlstm.kernels.numba.jit import IN_ORDER, OPTIONS, jit
 from fastlstm.kernels.numba.progress import look
 
 # Looks at the word before a thread goes on without it: some tenths of a millisecond.
@@ -118,7 +118,7 @@ def pause(typingctx):
     return types.void(), codegen
 
 
-def kernel(function):
+def kernel(function, options=OPTIONS):
     """Compile a function of the contract, which documents it; it hands over the lock."""
     parameters = ", ".join(inspect.signature(function).parameters)
     # Numba reads the names of parameters from a function's code, so they have to be written.
@@ -129,14 +129,19 @@ def kernel(function):
     return result
 """
     space = {
-        "compute": numba.njit(**OPTIONS)(function),
+        "compute": numba.njit(**options)(function),
         "leave_python": leave_python, "return_to_python": return_to_python,
     }  # fmt: skip
     exec(text, space)
     whole = space[function.__name__]
     whole.__module__, whole.__qualname__ = function.__module__, function.__qualname__
     whole.__doc__ = getattr(Kernels, function.__name__).__doc__
-    return jit(whole)
+    return jit(whole, options)
+
+
+def kernel_in_order(function):
+    """As ``kernel``, for sums in the order in which they are written."""
+    return kernel(function, IN_ORDER)
 
 
 @kernel
