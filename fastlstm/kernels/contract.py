@@ -162,6 +162,7 @@ class Kernels(Protocol):
         scratch : array, shape (scratch_size(...),)
         d_weights : float array, shape (m, padded_width(columns)); added to
         d_bias : float array, shape (padded_width(columns),); added to
+            Empty where it is not wanted.
         """
 
     # -- sweeps over time --
@@ -211,7 +212,7 @@ class Kernels(Protocol):
         ----------
         inputs, index, weights, steps, initial, h, c
             As ``lstm_forward`` had or left them with ``keep``, but ``inputs`` are not
-            projected; with ``index`` they are not read.
+            projected; with ``index`` they are not read and may be empty.
         gates : float array, shape (n_tokens, padded_width(4 * hidden))
             In: the gates that ``lstm_forward`` left. Out: the gradients of the
             pre-activations.
@@ -227,9 +228,10 @@ class Kernels(Protocol):
         d_inputs : float array
             Without ``index`` shape (n_tokens, padded_width(n_inputs)): gradient of the
             inputs. With it (n_distinct, padded_width(4 * hidden)): the gradients of the
-            pre-activations are added to the rows that ``index`` names, eq. (47).
+            pre-activations are added to the rows that ``index`` names, eq. (47). Empty where
+            it is not wanted.
         gradient : DirectionGradient
-            Added to; with ``index`` only ``w_h`` and ``b``.
+            Added to; with ``index`` only ``w_h`` and ``b``. All empty where it is not wanted.
         """
 
     # -- rows by index --

@@ -67,8 +67,10 @@ def zero_gradient(k: Kernels, n_inputs, n_outputs, dtype) -> DenseGradient:
     return DenseGradient(aligned_zeros((n_inputs, width), dtype), aligned_zeros(width, dtype))
 
 
-def backward(k: Kernels, work, x, d_logits, packed: PackedDense, gradient: DenseGradient):
-    """Gradient of the input ``x``; those of the weights are added to ``gradient``."""
+def backward(
+    k: Kernels, work, x, d_logits, packed: PackedDense, gradient: DenseGradient | None = None
+):
+    """Gradient of the input ``x``; those of the weights are added to ``gradient``, if given."""
     n_inputs = x.shape[1]
     d_out = work.zeros("dense.d_out", len(d_logits), len(packed.b))
     d_out[:, : packed.n_outputs] = d_logits
@@ -77,5 +79,6 @@ def backward(k: Kernels, work, x, d_logits, packed: PackedDense, gradient: Dense
     d_x = work.array("dense.d_x", len(d_logits), width)
     zeros = work.zeros("dense.zeros", width)
     k.matmul(d_out, packed.n_outputs, packed.w_t, n_inputs, zeros, memory, d_x)
-    k.weight_gradient(x, d_out, packed.n_outputs, memory, gradient.w, gradient.b)
+    if gradient is not None:
+        k.weight_gradient(x, d_out, packed.n_outputs, memory, gradient.w, gradient.b)
     return np.ascontiguousarray(d_x[:, :n_inputs])
