@@ -227,11 +227,11 @@ def test_packing(run):
     run(pack, K, sequences, np.arange(ROWS), tokens=int(offsets[-1]))
 
 
-@pytest.mark.parametrize("turns", [True, False], ids=["turns", "no turns"])
-def test_turns_on_two_threads(run, monkeypatch, turns):
+@pytest.mark.parametrize("handover", [True, False], ids=["handover", "no handover"])
+def test_handover_on_two_threads(run, monkeypatch, handover):
     """An epoch of short texts, whose kernels are hardly longer than the Python between them."""
-    if not turns:
-        monkeypatch.setattr(K, "take_turns", lambda on: None)
+    if not handover:
+        monkeypatch.setattr(K, "hand_over", lambda on: None)
     rng = np.random.default_rng(0)
     X, y = rng.integers(1, 10_000, (1600, 18)), np.arange(1600) % 2
     clf = LSTMClassifier(max_epochs=1, early_stopping=False, n_jobs=2)

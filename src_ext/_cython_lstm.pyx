@@ -2,9 +2,9 @@
 # cython: freethreading_compatible=True
 """The compiled backend: the contract's kernels in C, for the instruction level of this CPU.
 
-The functions here turn arrays into pointers and let go of the interpreter's lock. An
-argument of a wrong type or layout is an error; shapes are the caller's business, as in
-the other backends, where they are documented.
+The functions here put arguments into records of pointers, and ``_run`` hands over the
+interpreter's lock. An argument of a wrong type or layout is an error; shapes are the
+caller's business. Both are those of ``fastlstm.kernels.contract.Kernels``.
 """
 
 cimport numpy as cnp
@@ -34,8 +34,32 @@ cdef extern from "kernels.h" nogil:
 
     ctypedef enum form_t:
         FLOATS
-        ONE_PIECE
-        THREE_PIECES
+        BFLOAT16
+        SPLIT_FLOATS
+
+    ctypedef struct matrix_t:
+        void *data
+        int64_t rows, width
+
+    ctypedef struct pack_t:
+        matrix_t w
+        int transpose
+        void *out
+
+    ctypedef struct matmul_t:
+        matrix_t a
+        int64_t depth, columns
+        const void *packed
+        const void *bias
+        void *scratch
+        matrix_t out
+
+    ctypedef struct weight_gradient_t:
+        matrix_t a, d
+        int64_t columns
+        void *scratch
+        matrix_t d_weights
+        void *d_bias
 
     ctypedef struct steps_t:
         const int64_t *n_live
@@ -50,49 +74,74 @@ cdef extern from "kernels.h" nogil:
         const void *w_h
         const void *w_h_t
         const void *b
-        int64_t n_inputs
-        int64_t hidden
-
-    ctypedef struct matrix_t:
-        void *data
-        int64_t rows
-        int64_t width
+        int64_t n_inputs, hidden
 
     ctypedef struct sweep_t:
         matrix_t inputs
         const int32_t *index
         direction_t weights
         steps_t steps
-        matrix_t initial_h
-        matrix_t initial_c
-        matrix_t gates
-        matrix_t h
-        matrix_t c
+        matrix_t initial_h, initial_c, gates, h, c
         void *scratch
-        int initial_given
-        int keep
+        int initial_given, keep
         const int64_t *ready
         int64_t *done
         int accumulate
-        matrix_t d_out
-        matrix_t d_state_h
-        matrix_t d_state_c
-        matrix_t d_inputs
-        matrix_t gradient_w_x
-        matrix_t gradient_w_h
-        void *previous
+        matrix_t d_out, d_state_h, d_state_c, d_inputs, gradient_w_x, gradient_w_h
         void *gradient_b
+        void *previous
         const void *zeros
 
-    ctypedef struct adam_t:
-        double scale
+    ctypedef struct pack_tokens_t:
+        const int32_t *ids
+        const int64_t *first
+        const int64_t *lengths
+        int64_t n_documents, n_steps
+        int64_t *n_live
+        int64_t *starts
+        int32_t *packed
+
+    ctypedef struct distinct_tokens_t:
+        const int32_t *ids
+        int64_t n
+        int32_t *slots
+        int32_t *distinct
+        int32_t *inverse
+        int64_t count
+
+    ctypedef struct rows_t:
+        matrix_t from_ "from"
+        const int32_t *index
+        int64_t n
+        matrix_t out
+
+    ctypedef struct pooling_t:
+        const int64_t *n_live
+        const int64_t *starts
+        const int64_t *lengths
+        int64_t n_documents, n_steps, hidden
+        int mode
+        matrix_t tokens, pooled
+        int32_t *winner
+
+    ctypedef struct dropout_t:
+        matrix_t x
         double rate
-        double decay
-        double beta1
-        double beta2
-        double correction1
-        double correction2
-        double epsilon
+        uint32_t key
+        void *out
+
+    ctypedef struct squared_norm_t:
+        const void *x
+        int64_t n
+        double sum
+
+    ctypedef struct update_t:
+        matrix_t table, gradient
+        const int32_t *rows
+        int64_t n
+        void *first
+        void *second
+        double scale, rate, decay, beta1, beta2, correction1, correction2, epsilon, momentum
 
     ctypedef struct skip_gram_t:
         const int32_t *ids
@@ -101,50 +150,41 @@ cdef extern from "kernels.h" nogil:
         const int64_t *offsets
         int64_t n_documents, n_negatives, width
         double rate
+        void *inputs
+        void *outputs
+        void *scratch
 
-    ctypedef struct pooling_t:
-        int64_t n_documents, n_steps, hidden, width, pooled_width
-        const int64_t *n_live
-        const int64_t *starts
-        const int64_t *lengths
-        int mode
+    ctypedef struct wait_t:
+        const int64_t *counters
+        const int64_t *least
+        int64_t n, tries
+        int reached
 
-    ctypedef void (*pack_t)(const void *, int64_t, int64_t, int, void *) noexcept nogil
-    ctypedef void (*matmul_t)(matrix_t, int64_t, const void *, int64_t, const void *, void *,
-                              matrix_t) noexcept nogil
-    ctypedef void (*weight_gradient_t)(matrix_t, matrix_t, int64_t, void *, matrix_t, void *) noexcept nogil
-    ctypedef void (*sweep_kernel_t)(const sweep_t *) noexcept nogil
+    ctypedef void (*kernel_t)(void *) noexcept nogil
 
     ctypedef struct kernels_t:
-        pack_t pack[3]
-        matmul_t matmul[3]
-        weight_gradient_t weight_gradient[3]
-        sweep_kernel_t lstm_forward[3]
-        sweep_kernel_t lstm_backward[3]
-        void (*gather_rows)(matrix_t, const int32_t *, matrix_t) noexcept nogil
-        void (*scatter_add_rows)(matrix_t, const int32_t *, int64_t, matrix_t) noexcept nogil
-        void (*pool_forward)(const pooling_t *, const void *, void *, int32_t *) noexcept nogil
-        void (*pool_backward)(const pooling_t *, const void *, const int32_t *, matrix_t) noexcept nogil
-        void (*dropout)(matrix_t, double, uint32_t, void *) noexcept nogil
-        double (*squared_norm)(const void *, int64_t) noexcept nogil
-        void (*adam_update)(matrix_t, const int32_t *, int64_t, matrix_t, void *, void *,
-                            const adam_t *) noexcept nogil
-        void (*sgd_update)(matrix_t, const int32_t *, int64_t, matrix_t, void *, double, double,
-                           double, double) noexcept nogil
-        void (*skip_gram)(const skip_gram_t *, void *, void *, void *) noexcept nogil
+        kernel_t pack[3]
+        kernel_t matmul[3]
+        kernel_t weight_gradient[3]
+        kernel_t lstm_forward[3]
+        kernel_t lstm_backward[3]
+        kernel_t gather_rows, scatter_add_rows, pool_forward, pool_backward, dropout
+        kernel_t squared_norm, adam_update, sgd_update, skip_gram
 
     ctypedef struct level_t:
         const char *name
-        int vector_bytes, tile_vectors, has_tiles, has_dot_products
+        int vector_bytes, micro_vectors, has_amx, has_dot_products
         kernels_t f32
         kernels_t f64
 
     int fastlstm_highest_level()
     const level_t *fastlstm_level(int)
-    void fastlstm_take_turns(int)
+    void fastlstm_pack_tokens(void *)
+    void fastlstm_distinct_tokens(void *)
+    void fastlstm_hand_over(int)
     void fastlstm_leave_python()
     void fastlstm_return_to_python()
-    int fastlstm_wait_for_all(const int64_t *, const int64_t *, int64_t, int64_t)
+    void fastlstm_wait_for_all(void *)
 
 
 # The C code has a level of its own for AVX-512 with products of bfloat16 numbers.
@@ -158,7 +198,7 @@ LEVEL = limited(_NAMES[_found])
 cdef const level_t *_level = fastlstm_level(min(_found, <int> _NUMBERS[LEVEL]))
 
 LAYOUT = Layout(
-    _level.vector_bytes, _level.tile_vectors, bool(_level.has_tiles),
+    _level.vector_bytes, _level.micro_vectors, bool(_level.has_amx),
     bool(_level.has_dot_products),
 )
 # What kernels.h and layout.py both say.
@@ -229,9 +269,9 @@ cdef inline int _form(packed, int kind) except -1:
     if type_ == kind:
         form = FLOATS
     elif kind == cnp.NPY_FLOAT32 and type_ == cnp.NPY_UINT16:
-        form = ONE_PIECE
+        form = BFLOAT16
     elif kind == cnp.NPY_FLOAT32 and type_ == cnp.NPY_INT16:
-        form = THREE_PIECES
+        form = SPLIT_FLOATS
     if form < 0 or _kernels(kind).matmul[form] == NULL:
         raise TypeError(f"this CPU has no products with weights packed as {packed.dtype}")
     return form
@@ -239,7 +279,7 @@ cdef inline int _form(packed, int kind) except -1:
 
 cdef inline void *_packed(x, int kind, int form) except? NULL:
     return _data(x, kind if form == FLOATS
-                 else cnp.NPY_UINT16 if form == ONE_PIECE else cnp.NPY_INT16)
+                 else cnp.NPY_UINT16 if form == BFLOAT16 else cnp.NPY_INT16)
 
 
 cdef inline direction_t _direction(weights, int kind, int form) except *:
@@ -256,25 +296,33 @@ cdef inline direction_t _direction(weights, int kind, int form) except *:
 
 cdef inline steps_t _steps(steps) except *:
     cdef steps_t result
-    result.n_live = <const int64_t *> _data(steps[0], cnp.NPY_INT64)
-    result.starts = <const int64_t *> _data(steps[1], cnp.NPY_INT64)
+    result.n_live = _places(steps[0])
+    result.starts = _places(steps[1])
     result.n_steps = _length(steps[0])
     result.reverse = steps[2]
     result.column = steps[3]
     return result
 
 
-cdef inline pooling_t _pooling(n_live, starts, lengths, mode, hidden) except *:
-    cdef pooling_t result
-    result.n_live = <const int64_t *> _data(n_live, cnp.NPY_INT64)
-    result.starts = <const int64_t *> _data(starts, cnp.NPY_INT64)
-    result.lengths = <const int64_t *> _data(lengths, cnp.NPY_INT64)
-    result.n_steps = _length(n_live)
-    result.n_documents = _length(lengths)
-    result.mode = mode
-    result.hidden = hidden
-    result.width = result.pooled_width = 0
-    return result
+cdef inline const int32_t *_ids(x) except? NULL:
+    return <const int32_t *> _data(x, cnp.NPY_INT32)
+
+
+cdef inline const int64_t *_places(x) except? NULL:
+    return <const int64_t *> _data(x, cnp.NPY_INT64)
+
+
+cdef inline void *_wanted(x, int kind) except? NULL:
+    """As ``_data``; NULL for an empty array, which says that nothing is wanted there."""
+    return _data(x, kind) if _length(x) else NULL
+
+
+cdef void _run(kernel_t kernel, void *arguments):
+    """Every kernel is called here: without the interpreter's lock, which it hands over."""
+    with nogil:
+        fastlstm_leave_python()
+        kernel(arguments)
+        fastlstm_return_to_python()
 
 
 # -- products ---------------------------------------------------------------------------
@@ -283,49 +331,30 @@ cdef inline pooling_t _pooling(n_live, starts, lengths, mode, hidden) except *:
 def pack(w, transpose, out):
     cdef int kind = _kind(w)
     cdef int form = _form(out, kind)
-    cdef matrix_t source = _matrix(w, kind)
-    cdef void *target = _packed(out, kind, form)
-    cdef int turned = transpose
-    cdef int64_t rows = source.width if turned else source.rows
-    cdef int64_t columns = source.rows if turned else source.width
-    cdef const kernels_t *k = _kernels(kind)
-    with nogil:
-        fastlstm_leave_python()
-        k.pack[form](source.data, rows, columns, turned, target)
-        fastlstm_return_to_python()
+    cdef pack_t s
+    s.w, s.transpose, s.out = _matrix(w, kind), transpose, _packed(out, kind, form)
+    _run(_kernels(kind).pack[form], &s)
 
 
 def matmul(a, depth, packed, columns, bias, scratch, out):
     cdef int kind = _kind(a)
     cdef int form = _form(packed, kind)
-    cdef matrix_t left = _matrix(a, kind)
-    cdef matrix_t result = _matrix(out, kind)
-    cdef void *right = _packed(packed, kind, form)
-    cdef void *start = _data(bias, kind)
-    cdef void *memory = _packed(scratch, kind, form)
-    cdef int64_t terms = depth
-    cdef int64_t n = columns
-    cdef const kernels_t *k = _kernels(kind)
-    with nogil:
-        fastlstm_leave_python()
-        k.matmul[form](left, terms, right, n, start, memory, result)
-        fastlstm_return_to_python()
+    cdef matmul_t s
+    s.a, s.out = _matrix(a, kind), _matrix(out, kind)
+    s.depth, s.columns = depth, columns
+    s.packed, s.bias = _packed(packed, kind, form), _data(bias, kind)
+    s.scratch = _packed(scratch, kind, form)
+    _run(_kernels(kind).matmul[form], &s)
 
 
 def weight_gradient(a, d, columns, scratch, d_weights, d_bias):
     cdef int kind = _kind(a)
     cdef int form = _form(scratch, kind)
-    cdef matrix_t left = _matrix(a, kind)
-    cdef matrix_t right = _matrix(d, kind)
-    cdef matrix_t result = _matrix(d_weights, kind)
-    cdef void *sums = _data(d_bias, kind)
-    cdef void *memory = _packed(scratch, kind, form)
-    cdef int64_t n = columns
-    cdef const kernels_t *k = _kernels(kind)
-    with nogil:
-        fastlstm_leave_python()
-        k.weight_gradient[form](left, right, n, memory, result, sums)
-        fastlstm_return_to_python()
+    cdef weight_gradient_t s
+    s.a, s.d, s.columns = _matrix(a, kind), _matrix(d, kind), columns
+    s.scratch = _packed(scratch, kind, form)
+    s.d_weights, s.d_bias = _matrix(d_weights, kind), _wanted(d_bias, kind)
+    _run(_kernels(kind).weight_gradient[form], &s)
 
 
 # -- sweeps ------------------------------------------------------------------------------
@@ -337,16 +366,13 @@ cdef sweep_t _sweep(
     """What both directions of time share; the rest is left as it is."""
     cdef sweep_t s
     s.inputs = _matrix(inputs, kind)
-    s.index = <const int32_t *> _data(index, cnp.NPY_INT32) if _length(index) else NULL
+    s.index = _ids(index) if _length(index) else NULL
     s.weights = _direction(weights, kind, form)
     s.steps = _steps(steps)
-    s.initial_h = _matrix(initial[0], kind)
-    s.initial_c = _matrix(initial[1], kind)
+    s.initial_h, s.initial_c = _matrix(initial[0], kind), _matrix(initial[1], kind)
     s.initial_given = initial[2]
     s.scratch = _packed(scratch, kind, form)
-    s.gates = _matrix(gates, kind)
-    s.h = _matrix(h, kind)
-    s.c = _matrix(c, kind)
+    s.gates, s.h, s.c = _matrix(gates, kind), _matrix(h, kind), _matrix(c, kind)
     return s
 
 
@@ -355,17 +381,11 @@ def lstm_forward(
 ):
     cdef int kind = _kind(inputs)
     cdef int form = _form(weights[0], kind)
-    cdef const kernels_t *k = _kernels(kind)
     cdef sweep_t s = _sweep(
         inputs, index, weights, steps, initial, scratch, gates, h, c, kind, form
     )
-    s.keep = keep
-    s.ready = <const int64_t *> _data(ready, cnp.NPY_INT64)
-    s.done = <int64_t *> _data(done, cnp.NPY_INT64)
-    with nogil:
-        fastlstm_leave_python()
-        k.lstm_forward[form](&s)
-        fastlstm_return_to_python()
+    s.keep, s.ready, s.done = keep, _places(ready), <int64_t *> _places(done)
+    _run(_kernels(kind).lstm_forward[form], &s)
 
 
 def lstm_backward(
@@ -374,225 +394,144 @@ def lstm_backward(
 ):
     cdef int kind = _kind(inputs)
     cdef int form = _form(weights[0], kind)
-    cdef const kernels_t *k = _kernels(kind)
     cdef sweep_t s = _sweep(
         inputs, index, weights, steps, initial, scratch, gates, h, c, kind, form
     )
-    s.d_out = _matrix(d_out, kind)
-    s.accumulate = accumulate
-    s.previous = _data(previous, kind)
-    s.zeros = _data(zeros, kind)
-    s.d_state_h = _matrix(d_state[0], kind)
-    s.d_state_c = _matrix(d_state[1], kind)
+    s.d_out, s.accumulate = _matrix(d_out, kind), accumulate
+    s.previous, s.zeros = _data(previous, kind), _data(zeros, kind)
+    s.d_state_h, s.d_state_c = _matrix(d_state[0], kind), _matrix(d_state[1], kind)
     s.d_inputs = _matrix(d_inputs, kind)
-    s.gradient_w_x = _matrix(gradient[0], kind)
-    s.gradient_w_h = _matrix(gradient[1], kind)
-    s.gradient_b = _data(gradient[2], kind)
-    with nogil:
-        fastlstm_leave_python()
-        k.lstm_backward[form](&s)
-        fastlstm_return_to_python()
+    s.d_inputs.data = _wanted(d_inputs, kind)
+    s.gradient_w_x, s.gradient_w_h = _matrix(gradient[0], kind), _matrix(gradient[1], kind)
+    s.gradient_b = _wanted(gradient[2], kind)
+    _run(_kernels(kind).lstm_backward[form], &s)
 
 
 # -- without a product --------------------------------------------------------------------
 
 
 def pack_tokens(ids, first, lengths, n_live, starts, packed):
-    cdef const int32_t *source = <const int32_t *> _data(ids, cnp.NPY_INT32)
-    cdef const int64_t *begin = <const int64_t *> _data(first, cnp.NPY_INT64)
-    cdef const int64_t *length = <const int64_t *> _data(lengths, cnp.NPY_INT64)
-    cdef int64_t *rows_of = <int64_t *> _data(n_live, cnp.NPY_INT64)
-    cdef int64_t *start_of = <int64_t *> _data(starts, cnp.NPY_INT64)
-    cdef int32_t *out = <int32_t *> _data(packed, cnp.NPY_INT32)
-    cdef int64_t live = _length(lengths), n_steps = _length(n_live), start = 0, t, row
-    with nogil:
-        fastlstm_leave_python()
-        for t in range(n_steps):
-            while length[live - 1] <= t:
-                live -= 1
-            rows_of[t] = live
-            start_of[t] = start
-            for row in range(live):
-                out[start + row] = source[begin[row] + t]
-            start += live
-        fastlstm_return_to_python()
+    cdef pack_tokens_t s
+    s.ids, s.first, s.lengths = _ids(ids), _places(first), _places(lengths)
+    s.n_documents, s.n_steps = _length(lengths), _length(n_live)
+    s.n_live, s.starts = <int64_t *> _places(n_live), <int64_t *> _places(starts)
+    s.packed = <int32_t *> _ids(packed)
+    _run(fastlstm_pack_tokens, &s)
 
 
 def distinct_tokens(ids, slots, distinct, inverse):
-    cdef const int32_t *source = <const int32_t *> _data(ids, cnp.NPY_INT32)
-    cdef int32_t *slot_of = <int32_t *> _data(slots, cnp.NPY_INT32)
-    cdef int32_t *found = <int32_t *> _data(distinct, cnp.NPY_INT32)
-    cdef int32_t *place = <int32_t *> _data(inverse, cnp.NPY_INT32)
-    cdef int64_t n = _length(ids), p
-    cdef int32_t count = 0, token, slot
-    with nogil:
-        fastlstm_leave_python()
-        for p in range(n):
-            token = source[p]
-            slot = slot_of[token]
-            if slot < 0:
-                slot = count
-                slot_of[token] = count
-                found[count] = token
-                count += 1
-            place[p] = slot
-        for p in range(count):
-            slot_of[found[p]] = -1
-        fastlstm_return_to_python()
-    return count
+    cdef distinct_tokens_t s
+    s.ids, s.n, s.slots = _ids(ids), _length(ids), <int32_t *> _ids(slots)
+    s.distinct, s.inverse = <int32_t *> _ids(distinct), <int32_t *> _ids(inverse)
+    _run(fastlstm_distinct_tokens, &s)
+    return s.count
+
+
+cdef rows_t _rows(rows, index, out, int kind) except *:
+    cdef rows_t s
+    s.from_, s.out = _matrix(rows, kind), _matrix(out, kind)
+    s.index, s.n = _ids(index), _length(index)
+    return s
 
 
 def gather_rows(table, index, out):
     cdef int kind = _kind(table)
-    cdef matrix_t source = _matrix(table, kind)
-    cdef matrix_t target = _matrix(out, kind)
-    cdef const int32_t *rows = <const int32_t *> _data(index, cnp.NPY_INT32)
-    cdef const kernels_t *k = _kernels(kind)
-    target.rows = _length(index)
-    with nogil:
-        fastlstm_leave_python()
-        k.gather_rows(source, rows, target)
-        fastlstm_return_to_python()
+    cdef rows_t s = _rows(table, index, out, kind)
+    _run(_kernels(kind).gather_rows, &s)
 
 
 def scatter_add_rows(rows, index, out):
     cdef int kind = _kind(rows)
-    cdef matrix_t source = _matrix(rows, kind)
-    cdef matrix_t target = _matrix(out, kind)
-    cdef const int32_t *places = <const int32_t *> _data(index, cnp.NPY_INT32)
-    cdef int64_t n = _length(index)
-    cdef const kernels_t *k = _kernels(kind)
-    with nogil:
-        fastlstm_leave_python()
-        k.scatter_add_rows(source, places, n, target)
-        fastlstm_return_to_python()
+    cdef rows_t s = _rows(rows, index, out, kind)
+    _run(_kernels(kind).scatter_add_rows, &s)
+
+
+cdef pooling_t _pooling(
+    tokens, n_live, starts, lengths, mode, hidden, pooled, winner, int kind
+) except *:
+    cdef pooling_t s
+    s.n_live, s.starts, s.lengths = _places(n_live), _places(starts), _places(lengths)
+    s.n_steps, s.n_documents = _length(n_live), _length(lengths)
+    s.mode, s.hidden, s.winner = mode, hidden, <int32_t *> _ids(winner)
+    s.tokens, s.pooled = _matrix(tokens, kind), _matrix(pooled, kind)
+    return s
 
 
 def pool_forward(h, n_live, starts, lengths, mode, hidden, out, winner):
     cdef int kind = _kind(h)
-    cdef pooling_t s = _pooling(n_live, starts, lengths, mode, hidden)
-    cdef matrix_t source = _matrix(h, kind)
-    cdef matrix_t target = _matrix(out, kind)
-    cdef int32_t *places = <int32_t *> _data(winner, cnp.NPY_INT32)
-    cdef const kernels_t *k = _kernels(kind)
-    s.width, s.pooled_width = source.width, target.width
-    with nogil:
-        fastlstm_leave_python()
-        k.pool_forward(&s, source.data, target.data, places)
-        fastlstm_return_to_python()
+    cdef pooling_t s = _pooling(h, n_live, starts, lengths, mode, hidden, out, winner, kind)
+    _run(_kernels(kind).pool_forward, &s)
 
 
 def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
     cdef int kind = _kind(d_h)
-    cdef pooling_t s = _pooling(n_live, starts, lengths, mode, hidden)
-    cdef matrix_t source = _matrix(d_pooled, kind)
-    cdef matrix_t target = _matrix(d_h, kind)
-    cdef const int32_t *places = <const int32_t *> _data(winner, cnp.NPY_INT32)
-    cdef const kernels_t *k = _kernels(kind)
-    s.width, s.pooled_width = target.width, source.width
-    with nogil:
-        fastlstm_leave_python()
-        k.pool_backward(&s, source.data, places, target)
-        fastlstm_return_to_python()
+    cdef pooling_t s = _pooling(d_h, n_live, starts, lengths, mode, hidden, d_pooled, winner, kind)
+    _run(_kernels(kind).pool_backward, &s)
 
 
 def dropout(x, rate, key, out):
     cdef int kind = _kind(x)
-    cdef matrix_t source = _matrix(x, kind)
-    cdef void *target = _data(out, kind)
-    cdef double share = rate
-    cdef uint32_t mask = key
-    cdef const kernels_t *k = _kernels(kind)
-    with nogil:
-        fastlstm_leave_python()
-        k.dropout(source, share, mask, target)
-        fastlstm_return_to_python()
+    cdef dropout_t s
+    s.x, s.rate, s.key, s.out = _matrix(x, kind), rate, key, _data(out, kind)
+    _run(_kernels(kind).dropout, &s)
 
 
 def squared_norm(x):
     cdef int kind = _kind(x)
-    cdef const void *source = _data(x, kind)
-    cdef int64_t n = _length(x)
-    cdef double result
-    cdef const kernels_t *k = _kernels(kind)
-    with nogil:
-        fastlstm_leave_python()
-        result = k.squared_norm(source, n)
-        fastlstm_return_to_python()
-    return result
+    cdef squared_norm_t s
+    s.x, s.n = _data(x, kind), _length(x)
+    _run(_kernels(kind).squared_norm, &s)
+    return s.sum
+
+
+cdef update_t _update(table, rows, gradient, first, scale, rate, decay, int kind) except *:
+    cdef update_t s
+    s.table, s.gradient = _matrix(table, kind), _matrix(gradient, kind)
+    s.rows, s.n, s.first = _ids(rows), _length(rows), _data(first, kind)
+    s.scale, s.rate, s.decay = scale, rate, decay
+    return s
 
 
 def adam_update(
     table, rows, gradient, m, v, scale, rate, decay, beta1, beta2, correction1, correction2, epsilon
 ):
     cdef int kind = _kind(table)
-    cdef matrix_t weights = _matrix(table, kind)
-    cdef matrix_t slopes = _matrix(gradient, kind)
-    cdef const int32_t *places = <const int32_t *> _data(rows, cnp.NPY_INT32)
-    cdef int64_t n = _length(rows)
-    cdef void *first = _data(m, kind)
-    cdef void *second = _data(v, kind)
-    cdef adam_t s
-    cdef const kernels_t *k = _kernels(kind)
-    s.scale, s.rate, s.decay, s.beta1, s.beta2 = scale, rate, decay, beta1, beta2
-    s.correction1, s.correction2, s.epsilon = correction1, correction2, epsilon
-    with nogil:
-        fastlstm_leave_python()
-        k.adam_update(weights, places, n, slopes, first, second, &s)
-        fastlstm_return_to_python()
+    cdef update_t s = _update(table, rows, gradient, m, scale, rate, decay, kind)
+    s.second, s.beta1, s.beta2, s.epsilon = _data(v, kind), beta1, beta2, epsilon
+    s.correction1, s.correction2 = correction1, correction2
+    _run(_kernels(kind).adam_update, &s)
 
 
 def sgd_update(table, rows, gradient, velocity, scale, rate, decay, momentum):
     cdef int kind = _kind(table)
-    cdef matrix_t weights = _matrix(table, kind)
-    cdef matrix_t slopes = _matrix(gradient, kind)
-    cdef const int32_t *places = <const int32_t *> _data(rows, cnp.NPY_INT32)
-    cdef int64_t n = _length(rows)
-    cdef void *running = _data(velocity, kind)
-    cdef double factor = scale, step = rate, lost = decay, kept = momentum
-    cdef const kernels_t *k = _kernels(kind)
-    with nogil:
-        fastlstm_leave_python()
-        k.sgd_update(weights, places, n, slopes, running, factor, step, lost, kept)
-        fastlstm_return_to_python()
+    cdef update_t s = _update(table, rows, gradient, velocity, scale, rate, decay, kind)
+    s.momentum = momentum
+    _run(_kernels(kind).sgd_update, &s)
 
 
 def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
     cdef int kind = _kind(inputs)
-    cdef matrix_t contexts = _matrix(inputs, kind)
-    cdef matrix_t targets = _matrix(outputs, kind)
-    cdef void *memory = _data(scratch, kind)
+    cdef matrix_t vectors = _matrix(inputs, kind)
     cdef skip_gram_t s
-    cdef const kernels_t *k = _kernels(kind)
-    s.ids = <const int32_t *> _data(ids, cnp.NPY_INT32)
-    s.windows = <const int32_t *> _data(windows, cnp.NPY_INT32)
-    s.negatives = <const int32_t *> _data(negatives, cnp.NPY_INT32)
-    s.offsets = <const int64_t *> _data(offsets, cnp.NPY_INT64)
-    s.n_documents = _length(offsets) - 1
+    s.ids, s.windows, s.negatives = _ids(ids), _ids(windows), _ids(negatives)
+    s.offsets, s.n_documents = _places(offsets), _length(offsets) - 1
     s.n_negatives = cnp.PyArray_DIM(<cnp.ndarray> negatives, 1)
-    s.width = contexts.width
-    s.rate = rate
-    with nogil:
-        fastlstm_leave_python()
-        k.skip_gram(&s, contexts.data, targets.data, memory)
-        fastlstm_return_to_python()
+    s.width, s.rate = vectors.width, rate
+    s.inputs, s.outputs = vectors.data, _matrix(outputs, kind).data
+    s.scratch = _data(scratch, kind)
+    _run(_kernels(kind).skip_gram, &s)
 
 
 # -- threads -----------------------------------------------------------------------------
 
 
-def take_turns(on):
+def hand_over(on):
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-    fastlstm_take_turns(bool(on and gil))
+    fastlstm_hand_over(bool(on and gil))
 
 
 def wait_for_all(counters, least, tries):
-    cdef const int64_t *numbers = <const int64_t *> _data(counters, cnp.NPY_INT64)
-    cdef const int64_t *wanted = <const int64_t *> _data(least, cnp.NPY_INT64)
-    cdef int64_t n = _length(counters), most = tries
-    cdef int reached
-    with nogil:
-        fastlstm_leave_python()
-        reached = fastlstm_wait_for_all(numbers, wanted, n, most)
-        fastlstm_return_to_python()
-    return bool(reached)
+    cdef wait_t s
+    s.counters, s.least, s.n, s.tries = _places(counters), _places(least), _length(counters), tries
+    _run(fastlstm_wait_for_all, &s)
+    return bool(s.reached)

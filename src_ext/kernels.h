@@ -1,8 +1,7 @@
 /* What the Cython module and the instruction levels share.
 
-   Every level is one table of functions, compiled from the same sources. Meanings and
-   shapes are those of fastlstm/kernels/contract.py and are documented at the kernels
-   in fastlstm/kernels/numba. */
+   Every level is one table of functions, compiled from the same sources. A kernel takes a
+   record of its arguments, which are those of fastlstm/kernels/contract.py. */
 
 #ifndef FASTLSTM_KERNELS_H
 #define FASTLSTM_KERNELS_H
@@ -11,12 +10,12 @@
 
 /* Sizes that fastlstm/kernels/layout.py knows, too; a test compares them. */
 enum {
-    TILE_ROWS = 6,       /* rows of an accumulator tile of floats */
+    MICRO_ROWS = 6,      /* rows of a micro-kernel */
     BLOCK_TOKENS = 128,  /* tokens of a sweep's block */
     TOKENS_OF_ONE = 16,  /* the same where one document is predicted */
     ROWS_AT_ONCE = 128,  /* rows of one product or gradient */
     GRADIENT_BLOCK = 96, /* tokens of a gradient of floats at a time */
-    TERMS = 32,          /* summed index of a block of 16-bit pieces */
+    TERMS = 32,          /* summed index of a block of bfloat16 numbers */
     COLUMNS = 16,
     PANEL = 4, /* blocks side by side */
 };
@@ -24,8 +23,36 @@ enum {
 /* Codes of contract.POOLING. */
 enum { POOL_LAST, POOL_MEAN, POOL_MAX, POOL_MEAN_MAX };
 
-/* Element types of packed weights and scratch memory: floats, or float32 in pieces. */
-typedef enum { FLOATS, ONE_PIECE, THREE_PIECES, FORMS } form_t;
+/* Element types of packed weights and scratch memory. */
+typedef enum { FLOATS, BFLOAT16, SPLIT_FLOATS, FORMS } form_t;
+
+/* A 2-D array of real numbers, row after row. */
+typedef struct {
+    void *data;
+    int64_t rows, width;
+} matrix_t;
+
+typedef struct {
+    matrix_t w;
+    int transpose;
+    void *out;
+} pack_t;
+
+typedef struct {
+    matrix_t a;
+    int64_t depth, columns;
+    const void *packed, *bias;
+    void *scratch;
+    matrix_t out;
+} matmul_t;
+
+typedef struct {
+    matrix_t a, d;
+    int64_t columns;
+    void *scratch;
+    matrix_t d_weights;
+    void *d_bias; /* NULL where it is not wanted */
+} weight_gradient_t;
 
 typedef struct {
     const int64_t *n_live, *starts;
@@ -38,12 +65,6 @@ typedef struct {
     const void *w_x, *w_x_t, *w_h, *w_h_t, *b;
     int64_t n_inputs, hidden;
 } direction_t;
-
-/* A 2-D array of real numbers, row after row. */
-typedef struct {
-    void *data;
-    int64_t rows, width;
-} matrix_t;
 
 /* Arguments of a sweep: those that both directions of time share, and those of one. */
 typedef struct {
@@ -59,54 +80,93 @@ typedef struct {
     int64_t *done;
     /* backward */
     int accumulate;
-    matrix_t d_out, d_state_h, d_state_c, d_inputs, gradient_w_x, gradient_w_h;
-    void *previous, *gradient_b;
+    matrix_t d_out, d_state_h, d_state_c;
+    matrix_t d_inputs;                   /* without data where it is not wanted */
+    matrix_t gradient_w_x, gradient_w_h; /* those of weights: */
+    void *gradient_b, *previous;         /* gradient_b is NULL where they are not wanted */
     const void *zeros;
 } sweep_t;
 
 typedef struct {
-    double scale, rate, decay, beta1, beta2, correction1, correction2, epsilon;
-} adam_t;
+    const int32_t *ids;
+    const int64_t *first, *lengths;
+    int64_t n_documents, n_steps;
+    int64_t *n_live, *starts;
+    int32_t *packed;
+} pack_tokens_t;
+
+typedef struct {
+    const int32_t *ids;
+    int64_t n;
+    int32_t *slots, *distinct, *inverse;
+    int64_t count;
+} distinct_tokens_t;
+
+/* Rows of one matrix to or from those of another. */
+typedef struct {
+    matrix_t from;
+    const int32_t *index;
+    int64_t n;
+    matrix_t out;
+} rows_t;
+
+typedef struct {
+    const int64_t *n_live, *starts, *lengths;
+    int64_t n_documents, n_steps, hidden;
+    int mode;
+    matrix_t tokens, pooled; /* outputs of tokens and vectors of documents, or their gradients */
+    int32_t *winner;
+} pooling_t;
+
+typedef struct {
+    matrix_t x;
+    double rate;
+    uint32_t key;
+    void *out;
+} dropout_t;
+
+typedef struct {
+    const void *x;
+    int64_t n;
+    double sum;
+} squared_norm_t;
+
+/* A step of an optimiser; ``first`` and ``second`` are its moments. */
+typedef struct {
+    matrix_t table, gradient;
+    const int32_t *rows;
+    int64_t n;
+    void *first, *second;
+    double scale, rate, decay, beta1, beta2, correction1, correction2, epsilon, momentum;
+} update_t;
 
 typedef struct {
     const int32_t *ids, *windows, *negatives;
     const int64_t *offsets;
     int64_t n_documents, n_negatives, width;
     double rate;
+    void *inputs, *outputs, *scratch;
 } skip_gram_t;
 
 typedef struct {
-    int64_t n_documents, n_steps, hidden, width, pooled_width;
-    const int64_t *n_live, *starts, *lengths;
-    int mode;
-} pooling_t;
+    const int64_t *counters, *least;
+    int64_t n, tries;
+    int reached;
+} wait_t;
+
+typedef void (*kernel_t)(void *arguments);
 
 /* Kernels of one element type of the float arrays. Entries that a level lacks are NULL. */
 typedef struct {
-    void (*pack[FORMS])(const void *w, int64_t rows, int64_t columns, int transpose, void *out);
-    void (*matmul[FORMS])(matrix_t a, int64_t depth, const void *packed, int64_t columns,
-                          const void *bias, void *scratch, matrix_t out);
-    void (*weight_gradient[FORMS])(matrix_t a, matrix_t d, int64_t columns, void *scratch,
-                                   matrix_t d_weights, void *d_bias);
-    void (*lstm_forward[FORMS])(const sweep_t *sweep);
-    void (*lstm_backward[FORMS])(const sweep_t *sweep);
-    void (*gather_rows)(matrix_t table, const int32_t *index, matrix_t out);
-    void (*scatter_add_rows)(matrix_t rows, const int32_t *index, int64_t n, matrix_t out);
-    void (*pool_forward)(const pooling_t *pooling, const void *h, void *out, int32_t *winner);
-    void (*pool_backward)(const pooling_t *pooling, const void *d_pooled, const int32_t *winner,
-                          matrix_t d_h);
-    void (*dropout)(matrix_t x, double rate, uint32_t key, void *out);
-    double (*squared_norm)(const void *x, int64_t n);
-    void (*adam_update)(matrix_t table, const int32_t *rows, int64_t n, matrix_t gradient,
-                        void *m, void *v, const adam_t *settings);
-    void (*sgd_update)(matrix_t table, const int32_t *rows, int64_t n, matrix_t gradient,
-                       void *velocity, double scale, double rate, double decay, double momentum);
-    void (*skip_gram)(const skip_gram_t *arguments, void *inputs, void *outputs, void *scratch);
+    kernel_t pack[FORMS], matmul[FORMS], weight_gradient[FORMS];
+    kernel_t lstm_forward[FORMS], lstm_backward[FORMS];
+    kernel_t gather_rows, scatter_add_rows, pool_forward, pool_backward, dropout, squared_norm;
+    kernel_t adam_update, sgd_update, skip_gram;
 } kernels_t;
 
 typedef struct {
     const char *name;
-    int vector_bytes, tile_vectors, has_tiles, has_dot_products;
+    int vector_bytes, micro_vectors, has_amx, has_dot_products;
     kernels_t f32, f64;
 } level_t;
 
@@ -114,12 +174,15 @@ typedef struct {
 int fastlstm_highest_level(void);
 const level_t *fastlstm_level(int number);
 
+/* tokens.c: kernels without real numbers */
+void fastlstm_pack_tokens(void *arguments);
+void fastlstm_distinct_tokens(void *arguments);
+
 /* threads.c */
-void fastlstm_take_turns(int on);
+void fastlstm_hand_over(int on);
 void fastlstm_leave_python(void);
 void fastlstm_return_to_python(void);
-int fastlstm_wait_for_all(const int64_t *counters, const int64_t *least, int64_t n,
-                          int64_t tries);
+void fastlstm_wait_for_all(void *arguments);
 
 /* subnormals.c */
 uint64_t fastlstm_flush_subnormals(void);

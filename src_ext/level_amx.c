@@ -4,9 +4,9 @@
 #define LEVEL amx
 #define LEVEL_NAME "amx"
 #define VECTOR_BYTES 64
-#define LANES_F32 16
-#define LANES_F64 8
-#define TILE_VECTORS 4
-#define HAS_PIECES 1
-#define USE_TILES 1
+#define LENGTH_F32 16
+#define LENGTH_F64 8
+#define MICRO_VECTORS 4
+#define HAS_BFLOAT16 1
+#define HAS_AMX 1
 #include "x86.inc"

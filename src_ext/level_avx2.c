@@ -4,9 +4,9 @@
 #define LEVEL avx2
 #define LEVEL_NAME "avx2"
 #define VECTOR_BYTES 32
-#define LANES_F32 8
-#define LANES_F64 4
-#define TILE_VECTORS 2
-#define HAS_PIECES 0
-#define USE_TILES 0
+#define LENGTH_F32 8
+#define LENGTH_F64 4
+#define MICRO_VECTORS 2
+#define HAS_BFLOAT16 0
+#define HAS_AMX 0
 #include "x86.inc"

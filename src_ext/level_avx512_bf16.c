@@ -4,9 +4,9 @@
 #define LEVEL avx512_bf16
 #define LEVEL_NAME "avx512"
 #define VECTOR_BYTES 64
-#define LANES_F32 16
-#define LANES_F64 8
-#define TILE_VECTORS 4
-#define HAS_PIECES 1
-#define USE_TILES 0
+#define LENGTH_F32 16
+#define LENGTH_F64 8
+#define MICRO_VECTORS 4
+#define HAS_BFLOAT16 1
+#define HAS_AMX 0
 #include "x86.inc"

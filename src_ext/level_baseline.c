@@ -9,13 +9,13 @@
 #define LEVEL baseline
 #define LEVEL_NAME "baseline"
 #define VECTOR_BYTES 16
-#define LANES_F32 4
-#define LANES_F64 2
+#define LENGTH_F32 4
+#define LENGTH_F64 2
 #if defined(__aarch64__)
-#define TILE_VECTORS 4
+#define MICRO_VECTORS 4
 #else
-#define TILE_VECTORS 2
+#define MICRO_VECTORS 2
 #endif
-#define HAS_PIECES 0
-#define USE_TILES 0
+#define HAS_BFLOAT16 0
+#define HAS_AMX 0
 #include "level.inc"

@@ -34,7 +34,7 @@ static int has_avx512_bf16(void)
 }
 
 /* Linux hands the tile registers out on demand. */
-static int may_use_tiles(void)
+static int may_use_amx(void)
 {
 #if defined(__linux__)
     enum { REQUEST = 0x1023, TILE_DATA = 18 };
@@ -57,7 +57,7 @@ int fastlstm_highest_level(void)
         return 1;
     if (!has_avx512_bf16())
         return 2;
-    return has_amx() && may_use_tiles() ? 4 : 3;
+    return has_amx() && may_use_amx() ? 4 : 3;
 }
 
 #else

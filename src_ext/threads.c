@@ -1,15 +1,15 @@
-/* Threads that wait for one another, and that do not meet at the interpreter's lock:
-   see fastlstm/kernels/numba/turns.py. */
+/* Threads that wait for one another, and that hand over the interpreter's lock. */
 
 #include "kernels.h"
 
-/* Looks at the turn before a thread goes on without it. */
-#define TURN_TRIES 4000
+/* Looks at ``busy`` before a thread goes on without it. */
+#define TRIES 4000
 
-/* In cache lines of their own. */
+/* In cache lines of their own: whether a thread is in Python, and whether the lock is handed
+   over at all. */
 static struct {
     char before[64];
-    int turn;
+    int busy;
     char between[64];
     int on;
     char after[64];
@@ -24,42 +24,42 @@ static void wait_a_moment(void)
 #endif
 }
 
-void fastlstm_take_turns(int on)
+void fastlstm_hand_over(int on)
 {
-    __atomic_store_n(&words.turn, on, __ATOMIC_RELAXED);
+    __atomic_store_n(&words.busy, on, __ATOMIC_RELAXED);
     __atomic_store_n(&words.on, on, __ATOMIC_RELAXED);
 }
 
 void fastlstm_leave_python(void)
 {
     if (__atomic_load_n(&words.on, __ATOMIC_RELAXED))
-        __atomic_store_n(&words.turn, 0, __ATOMIC_RELEASE);
+        __atomic_store_n(&words.busy, 0, __ATOMIC_RELEASE);
 }
 
 void fastlstm_return_to_python(void)
 {
     if (!__atomic_load_n(&words.on, __ATOMIC_RELAXED))
         return;
-    for (int tries = 0; tries < TURN_TRIES; tries++) {
+    for (int tries = 0; tries < TRIES; tries++) {
         int nobody = 0;
-        if (__atomic_compare_exchange_n(&words.turn, &nobody, 1, 0, __ATOMIC_ACQUIRE,
+        if (__atomic_compare_exchange_n(&words.busy, &nobody, 1, 0, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED))
             return;
         wait_a_moment();
     }
 }
 
-int fastlstm_wait_for_all(const int64_t *counters, const int64_t *least, int64_t n,
-                          int64_t tries)
+void fastlstm_wait_for_all(void *arguments)
 {
+    wait_t *s = arguments;
     int64_t position = 0;
-    while (position < n && tries > 0) {
-        if (__atomic_load_n(counters + position, __ATOMIC_ACQUIRE) >= least[position]) {
+    while (position < s->n && s->tries > 0) {
+        if (__atomic_load_n(s->counters + position, __ATOMIC_ACQUIRE) >= s->least[position]) {
             position++;
         } else {
-            tries--;
+            s->tries--;
             wait_a_moment();
         }
     }
-    return position == n;
+    s->reached = position == s->n;
 }

@@ -46,7 +46,7 @@ each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f3
 FORMS = {
     "f32": (np.float32, np.float32),
     "f64": (np.float64, np.float64),
-    "three_pieces": (np.float32, np.int16),
+    "split_floats": (np.float32, np.int16),
     "bfloat16": (np.float32, np.uint16),
 }
 
@@ -62,7 +62,7 @@ def has_bfloat16(k):
 def without_bfloat16(monkeypatch):
     """Make this CPU one that has no products of bfloat16 until the test is over."""
     for k in COMPILED:
-        layout = k.LAYOUT._replace(has_tiles=False, has_dot_products=False)
+        layout = k.LAYOUT._replace(has_amx=False, has_dot_products=False)
         monkeypatch.setattr(k, "packed_dtype", layout.packed_dtype)
 
 
@@ -77,7 +77,7 @@ def has_form(k, packed_as):
 
 def _form(k, name):
     lacks = not has_form(k, FORMS[name][1])
-    mark = pytest.mark.skipif(lacks, reason=f"no {name} products on this CPU")
+    mark = pytest.mark.skipif(lacks, reason=f"no {name} products in this backend on this CPU")
     return pytest.param(k, *FORMS[name], marks=mark, id=f"{name}-{k.NAME}")
 
 
@@ -97,7 +97,7 @@ each_precision = pytest.mark.parametrize(
             k, precision, id=f"{precision}-{k.NAME}",
             marks=pytest.mark.skipif(
                 precision == "bfloat16" and not has_bfloat16(k),
-                reason="no bfloat16 products on this CPU",
+                reason="no bfloat16 products in this backend on this CPU",
             ),
         )
         for k in COMPILED

@@ -14,7 +14,7 @@ import fastlstm
 from fastlstm.core.errors import BackendError
 from fastlstm.kernels.registry import available_backends
 
-# Its kernels are documented at their compiled twins.
+# Their kernels are documented in the contract.
 EXEMPT = {"fastlstm.kernels.reference", "fastlstm.kernels._cython_lstm"}
 WITH_EXAMPLES = ["fastlstm.estimator.tokens", "fastlstm.estimator.text",
                  "fastlstm.estimator.vectorizer"]  # fmt: skip
@@ -106,7 +106,7 @@ def disagreement(thing):
 def test_all_of_the_package_is_looked_at():
     assert len(modules()) > 35
     if available_backends()["numba"] == "ok":
-        assert "fastlstm.kernels.numba.matmul.matmul" in THINGS
+        assert "fastlstm.kernels.numba.products.matmul" in THINGS
     for name in ("fastlstm.kernels.layout.Layout", "fastlstm.network.forward.forward",
                  "fastlstm.estimator.tokens.LSTMClassifier",
                  "fastlstm.training.optim.optimizers.adam",

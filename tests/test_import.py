@@ -108,7 +108,7 @@ def test_importing_the_numba_backend_compiles_nothing():
         "    for value in vars(module).values() if isinstance(value, Dispatcher)}))"
     )
     plain = {
-        "padded_width", "packed_dtype", "packed_shape", "scratch_size", "block_rows", "take_turns",
+        "padded_width", "packed_dtype", "packed_shape", "scratch_size", "block_rows", "hand_over",
     }  # fmt: skip
     compiled = set(contract.KERNELS) - plain
     assert compiled <= set(dispatchers)

@@ -124,11 +124,12 @@ def test_inference_gives_the_bits_of_the_forward_pass(k, precision, training, po
     for rows in ([0], range(7), np.flatnonzero(sequences.lengths)):
         rows = [row for row in rows if sequences.lengths[row]]
         batch = batching.pack(reference, sequences, rows)
-        arguments = k, work, config, parameters.table, packed, batch
-        expected = forward(*arguments)[0].copy()
+        expected = forward(k, work, config, parameters.table, packed, batch)[0].copy()
         assert np.isfinite(expected).all()
-        assert np.array_equal(inference.infer(*arguments).copy(), expected)
-        assert np.array_equal(inference.infer(*arguments, projected), expected)
+        for source in (parameters.table, projected):
+            for keep in (False, True):
+                found, _ = forward(k, work, config, source, packed, batch, keep=keep)
+                assert np.array_equal(found, expected)
 
 
 @each_compiled_backend
@@ -163,11 +164,11 @@ def test_sweeps_side_by_side_give_the_same_bits(k, precision, training, bidirect
     projected = inference.project_vocabulary(k, config, parameters.table, packed)
     for sequences in (one_document(), one_document(1), many_documents().take([3, 5, 8])):
         batch = batching.pack(reference, sequences, np.flatnonzero(sequences.lengths))
-        for given in (None, projected):
+        for source in (parameters.table, projected):
             expected, *results = (
-                inference.infer(
-                    k, work, config, parameters.table, packed, batch, given, beside
-                ).copy()
+                forward(
+                    k, work, config, source, packed, batch, keep=False, beside=beside
+                )[0].copy()
                 for work, beside in (
                     (Workspace(np.float32), None),
                     (Workspace(np.float32), partial(COMPANION.run, k)),

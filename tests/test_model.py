@@ -19,8 +19,8 @@ from fastlstm.network.parameters import (
     Parameters,
     init_parameters,
     pack_model,
-    parts,
     repack,
+    weight_blocks,
 )
 from fastlstm.training.engine import GradientEngine, LabelledSequences
 from tests.helpers import (
@@ -149,10 +149,10 @@ def test_gradients(k, config, terms, monkeypatch):
 def backward_of(k, work, config, packed, state, d_logits, gradients=None, dtype=np.float32):
     """Gradients of one shard: the embedding's, and the dense ones without their padding."""
     gradients = gradients or DenseGradients(k, config, dtype)
-    of_embedding = backward(k, work, config, packed, state, d_logits, gradients)
+    of_embedding = backward(k, work, config, packed, state, d_logits, gradients).embedding
     out = Parameters.zeros(config, dtype)
-    for part in parts(config):
-        gradients.add_to(out, part, accumulate=False)
+    for block in weight_blocks(config):
+        gradients.add_to(out, block, accumulate=False)
     return of_embedding, out
 
 
@@ -168,7 +168,7 @@ def test_old_content_of_memory_does_not_matter(k, precision):
         logits, state = forward(k, work, config, parameters.table, packed, batch)
         logits = logits.copy()
         of_embedding, dense = backward_of(k, work, config, packed, state, d_logits)
-        inferred = inference.infer(k, work, config, parameters.table, packed, batch)
+        inferred, _ = forward(k, work, config, parameters.table, packed, batch, keep=False)
         results.append([logits, of_embedding.values.copy(), dense.flat, inferred.copy()])
     for fresh, poisoned in zip(*results, strict=True):
         assert np.isfinite(fresh).all()
@@ -179,14 +179,14 @@ def test_old_content_of_memory_does_not_matter(k, precision):
 WIDE = ModelConfig(9, embedding_dim=3, hidden_size=70, num_layers=2, pooling="mean_max")
 
 
-def test_parts_cover_every_dense_weight_once():
-    assert parts(WIDE) == [
+def test_weight_blocks_cover_every_dense_weight_once():
+    assert weight_blocks(WIDE) == [
         "lstm.0.forward", "lstm.0.reverse", "lstm.1.forward", "lstm.1.reverse", "dense",
     ]  # fmt: skip
     parameters = Parameters.zeros(WIDE, np.float32, np.zeros((9, 3), np.float32))
-    for number, part in enumerate(parts(WIDE), start=1):
-        parameters.flat[parameters.part(part)] += number
-        for weight in parameters.group(part).values():
+    for number, block in enumerate(weight_blocks(WIDE), start=1):
+        parameters.flat[parameters.where(block)] += number
+        for weight in parameters.block(block).values():
             assert (weight == number).all()
     assert parameters.flat.all()
 
@@ -211,24 +211,24 @@ def test_shards_add_to_dense_gradients(k, config):
     assert_close(found[1], 3 * found[0], 1e-13)
     out = Parameters.zeros(config, np.float64)
     out.flat[:] = 10
-    for part in parts(config):
-        gradients.add_to(out, part, accumulate=True)
+    for block in weight_blocks(config):
+        gradients.add_to(out, block, accumulate=True)
     assert_close(out.flat, 10 + found[1], 1e-14)
-    for part in parts(config):
-        gradients.add_to(out, part, accumulate=False)
+    for block in weight_blocks(config):
+        gradients.add_to(out, block, accumulate=False)
     assert np.array_equal(out.flat, found[1])
     gradients.clear()
     padded = [array for direction in gradients.layers[0] for array in direction]
     assert not any(array.any() for array in [*padded, *gradients.dense])
-    for part in parts(config):
-        gradients.add_to(out, part, accumulate=False)
+    for block in weight_blocks(config):
+        gradients.add_to(out, block, accumulate=False)
     assert not out.flat.any()
 
 
 @each_precision
 @pytest.mark.parametrize("training", [False, True], ids=["predicting", "training"])
 def test_packing_again_follows_the_weights(k, precision, training):
-    """Part by part: each changes its own weights and no others."""
+    """Block by block: each changes its own weights and no others."""
     config = CONFIGS[3]
     dtype = np.float32
     sequences = token_sequences([3, 2], 6)
@@ -237,14 +237,14 @@ def test_packing_again_follows_the_weights(k, precision, training):
     mixed.embedding[:] = new.embedding
     packed = pack_model(k, config, mixed, precision, training)
     logits = []
-    for part in parts(config):
-        mixed.flat[mixed.part(part)] = new.flat[new.part(part)]
-        repack(k, packed, mixed, part)
+    for block in weight_blocks(config):
+        mixed.flat[mixed.where(block)] = new.flat[new.where(block)]
+        repack(k, packed, mixed, block)
         fresh = pack_model(k, config, mixed, precision, training)
         both = [inference.predict_logits(k, config, mixed, p, sequences) for p in (packed, fresh)]
-        assert np.array_equal(*both), part
+        assert np.array_equal(*both), block
         logits.append(both[0].tobytes())
-    assert len(set(logits)) == len(parts(config))
+    assert len(set(logits)) == len(weight_blocks(config))
 
 
 # Parameters
@@ -270,7 +270,7 @@ def test_named_weights_are_views_of_one_array():
     stored = np.concatenate([w.ravel() for w in parameters.named.values()])
     assert np.array_equal(stored, parameters.flat)
     assert all(np.shares_memory(w, parameters.flat) for w in parameters.named.values())
-    group = parameters.group("lstm.1.reverse")
+    group = parameters.block("lstm.1.reverse")
     assert list(group) == ["w_x", "w_h", "b"]
     assert group["b"] is parameters.named["lstm.1.reverse.b"]
 

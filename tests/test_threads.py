@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 
 from fastlstm.core import threads
 from fastlstm.core.threads import Companion, ShardPool, effective_n_jobs
+from fastlstm.core.workspace import WorkspacePool
 from fastlstm.kernels import reference
 from tests.helpers import each_backend
 
@@ -117,15 +118,15 @@ def test_waiting_ends_when_another_thread_has_counted(k):
 
 
 @each_backend
-def test_a_turn_that_is_never_given_back_stops_nobody(k):
-    """The thread that has it may be doing something else."""
-    k.take_turns(True)
+def test_a_thread_that_stays_in_python_stops_nobody(k):
+    """The one that has the interpreter's lock may be doing something else."""
+    k.hand_over(True)
     try:
         with ThreadPoolExecutor(3) as executor:
             norms = [executor.submit(k.squared_norm, np.full(2, 3.0)) for _ in range(30)]
             assert [norm.result(timeout=30) for norm in norms] == [18.0] * 30
     finally:
-        k.take_turns(False)
+        k.hand_over(False)
 
 
 # Numbers of threads
@@ -271,3 +272,26 @@ def test_forked_child_has_a_companion_of_its_own(companion):
         finally:
             os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+# Working memory
+
+
+def test_workspaces_are_borrowed_by_one_at_a_time_and_used_again():
+    workspaces = WorkspacePool(np.float32, most_bytes=1000)
+    with workspaces.borrow() as first, workspaces.borrow() as second:
+        assert first is not second
+    with workspaces.borrow() as again:
+        assert again in (first, second)
+        again.array("large", 1000)
+    with workspaces.borrow() as other, workspaces.borrow() as fresh:
+        assert again not in (other, fresh)
+
+
+def test_workspace_of_a_block_that_failed_is_not_used_again():
+    workspaces = WorkspacePool(np.float64)
+    with pytest.raises(KeyError), workspaces.borrow() as broken:
+        raise KeyError
+    with workspaces.borrow() as fresh:
+        assert fresh is not broken
+        assert fresh.array("x", 2).dtype == np.float64

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict, replace
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from fastlstm.core.options import Options
 from fastlstm.core.progress import task_bar
 from fastlstm.core.random import make_streams
 from fastlstm.core.threads import ShardPool, effective_n_jobs
+from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import Parameters, init_parameters
 from fastlstm.text.ngrams import NGrams
@@ -47,7 +47,7 @@ class Job(NamedTuple):
 
     Attributes
     ----------
-    k : backend module
+    k : Kernels
     data : FitData
     options : Options
     seed : int
@@ -55,7 +55,7 @@ class Job(NamedTuple):
     config : ModelConfig
     """
 
-    k: ModuleType
+    k: Kernels
     data: FitData
     options: Options
     seed: int
@@ -122,7 +122,7 @@ def check_same_network(old: ModelConfig, new: ModelConfig) -> None:
 
 
 def first_vectors(
-    k: ModuleType, data: FitData, options: Options, seed: int
+    k: Kernels, data: FitData, options: Options, seed: int
 ) -> tuple[FirstVectors | None, Coverage | None]:
     """Vectors of all tokens to begin with, and their coverage; None for either that is not.
 

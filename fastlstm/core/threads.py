@@ -68,8 +68,9 @@ class ShardPool:
     ----------
     n_threads : int
         The caller is one of them.
-    k : backend module or None
-        Its kernels wait for threads and take turns; without it threads sleep at once.
+    k : kernels.contract.Kernels or None
+        They wait for threads and hand over the interpreter's lock; without them threads
+        sleep at once.
     """
 
     def __init__(self, n_threads: int, k=None):
@@ -129,7 +130,7 @@ class ShardPool:
         finished = False
         self._job = drain
         if self._k is not None:
-            self._k.take_turns(True)
+            self._k.hand_over(True)
         try:
             self._posted[0] += 1
             self._wake()
@@ -143,7 +144,7 @@ class ShardPool:
                 cancel()
             self._wait_until(self._ended, self._begun.copy())
             if self._k is not None:
-                self._k.take_turns(False)
+                self._k.hand_over(False)
         if errors:
             raise errors[0]
         return results

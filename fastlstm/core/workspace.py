@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -40,7 +42,7 @@ def aligned_zeros(shape, dtype) -> np.ndarray:
 class Workspace:
     """Named scratch arrays that only ever grow, each aligned to cache lines.
 
-    One workspace belongs to one lane or thread at a time. An array obtained under
+    One workspace belongs to one thread at a time. An array obtained under
     a name is valid until the same name is asked for again.
     """
 
@@ -82,3 +84,30 @@ class Workspace:
             buffer = np.full(length, value, dtype=np.int32)
             self._buffers[name] = buffer
         return buffer
+
+
+class WorkspacePool:
+    """Workspaces that threads borrow and give back, each to one at a time.
+
+    Parameters
+    ----------
+    dtype : dtype
+    most_bytes : int or None
+        A workspace that has grown beyond it is not kept.
+    """
+
+    def __init__(self, dtype, most_bytes: int | None = None):
+        self.dtype = np.dtype(dtype)
+        self.most_bytes = most_bytes
+        self._spare: list[Workspace] = []
+
+    @contextmanager
+    def borrow(self) -> Iterator[Workspace]:
+        """A workspace for the block; one in which the block failed is not used again."""
+        try:
+            work = self._spare.pop()
+        except IndexError:  # all are in use by other threads
+            work = Workspace(self.dtype)
+        yield work
+        if self.most_bytes is None or work.n_bytes <= self.most_bytes:
+            self._spare.append(work)

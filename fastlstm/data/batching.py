@@ -15,9 +15,9 @@ _BUCKET_BATCHES = 50
 _SHARD_DOCUMENTS = 16
 _SMALL_BATCH_TOKENS = 128
 
-# Lanes of a minibatch at most: shard ``i`` belongs to lane ``i % LANES``, so more threads
+# Accumulators of a minibatch at most: shard ``i`` adds to ``i % ACCUMULATORS``, so more threads
 # than this find nothing to do, and memory does not grow with the minibatch.
-LANES = 8
+ACCUMULATORS = 8
 
 # Tokens in a shard: no kernel call runs so long that Ctrl-C feels ignored.
 _SHARD_TOKENS = 32768
@@ -86,7 +86,7 @@ def split_shards(lengths: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
     results do not depend on it. Two shards get equal shares of the long and of the short
     documents, since each may have a thread. More than two hold documents of similar
     length, which keeps the rows of a step together until its end; they are in an order
-    that gives lanes equal work.
+    that gives accumulators equal work.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def split_shards(lengths: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
         first = (turn == 0) | (turn == 3)
         return [rows[first], rows[~first]]
     shards = np.array_split(rows, min(n_shards, n))
-    return _boustrophedon(shards, LANES)
+    return _boustrophedon(shards, ACCUMULATORS)
 
 
 def _boustrophedon(items: list, width: int) -> list:

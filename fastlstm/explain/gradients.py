@@ -114,12 +114,11 @@ class Paths:
         for column, output in enumerate(self.outputs):
             done = run_forward(network, work, projected, copies)
             logits[done.state.batch.rows] = done.logits
-            done.back(output)
-            for gates, p in zip(done.gates(), projections, strict=True):
+            for by_position, p in zip(done.back(output), projections, strict=True):
                 for pair, d in enumerate(documents):
                     own = self.of_document[d]
                     local = self.terms.places[own] - self.sequences.offsets[d]
-                    gradient = gates[copies.offsets[pair] : copies.offsets[pair + 1]][local]
+                    gradient = by_position[copies.offsets[pair] : copies.offsets[pair + 1]][local]
                     slopes[pair][:, column] += np.einsum("tj,tj->t", gradient, p.terms[own])
         return list(zip(logits, slopes, strict=True))
 

@@ -18,7 +18,6 @@ from fastlstm.explain.rows import (
     project,
     run_forward,
 )
-from fastlstm.network.forward import backward_head
 from fastlstm.network.layers import lstm
 
 # What keeps a quotient of small numbers bounded. The paper has 0.001; with that relevance
@@ -92,14 +91,14 @@ def _quotients(done, projected, output) -> list[np.ndarray]:
     """For each direction of the first layer: relevance of its signals, divided by their sums."""
     network, config, state = done.network, done.network.config, done.state
     # Pooling and the dense layer are sums: there relevance by value is the gradient.
-    factor = done.back(output, backward_head)
+    factor = done.back_to_outputs(output)
     hidden = config.hidden_size
     signal = _signal(hidden)
     for layer in reversed(range(config.num_layers)):
         cache, quotients, below = state.caches[layer], [], 0
         for d, direction in enumerate(lstm.DIRECTIONS[: config.n_directions]):
             part = slice(d * hidden, (d + 1) * hidden)
-            weights = network.parameters.group(f"lstm.{layer}.{direction}")
+            weights = network.parameters.block(f"lstm.{layer}.{direction}")
             w_x, w_h, b = (weights[name][..., signal] for name in ("w_x", "w_h", "b"))
             if layer:
                 sums = cache.inputs.rows @ w_x + b

@@ -13,11 +13,10 @@ import numpy as np
 
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
-from fastlstm.core.workspace import Workspace, aligned_zeros
+from fastlstm.core.workspace import Workspace, WorkspacePool, aligned_zeros
 from fastlstm.data.batching import pack
-from fastlstm.network.forward import ForwardState, backward_to, forward_from
+from fastlstm.network.forward import ForwardState, backward, backward_head, forward
 from fastlstm.network.layers import lstm
-from fastlstm.network.parameters import DenseGradients
 from fastlstm.network.predict import Network
 from fastlstm.text.ngrams import NGrams
 
@@ -171,24 +170,27 @@ class Pass(NamedTuple):
     state: ForwardState
     logits: np.ndarray
 
-    def back(self, output: int, walk=backward_to):
-        """What ``walk`` of ``model`` returns for the gradient of one logit; asked for once."""
-        network = self.network
-        d_logits = np.zeros_like(self.logits)
-        d_logits[:, output] = 1
-        unused = DenseGradients(network.k, network.config, self.work.dtype)
-        return walk(
-            network.k, self.work, network.config, network.packed, self.state, d_logits, unused
-        )
+    def back(self, output: int) -> list[np.ndarray]:
+        """Gradients of one logit by what the first layer's gates add up, by position.
 
-    def gates(self) -> list[np.ndarray]:
-        """What the first layer's cache has for the gates of each direction, by position."""
+        For each direction, shape (n_tokens, padded width); asked for once.
+        """
         found = []
-        for packed in self.state.caches[0].gates:
+        for packed in backward(*self._arguments(output)).pre_activations:
             in_order = np.empty_like(packed)
             in_order[self.state.batch.ids] = packed
             found.append(in_order)
         return found
+
+    def back_to_outputs(self, output: int) -> np.ndarray:
+        """Gradient of one logit by the outputs of the last layer, in their packed order."""
+        return backward_head(*self._arguments(output))
+
+    def _arguments(self, output):
+        d_logits = np.zeros_like(self.logits)
+        d_logits[:, output] = 1
+        network = self.network
+        return network.k, self.work, network.config, network.packed, self.state, d_logits
 
 
 def run_forward(network: Network, work: Workspace, projected, sequences: TokenSequences) -> Pass:
@@ -207,26 +209,17 @@ def run_forward(network: Network, work: Workspace, projected, sequences: TokenSe
     places = np.arange(len(sequences.ids), dtype=np.int32)
     rows = np.arange(sequences.n_documents)
     batch = pack(k, sequences._replace(ids=places), rows, config.segment_length)
-    inputs = lstm.LayerInput(projected[0], batch.ids)
-    logits, state = forward_from(
-        k, work, config, network.packed, batch, inputs, projected=projected
-    )
+    logits, state = forward(k, work, config, projected, network.packed, batch)
     return Pass(work, network, state, logits)
 
 
 def over_threads(network: Network, tasks: list, n_threads: int, call) -> list:
     """``call(work, *task)`` for each task, with memory that is used again."""
-    spare = []
+    workspaces = WorkspacePool(network.parameters.flat.dtype)
 
     def run(task):
-        try:
-            work = spare.pop()
-        except IndexError:  # every workspace is in use by another thread
-            work = Workspace(network.parameters.flat.dtype)
-        try:
+        with workspaces.borrow() as work:
             return call(work, *task)
-        finally:
-            spare.append(work)
 
     with ShardPool(max(1, min(n_threads, len(tasks))), network.k) as pool:
         return pool.map(run, tasks)

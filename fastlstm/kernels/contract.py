@@ -1,58 +1,14 @@
-"""What a backend is: a module with these names, alike in signature and effect.
+"""What a backend is: a module with the functions of ``Kernels``.
 
-Conventions that hold for every kernel:
-
-- serial, releases the GIL where it is compiled, starts no threads;
-- results go to the arrays named last, which the caller allocates;
-- arrays are C-contiguous; inputs are only read;
-- float arrays of one call share one dtype, float32 or float64;
-- token ids and row indices are int32, step and length arrays int64;
-- packed time-major sequences, longest document first, no padding.
-
-Four functions describe memory instead of computing. ``padded_width(n, dtype)`` is
-the row length of an array that a product writes ``n`` columns into; the columns
-beyond ``n`` hold no meaning. ``packed_dtype(dtype, precision, training)`` is the element
-type of packed weights and of scratch memory, and decides the precision of products.
-``packed_shape(k, n, dtype)`` is the shape of a (k, n) matrix after ``pack`` for such
-a type, ``scratch_size(...)`` the length of the scratch memory and ``block_rows`` the
-number of rows of a sweep's working memory.
-
-Two serve the pool of threads (``core/threads.py``): ``wait_for_all`` waits for others
-without the interpreter's lock, and ``take_turns`` says whether kernels should
-keep threads from meeting at that lock.
+Shapes, types and effects of the kernels are described here and nowhere else.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from types import FunctionType
+from typing import NamedTuple, Protocol
 
 import numpy as np
-
-KERNELS = (
-    "padded_width",
-    "packed_dtype",
-    "packed_shape",
-    "scratch_size",
-    "block_rows",
-    "pack",
-    "matmul",
-    "weight_gradient",
-    "lstm_forward",
-    "lstm_backward",
-    "pack_tokens",
-    "distinct_tokens",
-    "gather_rows",
-    "scatter_add_rows",
-    "pool_forward",
-    "pool_backward",
-    "dropout",
-    "squared_norm",
-    "adam_update",
-    "sgd_update",
-    "skip_gram",
-    "take_turns",
-    "wait_for_all",
-)
 
 # Codes of the pooling kernels.
 POOLING = {"last": 0, "mean": 1, "max": 2, "mean_max": 3}
@@ -116,3 +72,363 @@ class DirectionGradient(NamedTuple):
     w_x: np.ndarray
     w_h: np.ndarray
     b: np.ndarray
+
+
+class Kernels(Protocol):
+    """The functions of a backend; ``k`` in the code that calls them.
+
+    Every kernel is serial, starts no threads, allocates nothing, and releases the
+    interpreter's lock where it is compiled. Arrays are C-contiguous. Those that a kernel
+    writes are named last and allocated by the caller; the others are only read. The float
+    arrays of a call share one dtype, float32 or float64. Token ids and row indices are
+    int32, steps and lengths int64. Sequences are packed time-major, longest document first,
+    without padding. Weights that are multiplied are packed (``pack``) in an element type
+    that ``packed_dtype`` gave; scratch memory has the same type.
+    """
+
+    NAME: str
+
+    # -- memory, which the functions describe and the caller allocates --
+
+    def padded_width(self, n, dtype):
+        """Row length of a float array that a product writes ``n`` columns into.
+
+        The columns beyond ``n`` hold no meaning.
+        """
+
+    def packed_dtype(self, dtype, precision, training):
+        """Element type of packed weights and of scratch memory; decides how products are made.
+
+        Parameters
+        ----------
+        dtype : dtype of the float arrays
+        precision : {"float32", "bfloat16"}
+        training : bool
+            Whether many rows are multiplied at a time.
+
+        Raises
+        ------
+        BackendError
+            If this backend has no such products on this CPU.
+        ValueError
+            If ``precision`` is "bfloat16" and ``dtype`` is not float32.
+        """
+
+    def packed_shape(self, k, n, dtype):
+        """Shape of a (k, n) matrix after ``pack`` for such an element type."""
+
+    def scratch_size(self, n_inputs, hidden, n_documents, dtype):
+        """Elements of scratch memory, of that type, that products of these sizes use."""
+
+    def block_rows(self, n_documents):
+        """Rows of a sweep's working memory, for ``n_documents`` packed documents."""
+
+    # -- products --
+
+    def pack(self, w, transpose, out):
+        """Pack a right-hand matrix into the layout of its products.
+
+        Parameters
+        ----------
+        w : float array, shape (k, n), or (n, k) with ``transpose``
+        transpose : bool
+            Pack ``w.T`` instead.
+        out : array, shape packed_shape(k, n, dtype); overwritten
+        """
+
+    def matmul(self, a, depth, packed, columns, bias, scratch, out):
+        """out[:, :columns] = bias + a[:, :depth] @ w.
+
+        Parameters
+        ----------
+        a : float array, shape (m, at least depth)
+        depth : int
+        packed : array
+            ``w`` of shape (depth, columns) as ``pack`` left it.
+        columns : int
+        bias : float array, shape (padded_width(columns),)
+        scratch : array, shape (scratch_size(...),)
+        out : float array, shape (m, padded_width(columns)); overwritten
+        """
+
+    def weight_gradient(self, a, d, columns, scratch, d_weights, d_bias):
+        """d_weights[:, :columns] += a.T @ d and d_bias[:columns] += column sums of d.
+
+        Parameters
+        ----------
+        a : float array, shape (n, m)
+        d : float array, shape (n, padded_width(columns))
+        columns : int
+        scratch : array, shape (scratch_size(...),)
+        d_weights : float array, shape (m, padded_width(columns)); added to
+        d_bias : float array, shape (padded_width(columns),); added to
+            Empty where it is not wanted.
+        """
+
+    # -- sweeps over time --
+
+    def lstm_forward(
+        self, inputs, index, weights, steps, initial, keep, scratch, ready, done, gates, h, c
+    ):  # fmt: skip
+        """Run one direction over packed sequences (docs/explanation/maths.md, eqs. (1) to (6)).
+
+        Parameters
+        ----------
+        inputs : float array, shape (n_tokens, n_inputs)
+            The layer's input; with ``index`` the projected distinct tokens, bias
+            included, shape (n_distinct, padded_width(4 * hidden)).
+        index : int32 array, shape (n_tokens,) or (0,)
+            Row of ``inputs`` that each token reads; empty where each has its own.
+        weights : PackedDirection
+        steps : Steps
+        initial : DirectionState
+        keep : bool
+            Keep what the backward pass needs.
+        scratch : array, shape (scratch_size(...),); working memory
+        ready : int64 array, shape (1,)
+            Rows of ``inputs`` that are valid; another thread may raise it meanwhile, and
+            the sweep waits for the rows that it needs. Only walking forward.
+        done : int64 array, shape (1,)
+            Becomes the number of first rows of ``h`` that are valid: block after block
+            walking forward, at the end in reverse.
+        gates : float array
+            With ``keep`` shape (n_tokens, padded_width(4 * hidden)): becomes the gates
+            after their activations, [i | f | g | o] of ``hidden`` each. Otherwise
+            working memory of ``block_rows`` such rows.
+        h : float array, shape (n_tokens, directions * hidden)
+            The columns from ``steps.column`` on are overwritten.
+        c : float array
+            With ``keep`` shape (n_tokens, hidden), overwritten. Otherwise
+            (n_documents, hidden): on entry the initial states, then the last ones.
+        """
+
+    def lstm_backward(
+        self, inputs, index, weights, steps, initial, gates, h, c, d_out, accumulate, scratch,
+        previous, zeros, d_state, d_inputs, gradient,
+    ):  # fmt: skip
+        """Run one direction backward through time (docs/explanation/maths.md, eqs. (15) to (27)).
+
+        Parameters
+        ----------
+        inputs, index, weights, steps, initial, h, c
+            As ``lstm_forward`` had or left them with ``keep``, but ``inputs`` are not
+            projected; with ``index`` they are not read and may be empty.
+        gates : float array, shape (n_tokens, padded_width(4 * hidden))
+            In: the gates that ``lstm_forward`` left. Out: the gradients of the
+            pre-activations.
+        d_out : float array, shape (n_tokens, directions * hidden)
+            Gradient of the outputs ``h``; this direction reads its columns.
+        accumulate : bool
+            Add to ``d_inputs`` instead of overwriting it; with ``index`` always added.
+        scratch : array, shape (scratch_size(...),); working memory
+        previous : float array, shape (block_rows(n_documents), hidden); working memory
+        zeros : float array, shape (padded_width(max(hidden, n_inputs)),), of 0
+        d_state : StateGradient
+            In: gradients of the final states. Out: of the initial ones.
+        d_inputs : float array
+            Without ``index`` shape (n_tokens, padded_width(n_inputs)): gradient of the
+            inputs. With it (n_distinct, padded_width(4 * hidden)): the gradients of the
+            pre-activations are added to the rows that ``index`` names, eq. (47). Empty where
+            it is not wanted.
+        gradient : DirectionGradient
+            Added to; with ``index`` only ``w_h`` and ``b``. All empty where it is not wanted.
+        """
+
+    # -- rows by index --
+
+    def pack_tokens(self, ids, first, lengths, n_live, starts, packed):
+        """Put documents side by side, step by step, without padding.
+
+        Parameters
+        ----------
+        ids : int32 array
+        first, lengths : int64 arrays, shape (n_documents,)
+            Document ``d`` is ``ids[first[d]:first[d] + lengths[d]]``; lengths never rise.
+        n_live, starts : int64 arrays, shape (n_steps,); overwritten
+            Become the documents longer than ``t``, and where step ``t`` begins. There are
+            ``lengths[0]`` steps.
+        packed : int32 array, shape (sum of lengths,); overwritten
+        """
+
+    def distinct_tokens(self, ids, slots, distinct, inverse):
+        """Number the distinct ids in order of first appearance.
+
+        Parameters
+        ----------
+        ids : int32 array, shape (n,)
+        slots : int32 array, shape (vocabulary,); working memory
+            All -1 on entry and again on return.
+        distinct : int32 array, shape (n,)
+            The first ``count`` entries become the distinct ids.
+        inverse : int32 array, shape (n,); overwritten
+            ``distinct[inverse[p]] == ids[p]``.
+
+        Returns
+        -------
+        count : int
+        """
+
+    def gather_rows(self, table, index, out):
+        """out[p] = table[index[p]].
+
+        Parameters
+        ----------
+        table : float array, shape (rows, at least width)
+        index : int32 array, shape (n,)
+        out : float array, shape (n, width); overwritten
+        """
+
+    def scatter_add_rows(self, rows, index, out):
+        """out[index[p]] += rows[p], in the order of p.
+
+        Parameters
+        ----------
+        rows : float array, shape (n, at least width)
+        index : int32 array, shape (n,)
+        out : float array, shape (count, width); added to
+        """
+
+    # -- pooling and dropout --
+
+    def pool_forward(self, h, n_live, starts, lengths, mode, hidden, out, winner):
+        """Pool each document's outputs over time.
+
+        Parameters
+        ----------
+        h : float array, shape (n_tokens, width)
+            ``width`` is ``hidden``, or twice that with a reverse direction.
+        n_live, starts : int64 arrays, shape (n_steps,)
+        lengths : int64 array, shape (n_documents,)
+        mode : int, a value of ``POOLING``
+        hidden : int
+        out : float array, shape (n_documents, width or 2 * width); overwritten
+        winner : int32 array, shape (n_documents, width)
+            The token that won each maximum, for the backward pass; overwritten.
+        """
+
+    def pool_backward(self, d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
+        """Gradient of the outputs from that of the pooled vectors.
+
+        Parameters
+        ----------
+        d_pooled : float array, shape (n_documents, width or 2 * width)
+        n_live, starts, lengths, mode, hidden, winner
+            As ``pool_forward`` had or left them.
+        d_h : float array, shape (n_tokens, width); overwritten
+        """
+
+    def dropout(self, x, rate, key, out):
+        """Inverted dropout with a mask computed from (key, position) alone.
+
+        The mask is a counter-based hash (the "lowbias32" finaliser by C. Wellons), so
+        the backward pass repeats it from the key and no mask is stored.
+
+        Parameters
+        ----------
+        x : float array, shape (n, width)
+        rate : float
+            Share of entries set to 0, in [0, 1).
+        key : int
+            Names the mask; 0 <= key < 2**32.
+        out : float array, shape (n, width); overwritten, may be ``x``
+        """
+
+    # -- optimisers --
+
+    def squared_norm(self, x):
+        """Sum of squares of a 1-D float array, in double precision."""
+
+    def adam_update(
+        self, table, rows, gradient, m, v, scale, rate, decay, beta1, beta2, correction1,
+        correction2, epsilon,
+    ):  # fmt: skip
+        """One Adam step on some rows of a table (docs/explanation/maths.md, "Optimisation").
+
+        Parameters
+        ----------
+        table, m, v : float arrays, shape (n_rows, width)
+            Weights, first and second moments; updated in place.
+        rows : int32 array, shape (count,)
+            Distinct rows to update; the others keep weights and moments.
+        gradient : float array, shape (at least count, width)
+        scale : float
+            Factor on the gradient (from clipping).
+        rate, decay : float
+            Step size, and the share of each weight taken off (AdamW), 0 for none.
+        beta1, beta2, epsilon : float
+        correction1, correction2 : float
+            1 / (1 - beta1**t) and 1 / (1 - beta2**t).
+        """
+
+    def sgd_update(self, table, rows, gradient, velocity, scale, rate, decay, momentum):
+        """One step of gradient descent with momentum on some rows of a table.
+
+        Parameters
+        ----------
+        table, velocity : float arrays, shape (n_rows, width)
+            Weights and running gradient; updated in place.
+        rows : int32 array, shape (count,)
+        gradient : float array, shape (at least count, width)
+        scale, rate, decay, momentum : float
+            ``decay`` as in ``adam_update``.
+        """
+
+    # -- word vectors --
+
+    def skip_gram(self, ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
+        """Move word vectors by tokens of some documents (docs/explanation/maths.md, section 18).
+
+        All pairs of a token and its neighbours share the token's negatives, so that the
+        vectors of a window are multiplied while they are in the cache (Ji et al. 2016,
+        "Parallelizing Word2Vec in shared and distributed memory").
+
+        Parameters
+        ----------
+        ids : int32 array, shape (n,)
+        offsets : int64 array, shape (n_documents + 1,)
+            No window reaches out of its document.
+        windows : int32 array, shape (n,)
+            Neighbours on each side that count.
+        negatives : int32 array, shape (n, n_negatives)
+            One that is the token itself is left out.
+        rate : float
+        inputs, outputs : float arrays, shape (n_ids, width)
+            Vectors of neighbours, and of tokens and negatives; changed in place.
+        scratch : float array, shape (n_negatives + 1, width + 1); working memory
+        """
+
+    # -- threads (``core/threads.py``) --
+
+    def hand_over(self, on):
+        """Whether kernels hand over the interpreter's lock from now on, for a pool at work.
+
+        A thread that finds the lock taken sleeps, and waking it costs more than it slept
+        for. So a kernel does not return while another thread of the pool is between two
+        kernels, in Python: it waits some microseconds, awake. That is a hint, not a lock: a
+        thread that has waited long enough goes on. The caller, who is in Python, is the
+        first. Two pools may switch it off for one another, which costs time alone.
+        """
+
+    def wait_for_all(self, counters, least, tries):
+        """Wait, awake, until no counter is below its number in ``least``.
+
+        Parameters
+        ----------
+        counters : int64 array, shape (n,)
+            Other threads raise them.
+        least : int64 array, shape (n,)
+        tries : int
+            Looks at the counters before it gives up.
+
+        Returns
+        -------
+        reached : bool
+        """
+
+
+# Names of the kernels, in the order of the class.
+KERNELS = tuple(
+    name
+    for name, value in vars(Kernels).items()
+    if isinstance(value, FunctionType) and not name.startswith("_")
+)

@@ -1,8 +1,7 @@
 """The specification: every kernel of the contract, naively, in NumPy.
 
 Slow and plain on purpose. Tests compare the other backends with it, and it runs
-wherever NumPy does. Shapes and meanings are documented once, at the compiled
-twins in ``kernels/numba``; signatures are equal and a test compares them.
+wherever NumPy does. Shapes and meanings are those of ``contract.Kernels``.
 """
 
 from __future__ import annotations
@@ -68,7 +67,8 @@ def matmul(a, depth, packed, columns, bias, scratch, out):
 
 def weight_gradient(a, d, columns, scratch, d_weights, d_bias):
     d_weights[:, :columns] += _product(a.T, d[:, :columns], scratch.dtype)
-    d_bias[:columns] += d[:, :columns].sum(axis=0)
+    if len(d_bias):
+        d_bias[:columns] += d[:, :columns].sum(axis=0)
 
 
 def sigmoid(x):
@@ -141,14 +141,16 @@ def lstm_backward(
         d_c[:n] = into_c * f  # eqs. (22) and (38)
         gates[rows] = np.concatenate([d_i, d_f, d_g, d_o], axis=1)
         d_h[:n] = _product(gates[rows], weights.w_h_t, dtype)  # eqs. (23) and (38)
-    if len(index):
+    if len(d_inputs) and len(index):
         np.add.at(d_inputs, index, gates)  # eq. (47)
-    else:
+    elif len(d_inputs):
         d_x = _product(gates, weights.w_x_t, dtype)  # eq. (24)
         d_inputs[:] = d_inputs + d_x if accumulate else d_x  # eq. (42)
-        gradient.w_x[:] += _product(inputs.T, gates, dtype)  # eq. (25)
-    gradient.w_h[:] += _product(h_before.T, gates, dtype)  # eq. (26)
-    gradient.b[:] += gates.sum(axis=0)  # eq. (27)
+    if len(gradient.b):
+        if not len(index):
+            gradient.w_x[:] += _product(inputs.T, gates, dtype)  # eq. (25)
+        gradient.w_h[:] += _product(h_before.T, gates, dtype)  # eq. (26)
+        gradient.b[:] += gates.sum(axis=0)  # eq. (27)
 
 
 def pack_tokens(ids, first, lengths, n_live, starts, packed):
@@ -250,7 +252,7 @@ def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
             np.add.at(outputs, targets, d_vectors)
 
 
-def take_turns(on):
+def hand_over(on):
     pass
 
 

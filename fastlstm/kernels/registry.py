@@ -6,7 +6,7 @@ import os
 from importlib import import_module
 
 from fastlstm.core.errors import BackendError
-from fastlstm.kernels.contract import KERNELS
+from fastlstm.kernels.contract import KERNELS, Kernels
 
 # Fastest first, in every job of benchmarks/results/*/backends.json: "auto" takes the first
 # that loads.
@@ -17,7 +17,7 @@ BACKENDS = {
 }
 
 
-def load_backend(name: str = "auto"):
+def load_backend(name: str = "auto") -> Kernels:
     """The backend module of that name.
 
     Parameters
@@ -28,7 +28,7 @@ def load_backend(name: str = "auto"):
 
     Returns
     -------
-    backend : module with the functions of ``contract.KERNELS`` and ``NAME``
+    backend : Kernels
 
     Raises
     ------

@@ -11,11 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.core.records import TokenBatch
-from fastlstm.core.workspace import Workspace
+from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.layers import dense, dropout, embedding, lstm, pooling, segments
-from fastlstm.network.layers.embedding import EmbeddingGradient
-from fastlstm.network.parameters import PackedModel
 
 
 class ForwardState(NamedTuple):
@@ -30,60 +28,64 @@ class ForwardState(NamedTuple):
     keys: np.ndarray | None
 
 
+class ShardGradient(NamedTuple):
+    """What the backward pass finds beside the gradients of the dense weights.
+
+    Attributes
+    ----------
+    embedding : EmbeddingGradient or None
+        None where the first layer got projected rows.
+    pre_activations : list of float arrays, each of shape (n_tokens, padded_width(4 * hidden))
+        Of the first layer, for each direction.
+    """
+
+    embedding: embedding.EmbeddingGradient | None
+    pre_activations: list[np.ndarray]
+
+
 def n_dropout_keys(config: ModelConfig) -> int:
     """Keys that ``forward`` reads: the embedding, between layers, the pooled vector."""
     return config.num_layers + 1
 
 
-def forward(k, work: Workspace, config, table, packed: PackedModel, batch, keys=None):
-    """Logits of one packed shard.
+def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=True, beside=None):
+    """Logits of one packed shard: for training, prediction and explanation.
 
     Parameters
     ----------
-    k : backend module
+    k : Kernels
     work : Workspace
     config : ModelConfig
-    table : embedding.Table
+    source : embedding.Table, or list of float arrays
+        Where the vectors of ids are; or, for each direction of the first layer, what it
+        makes of all vectors that ids stand for (``lstm.project``).
     packed : PackedModel
     batch : TokenBatch
     keys : sequence of int, or None
-        Dropout keys, ``n_dropout_keys(config)`` of them; None for inference.
+        Dropout keys, ``n_dropout_keys(config)`` of them; None drops nothing.
+    keep : bool
+        Keep what the backward pass needs. The logits do not depend on it.
+    beside : callable or None
+        ``beside(calls, cancel)`` makes calls on two threads, or returns False; see
+        ``Companion.run``. It serves documents too few to be shared out, without ``keep``:
+        directions run side by side, or each layer runs behind the one below it.
 
     Returns
     -------
     logits : float array, shape (len(batch.rows), n_outputs)
         In the order of ``batch.rows``.
     state : ForwardState
+        Of use with ``keep`` alone.
     """
-    looked_up = embedding.forward(
-        k, work, table, batch.ids, config.embedding_dropout, _key(keys, 0)
-    )
-    inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
-    logits, state = forward_from(k, work, config, packed, batch, inputs, keys)
-    return logits, state._replace(looked_up=looked_up)
-
-
-def forward_from(
-    k, work: Workspace, config, packed: PackedModel, batch, inputs, keys=None, projected=None
-):
-    """As ``forward``, from the vectors of tokens on.
-
-    Parameters
-    ----------
-    inputs : LayerInput
-    projected : list of float arrays, or None
-        What the first layer's directions make of ``inputs.rows``, as in ``lstm.forward``.
-    """
-    caches = []
-    for layer, directions in enumerate(packed.layers):
-        if layer:
-            rows = dropout.apply(k, work, f"lstm.{layer}.drop", caches[-1].out, config.dropout,
-                                 _key(keys, layer))  # fmt: skip
-            inputs = lstm.LayerInput(rows)
-        caches.append(
-            lstm.forward(k, work, f"lstm.{layer}", inputs, batch, directions, projected=projected)
+    looked_up = None
+    if isinstance(source, embedding.Table):
+        looked_up = embedding.forward(
+            k, work, source, batch.ids, config.embedding_dropout, _key(keys, 0)
         )
-        projected = None
+        inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
+    else:
+        inputs = lstm.LayerInput(None, batch.ids, source)
+    caches = _through_layers(k, work, config, inputs, packed, batch, keys, keep, beside)
     pooled, winner = pooling.forward(
         k, work, caches[-1].out, batch, config.pooling, config.hidden_size
     )
@@ -92,7 +94,41 @@ def forward_from(
         k, work, "head.drop", pooled, config.dropout, _key(keys, config.num_layers)
     )
     logits = dense.forward(k, work, head_input, packed.dense)
-    return logits, ForwardState(batch, None, caches, winner, share, head_input, keys)
+    return logits, ForwardState(batch, looked_up, caches, winner, share, head_input, keys)
+
+
+def _through_layers(k: Kernels, work, config, inputs, packed, batch, keys, keep, beside):
+    """What each LSTM layer leaves."""
+    # Layers of one direction run behind one another, and are begun together.
+    behind = beside is not None and not config.bidirectional
+    done = [np.zeros(1, dtype=np.int64) if behind else None for _ in packed.layers]
+    caches, waiting = [], []
+    for layer, directions in enumerate(packed.layers):
+        ready = done[layer - 1] if behind and layer else lstm.READY
+        if layer:
+            rows = dropout.apply(
+                k, work, f"lstm.{layer}.drop", caches[-1].out, config.dropout, _key(keys, layer)
+            )
+            inputs = lstm.LayerInput(rows)
+        sweeps, cache = lstm.sweeps(
+            k, work, f"lstm.{layer}", inputs, batch, directions, keep, None, ready, done[layer]
+        )
+        caches.append(cache)
+        if behind:
+            waiting += sweeps
+        else:
+            _run(sweeps, beside)
+    _run(waiting, beside, lambda: [counter.fill(lstm.READY[0]) for counter in done])
+    return caches
+
+
+def _run(sweeps, beside, cancel=None):
+    if beside is not None:
+        sweeps = list(sweeps)
+        if len(sweeps) > 1 and beside(sweeps, cancel):
+            return
+    for sweep in sweeps:
+        sweep()
 
 
 def _key(keys, position):
@@ -100,52 +136,46 @@ def _key(keys, position):
 
 
 def backward(
-    k, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits, gradients
-) -> EmbeddingGradient:  # fmt: skip
-    """Walk back through one shard.
+    k: Kernels, work, config, packed, state: ForwardState, d_logits, gradients=None
+) -> ShardGradient:
+    """Walk back through one shard; the gates of ``state`` are used up.
 
     Parameters
     ----------
     d_logits : float array, shape (n_documents, n_outputs)
-    gradients : DenseGradients
-        Those of the dense weights are added to it.
+    gradients : DenseGradients or None
+        Those of the dense weights are added to it; None where they are not wanted.
 
     Returns
     -------
-    EmbeddingGradient
-    """
-    d_vectors = backward_to(k, work, config, packed, state, d_logits, gradients)
-    key = _key(state.keys, 0)
-    return embedding.backward(k, work, state.looked_up, d_vectors, config.embedding_dropout, key)
-
-
-def backward_to(
-    k, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits, gradients
-):  # fmt: skip
-    """As ``backward``, down to the rows of the first layer's input, whose gradient it returns.
-
-    It is None if the rows were projected by the caller, see ``lstm.backward``.
+    ShardGradient
     """
     keys, batch = state.keys, state.batch
     d_out = backward_head(k, work, config, packed, state, d_logits, gradients)
     for layer in reversed(range(config.num_layers)):
-        d_out, _ = lstm.backward(
+        found = lstm.backward(
             k, work, f"lstm.{layer}", state.caches[layer], d_out, batch, packed.layers[layer],
-            gradients.layers[layer],
+            None if gradients is None else gradients.layers[layer],
         )  # fmt: skip
         if layer:
             d_out = dropout.apply(
-                k, work, f"lstm.{layer}.d_drop", d_out, config.dropout, _key(keys, layer)
+                k, work, f"lstm.{layer}.d_drop", found.rows, config.dropout, _key(keys, layer)
             )
-    return d_out
+    of_embedding = None
+    if state.looked_up is not None:
+        of_embedding = embedding.backward(
+            k, work, state.looked_up, found.rows, config.embedding_dropout, _key(keys, 0)
+        )
+    return ShardGradient(of_embedding, found.pre_activations)
 
 
-def backward_head(
-    k, work: Workspace, config, packed: PackedModel, state: ForwardState, d_logits, gradients
-):  # fmt: skip
+def backward_head(k: Kernels, work, config, packed, state: ForwardState, d_logits, gradients=None):
     """As ``backward``, down to the outputs of the last LSTM layer, whose gradient it returns."""
     batch = state.batch
-    d_pooled = dense.backward(k, work, state.head_input, d_logits, packed.dense, gradients.dense)
+    d_pooled = dense.backward(
+        k, work, state.head_input, d_logits, packed.dense,
+        None if gradients is None else gradients.dense,
+    )  # fmt: skip
     d_pooled = dropout.apply(
         k, work, "head.d_drop", d_pooled, config.dropout, _key(state.keys, config.num_layers)
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastlstm.core.random import Streams
 from fastlstm.core.workspace import aligned_zeros
+from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.layers import dense, embedding, lstm
 
@@ -35,17 +36,17 @@ class Parameters:
         self.parents = parents
         self.flat = flat
         self.named = {}
-        self._groups = {}
-        self._parts = {}
+        self._blocks = {}
+        self._places = {}
         first = 0
         for name, shape in shapes.items():
             last = first + math.prod(shape)
             self.named[name] = flat[first:last].reshape(shape)
             # In storage order: the weights below a prefix are one run of ``flat``.
             prefix, _, own = name.rpartition(".")
-            self._groups.setdefault(prefix, {})[own] = self.named[name]
-            begin = self._parts[prefix].start if prefix in self._parts else first
-            self._parts[prefix] = slice(begin, last)
+            self._blocks.setdefault(prefix, {})[own] = self.named[name]
+            begin = self._places[prefix].start if prefix in self._places else first
+            self._places[prefix] = slice(begin, last)
             first = last
 
     @property
@@ -73,13 +74,13 @@ class Parameters:
         table = np.require(arrays["embedding"], requirements=["C", "W"])
         return cls(table, flat, {name: w.shape for name, w in dense_arrays.items()}, parents)
 
-    def group(self, prefix: str) -> dict[str, np.ndarray]:
-        """The weights below a prefix, a name of ``parts``, by their last name."""
-        return self._groups[prefix]
+    def block(self, name: str) -> dict[str, np.ndarray]:
+        """The weights of a block, a name of ``weight_blocks``, by their last name."""
+        return self._blocks[name]
 
-    def part(self, prefix: str) -> slice:
-        """Where the weights below a prefix, a name of ``parts``, lie in ``flat``."""
-        return self._parts[prefix]
+    def where(self, block: str) -> slice:
+        """Where the weights of a block, a name of ``weight_blocks``, lie in ``flat``."""
+        return self._places[block]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Name -> array of every weight, the embedding included; views."""
@@ -123,35 +124,35 @@ class PackedModel(NamedTuple):
 
 
 def pack_model(
-    k, config: ModelConfig, parameters: Parameters, precision="float32", training=False
+    k: Kernels, config: ModelConfig, parameters: Parameters, precision="float32", training=False
 ) -> PackedModel:
     """Pack all dense weights; products with the LSTM's will have that precision.
 
-    Training on a CPU with matrix tiles multiplies float32 another way than prediction
-    (``kernels/numba/bfloat16.py``), with results that differ by rounding alone.
+    Training on a CPU with AMX tiles multiplies float32 another way than prediction
+    (``src_ext/split_floats.inc``), with results that differ by rounding alone.
     """
     layers = [
         [
-            lstm.pack(k, parameters.group(f"lstm.{layer}.{direction}"), None, precision, training)
+            lstm.pack(k, parameters.block(f"lstm.{layer}.{direction}"), None, precision, training)
             for direction in lstm.DIRECTIONS[: config.n_directions]
         ]
         for layer in range(config.num_layers)
     ]
-    return PackedModel(layers, dense.pack(k, parameters.group("dense")))
+    return PackedModel(layers, dense.pack(k, parameters.block("dense")))
 
 
-def repack(k, packed: PackedModel, parameters: Parameters, part: str) -> None:
-    """Pack the weights of one part, a name of ``parts``, anew."""
-    weights = parameters.group(part)
-    if part == "dense":
+def repack(k: Kernels, packed: PackedModel, parameters: Parameters, block: str) -> None:
+    """Pack the weights of one block, a name of ``weight_blocks``, anew."""
+    weights = parameters.block(block)
+    if block == "dense":
         dense.pack(k, weights, packed.dense)
     else:
-        _, layer, direction = part.split(".")
+        _, layer, direction = block.split(".")
         old = packed.layers[int(layer)][lstm.DIRECTIONS.index(direction)]
         lstm.pack(k, weights, old)
 
 
-def parts(config: ModelConfig) -> list[str]:
+def weight_blocks(config: ModelConfig) -> list[str]:
     """Prefixes of the dense weights: each direction of each layer, and the dense layer."""
     directions = lstm.DIRECTIONS[: config.n_directions]
     return [
@@ -170,7 +171,7 @@ class DenseGradients:
     dense : DenseGradient
     """
 
-    def __init__(self, k, config: ModelConfig, dtype):
+    def __init__(self, k: Kernels, config: ModelConfig, dtype):
         shapes = config.dense_shapes()
         self.layers = [
             [
@@ -184,10 +185,10 @@ class DenseGradients:
         self.dense = dense.zero_gradient(k, config.pooled_width, config.n_outputs, dtype)
         gradients = [*(d for layer in self.layers for d in layer), self.dense]
         self._padded = [array for gradient in gradients for array in gradient]
-        self._narrow = {}  # part -> name -> the array without its padding
-        for part, gradient in zip(parts(config), gradients, strict=True):
-            self._narrow[part] = {
-                name: array[..., : shapes[f"{part}.{name}"][-1]]
+        self._narrow = {}  # weight block -> name -> the array without its padding
+        for block, gradient in zip(weight_blocks(config), gradients, strict=True):
+            self._narrow[block] = {
+                name: array[..., : shapes[f"{block}.{name}"][-1]]
                 for name, array in gradient._asdict().items()
             }
 
@@ -195,10 +196,10 @@ class DenseGradients:
         for array in self._padded:
             array.fill(0)
 
-    def add_to(self, out: Parameters, part: str, accumulate: bool) -> None:
-        """Put one part, a name of ``parts``, into ``out``, or add it."""
-        targets = out.group(part)
-        for name, source in self._narrow[part].items():
+    def add_to(self, out: Parameters, block: str, accumulate: bool) -> None:
+        """Put one block, a name of ``weight_blocks``, into ``out``, or add it."""
+        targets = out.block(block)
+        for name, source in self._narrow[block].items():
             target = targets[name]
             if accumulate:
                 np.add(target, source, out=target)

@@ -1,4 +1,4 @@
-"""Prediction with the network of ``model``: nothing is kept for a backward pass.
+"""Prediction with a network: nothing is kept for a backward pass.
 
 Documents are cut into chunks that threads share out. The projection of the whole
 vocabulary is kept between calls where it fits.
@@ -13,10 +13,12 @@ import numpy as np
 
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import COMPANION, ShardPool
-from fastlstm.core.workspace import Workspace, aligned_empty
+from fastlstm.core.workspace import Workspace, WorkspacePool, aligned_empty
 from fastlstm.data.batching import inference_chunks, pack
+from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
-from fastlstm.network.layers import dense, embedding, lstm, pooling, segments
+from fastlstm.network.forward import forward
+from fastlstm.network.layers import embedding, lstm
 from fastlstm.network.parameters import PackedModel, Parameters, pack_model
 
 # Bounds of one inference chunk: enough rows to fill the multipliers, and tokens
@@ -35,79 +37,7 @@ _SPARE_BYTES = 64 << 20
 PROJECTED_BUDGET = 64 << 20
 
 
-def infer(
-    k, work: Workspace, config, table, packed: PackedModel, batch, projected=None, beside=None
-):
-    """Logits of one packed batch, keeping nothing for a backward pass.
-
-    Parameters
-    ----------
-    projected : list of float arrays, or None
-        What ``project_vocabulary`` gave.
-    beside : callable or None
-        ``beside(calls, cancel)`` makes calls on two threads, or returns False; see
-        ``Companion.run``. It serves documents too few to be shared out: directions
-        run side by side, and a layer runs behind the one below it.
-
-    Returns
-    -------
-    logits : float array, shape (len(batch.rows), n_outputs)
-        The numbers that ``forward`` gives.
-    """
-    if projected is None:
-        looked_up = embedding.forward(k, work, table, batch.ids)
-        inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
-    else:
-        inputs = lstm.LayerInput(table.rows, batch.ids)
-    if beside is None or (len(packed.layers) == 1 and not config.bidirectional):
-        for layer, directions in enumerate(packed.layers):
-            out = lstm.infer(k, work, f"lstm.{layer}", inputs, batch, directions, projected)
-            inputs, projected = lstm.LayerInput(out), None
-    else:
-        out = _infer_side_by_side(k, work, packed, inputs, batch, projected, beside)
-    pooled, _ = pooling.forward(k, work, out, batch, config.pooling, config.hidden_size)
-    pooled, _ = segments.forward(pooled, batch, config.pooling, config.hidden_size)
-    return dense.forward(k, work, pooled, packed.dense)
-
-
-def _infer_side_by_side(k, work, packed, inputs, batch, projected, beside):
-    """The last layer's output; two sweeps at a time."""
-    layers = list(enumerate(packed.layers))
-    if len(packed.layers[0]) == 2:
-        for layer, directions in layers:
-            sweeps, out = lstm.inference_sweeps(
-                k, work, f"lstm.{layer}", inputs, batch, directions, projected
-            )
-            if not beside(sweeps):
-                _one_after_the_other(sweeps)
-            inputs, projected = lstm.LayerInput(out), None
-        return out
-    counters = [np.zeros(1, dtype=np.int64) for _ in layers]
-    sweeps = []
-    for layer, directions in layers:
-        below = {"ready": counters[layer - 1]} if layer else {}
-        found, out = lstm.inference_sweeps(
-            k, work, f"lstm.{layer}", inputs, batch, directions, projected,
-            done=counters[layer], **below,
-        )  # fmt: skip
-        sweeps += found
-        inputs, projected = lstm.LayerInput(out), None
-
-    def wait_no_longer():
-        for counter in counters:
-            counter[0] = np.iinfo(np.int64).max
-
-    if not beside(sweeps, wait_no_longer):
-        _one_after_the_other(sweeps)
-    return out
-
-
-def _one_after_the_other(sweeps):
-    for sweep in sweeps:
-        sweep()
-
-
-def project_vocabulary(k, config: ModelConfig, table, packed: PackedModel):
+def project_vocabulary(k: Kernels, config: ModelConfig, table, packed: PackedModel):
     """The first layer's input projection of every id, one array a direction."""
     vectors = embedding.all_vectors(table)
     work = Workspace(vectors.dtype)
@@ -121,8 +51,8 @@ def project_vocabulary(k, config: ModelConfig, table, packed: PackedModel):
 
 
 def predict_logits(
-    k, config: ModelConfig, parameters: Parameters, packed: PackedModel,
-    sequences: TokenSequences, run: Callable = map, projected=None, spare=None, beside=None,
+    k: Kernels, config: ModelConfig, parameters: Parameters, packed: PackedModel,
+    sequences: TokenSequences, run: Callable = map, projected=None, workspaces=None, beside=None,
 ) -> np.ndarray:  # fmt: skip
     """Logits of many documents; empty ones get NaN for the caller to fill.
 
@@ -133,10 +63,10 @@ def predict_logits(
         ``map``, or one that spreads the calls over threads.
     projected : list of float arrays, or None
         What ``project_vocabulary`` gave.
-    spare : list of Workspace, or None
+    workspaces : WorkspacePool or None
         Working memory that is kept between calls.
     beside : callable or None
-        As in ``infer``, for documents that are one chunk.
+        As in ``forward``, for documents that are one chunk.
 
     Returns
     -------
@@ -145,19 +75,15 @@ def predict_logits(
     """
     dtype = parameters.flat.dtype
     logits = np.full((sequences.n_documents, config.n_outputs), np.nan, dtype=dtype)
-    spare = [] if spare is None else spare
+    workspaces = WorkspacePool(dtype) if workspaces is None else workspaces
+    source = parameters.table if projected is None else projected
 
     def work_on(rows):
-        try:
-            work = spare.pop()
-        except IndexError:  # every workspace is in use by another thread
-            work = Workspace(dtype)
         batch = pack(k, sequences, rows, config.segment_length)
-        logits[batch.rows] = infer(
-            k, work, config, parameters.table, packed, batch, projected, beside
-        )
-        if work.n_bytes <= _SPARE_BYTES:
-            spare.append(work)
+        with workspaces.borrow() as work:
+            logits[batch.rows], _ = forward(
+                k, work, config, source, packed, batch, keep=False, beside=beside
+            )
 
     chunks = inference_chunks(sequences.lengths, CHUNK_DOCUMENTS, _CHUNK_TOKENS)
     for _ in run(work_on, chunks):
@@ -170,21 +96,23 @@ class Network:
 
     Parameters
     ----------
-    k : backend module
+    k : Kernels
     config : ModelConfig
     parameters : Parameters
     precision : {"float32", "bfloat16"}
         Of the LSTM's matrix products.
     """
 
-    def __init__(self, k, config: ModelConfig, parameters: Parameters, precision="float32"):
+    def __init__(
+        self, k: Kernels, config: ModelConfig, parameters: Parameters, precision="float32"
+    ):
         self.k = k
         self.config = config
         self.parameters = parameters
         self.packed = pack_model(k, config, parameters, precision)
         self._projected = None
         self._tokens_read = 0
-        self._spare = []
+        self._workspaces = WorkspacePool(parameters.flat.dtype, _SPARE_BYTES)
 
     def _projected_vocabulary(self, n_tokens: int):
         """The projection of all tokens, once it has paid to compute it, or None.
@@ -229,7 +157,7 @@ class Network:
         with ShardPool(n_threads if several else 1, self.k) as pool:
             logits = predict_logits(
                 self.k, self.config, self.parameters, self.packed, sequences, pool.map,
-                projected, self._spare, beside,
+                projected, self._workspaces, beside,
             )  # fmt: skip
         logits[sequences.lengths == 0] = prior_logits(prior)
         return logits

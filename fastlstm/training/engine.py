@@ -12,13 +12,14 @@ import numpy as np
 
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
-from fastlstm.core.workspace import Workspace
-from fastlstm.data.batching import LANES, pack, split_shards
+from fastlstm.core.workspace import Workspace, WorkspacePool
+from fastlstm.data.batching import ACCUMULATORS, pack, split_shards
+from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.forward import backward, forward, n_dropout_keys
 from fastlstm.network.layers import embedding
 from fastlstm.network.losses import class_of, loss_for, predicted_class
-from fastlstm.network.parameters import DenseGradients, Parameters, parts
+from fastlstm.network.parameters import DenseGradients, Parameters, weight_blocks
 
 
 class LabelledSequences(NamedTuple):
@@ -81,17 +82,17 @@ class _ShardResult(NamedTuple):
 class GradientEngine:
     """Loss and gradients of minibatches, with memory that is kept between them."""
 
-    def __init__(self, k, config: ModelConfig, pool: ShardPool, dtype=np.float32):
+    def __init__(self, k: Kernels, config: ModelConfig, pool: ShardPool, dtype=np.float32):
         self.k = k
         self.config = config
         self.pool = pool
         self.dtype = dtype
         self.loss = loss_for(config.n_outputs)
         self.gradient = Parameters.zeros(config, dtype)
-        self.parts = parts(config)
+        self.weight_blocks = weight_blocks(config)
         self._merge = Workspace(dtype)
-        self._lanes = []  # the gradients of each
-        self._spare = []
+        self._accumulators = []  # the gradients of each
+        self._workspaces = WorkspacePool(dtype)
 
     def __call__(self, parameters, packed, data: LabelledSequences, rows, rng):
         """One minibatch.
@@ -113,9 +114,9 @@ class GradientEngine:
             Its gradients are valid until the next call.
         """
         shards = split_shards(data.sequences.lengths_of(rows), rows)
-        n_lanes = min(LANES, len(shards))
-        while len(self._lanes) < n_lanes:
-            self._lanes.append(DenseGradients(self.k, self.config, self.dtype))
+        n_accumulators = min(ACCUMULATORS, len(shards))
+        while len(self._accumulators) < n_accumulators:
+            self._accumulators.append(DenseGradients(self.k, self.config, self.dtype))
         # The mean over all documents, not over the minibatch: a weight must count in
         # a minibatch of one, too.
         total = len(rows) * float(data.weight.mean()) or 1.0
@@ -126,20 +127,17 @@ class GradientEngine:
         done = [None] * len(shards)
 
         def sweep(number):
-            gradients = self._lanes[number]
+            gradients = self._accumulators[number]
             gradients.clear()
-            try:
-                work = self._spare.pop()
-            except IndexError:  # every workspace is in use by another thread
-                work = Workspace(self.dtype)
-            for shard in range(number, len(shards), n_lanes):
-                done[shard] = self._shard(
-                    parameters, packed, data, shards[shard], total, keys[shard], gradients, work
-                )
-            self._spare.append(work)
+            with self._workspaces.borrow() as work:
+                for shard in range(number, len(shards), n_accumulators):
+                    done[shard] = self._shard(
+                        parameters, packed, data, shards[shard], total, keys[shard], gradients,
+                        work,
+                    )  # fmt: skip
 
-        self.pool.map(sweep, range(n_lanes))
-        merged, norm = self._reduce(done, n_lanes)
+        self.pool.map(sweep, range(n_accumulators))
+        merged, norm = self._reduce(done, n_accumulators)
         return MinibatchResult(
             sum(shard.loss for shard in done),
             self.gradient,
@@ -157,28 +155,28 @@ class GradientEngine:
         with np.errstate(over="ignore", invalid="ignore"):
             logits, state = forward(k, work, config, parameters.table, packed, batch, keys)
             loss, d_logits = self.loss(logits, y, weight)
-            gradient = backward(k, work, config, packed, state, d_logits, gradients)
+            gradient = backward(k, work, config, packed, state, d_logits, gradients).embedding
         correct = float(np.sum(weight * (predicted_class(logits) == class_of(y))))
         # The workspace serves the next shard.
         gradient = embedding.EmbeddingGradient(gradient.ids.copy(), gradient.values.copy())
         return _ShardResult(gradient, loss, correct, batch.n_tokens)
 
-    def _reduce(self, done, n_lanes):
-        """Sum lanes and shards in their order; the squared norm of the sums."""
+    def _reduce(self, done, n_accumulators):
+        """Sum accumulators and shards in their order; the squared norm of the sums."""
         merged = None
 
-        def reduce(part):
+        def reduce(block):
             nonlocal merged
-            if part is None:
+            if block is None:
                 merged = embedding.merge(
                     self.k, self._merge, [shard.embedding for shard in done],
                     self.config.vocabulary_size,
                 )  # fmt: skip
                 return self.k.squared_norm(merged.values.reshape(-1))
             with np.errstate(over="ignore", invalid="ignore"):
-                for number, lane in enumerate(self._lanes[:n_lanes]):
-                    lane.add_to(self.gradient, part, accumulate=number > 0)
-            return self.k.squared_norm(self.gradient.flat[self.gradient.part(part)])
+                for number, sums in enumerate(self._accumulators[:n_accumulators]):
+                    sums.add_to(self.gradient, block, accumulate=number > 0)
+            return self.k.squared_norm(self.gradient.flat[self.gradient.where(block)])
 
-        norms = self.pool.map(reduce, [None, *self.parts])
+        norms = self.pool.map(reduce, [None, *self.weight_blocks])
         return merged, float(sum(norms))

@@ -238,8 +238,8 @@ class Trainer:
                 scale,
             )  # fmt: skip
 
-        def dense_part(name):
-            where = parameters.part(name)
+        def weight_block(name):
+            where = parameters.where(name)
             self.optimizer.update(
                 self.k, parameters.flat[None, where], _WHOLE, result.dense.flat[None, where],
                 [slot[:, where] for slot in network_state[0]], state.step, rate, scale,
@@ -248,7 +248,7 @@ class Trainer:
 
         count = len(result.embedding.ids)
         parts = [
-            *((dense_part, name) for name in self.engine.parts),
+            *((weight_block, name) for name in self.engine.weight_blocks),
             *((rows_of_the_embedding, slice(first, first + _ROWS_AT_ONCE))
               for first in range(0, count, _ROWS_AT_ONCE)),
         ]  # fmt: skip
@@ -267,8 +267,8 @@ class Trainer:
 
     def _restore(self, parameters: Parameters) -> None:
         self.state.parameters = parameters
-        for part in self.engine.parts:
-            repack(self.k, self.packed, parameters, part)
+        for block in self.engine.weight_blocks:
+            repack(self.k, self.packed, parameters, block)
 
     def _is_finite(self, record: EpochRecord) -> bool:
         """Whether the weights, which the last step changed, and their validation are finite."""

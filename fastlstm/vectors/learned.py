@@ -9,6 +9,7 @@ import numpy as np
 
 from fastlstm.core.records import PAD_ID, TokenSequences
 from fastlstm.core.workspace import aligned_empty, aligned_zeros
+from fastlstm.kernels.contract import Kernels
 
 # Tokens between two values of the learning rate; bounds the memory of a kernel call.
 _TOKENS_AT_ONCE = 1 << 16
@@ -34,7 +35,7 @@ class SkipGramOptions:
 
 
 def skip_gram(
-    k,
+    k: Kernels,
     sequences: TokenSequences,
     n_tokens: int,
     width: int,
@@ -46,7 +47,7 @@ def skip_gram(
 
     Parameters
     ----------
-    k : backend module
+    k : Kernels
     sequences : TokenSequences
         Documents; windows do not reach across their ends.
     n_tokens : int

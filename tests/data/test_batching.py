@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastlstm.core.records import TokenSequences
-from fastlstm.data.batching import LANES, inference_chunks, minibatches, pack, split_shards
+from fastlstm.data.batching import ACCUMULATORS, inference_chunks, minibatches, pack, split_shards
 from fastlstm.kernels import reference
 
 EXAMPLES = settings(max_examples=60, deadline=None)
@@ -86,7 +86,7 @@ def test_shards_are_a_partition_in_equal_parts(lengths, seed):
 
 @pytest.mark.parametrize("n", [20, 32, 33, 64, 150, 256, 300, 600])
 def test_shards_give_threads_equal_work(n):
-    """Two by their documents; more, of similar lengths, by the lanes they belong to."""
+    """Two by their documents; more, of similar lengths, by the accumulators they belong to."""
     lengths = np.random.default_rng(3).integers(50, 500, n)
     shards = split_shards(lengths, np.arange(n))
     if len(shards) == 2:
@@ -95,11 +95,12 @@ def test_shards_give_threads_equal_work(n):
         return
     spans = sorted((lengths[shard].min(), lengths[shard].max()) for shard in shards)
     assert all(one[1] <= other[0] for one, other in pairwise(spans))
-    if len(shards) % (2 * LANES) == 0:
-        lanes = [
-            sum(lengths[shard].sum() for shard in shards[lane::LANES]) for lane in range(LANES)
+    if len(shards) % (2 * ACCUMULATORS) == 0:
+        accumulators = [
+            sum(lengths[shard].sum() for shard in shards[number::ACCUMULATORS])
+            for number in range(ACCUMULATORS)
         ]
-        assert max(lanes) < 1.1 * min(lanes)
+        assert max(accumulators) < 1.1 * min(accumulators)
 
 
 @pytest.mark.parametrize("n", [2, 3, 32, 33, 200])

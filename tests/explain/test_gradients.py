@@ -63,7 +63,7 @@ def all_documents(paths, at):
 def test_terms_are_the_vectors_of_the_network():
     net = network()
     terms = Terms.of(NGRAMS, SEQUENCES)
-    table, group = net.parameters.embedding, net.parameters.group("lstm.0.reverse")
+    table, group = net.parameters.embedding, net.parameters.block("lstm.0.reverse")
     vectors = {0: table[2], 1: table[3] + table[7], 2: table[4] + table[8] + table[9]}
     for baseline, row in ((None, np.zeros(4)), (1, table[1])):
         found = project(net, terms, len(SEQUENCES.ids), baseline)[1]

@@ -28,9 +28,9 @@ from tests.helpers import (
 ONE_OPERATION = {np.float32: 1e-6, np.float64: 1e-12}
 SUMS = {np.float32: 4e-6, np.float64: 1e-12}
 
-# (rows, summed, columns): none, one, and around the tiles (6 or 16 rows), the vectors
-# (2 to 16 elements), the panels (2 or 4 vectors), blocks of 32 terms and the 96 rows that
-# are staged at a time, of all backends.
+# (rows, summed, columns): none, one, and around the rows of micro-kernels and tiles (6 or 16),
+# the vectors (2 to 16 elements), the panels (2 or 4 vectors), blocks of 32 terms and the 96
+# rows that are staged at a time, of all backends.
 SHAPES = [
     (0, 3, 5), (1, 0, 5), (1, 1, 1), (2, 3, 4), (5, 17, 15), (6, 4, 16), (7, 2, 17),
     (8, 16, 33), (9, 5, 63), (12, 1, 64), (13, 100, 65), (14, 3, 127), (20, 200, 129),
@@ -84,7 +84,7 @@ def test_pack_and_matmul(k, dtype, packed_as, transpose, shape):
 
 @each_form
 def test_row_of_matmul_does_not_depend_on_the_number_of_rows(k, dtype, packed_as):
-    """Around the tiles of 6 and 16 rows, and the 96 rows that are staged at a time."""
+    """Around blocks of 6 and 16 rows, and the 96 rows that are staged at a time."""
     a, w = numbers(4, 110, 37, dtype=dtype), numbers(5, 37, 70, dtype=dtype)
     bias = numbers(6, 70, dtype=dtype)
     whole = product(k, a, w, bias, packed_as)
@@ -102,7 +102,7 @@ def test_one_for_the_left_matrix_gives_the_weights_back(k, dtype, packed_as):
         expected = reference.from_bfloat16(reference.to_bfloat16(w))
     for transpose in (False, True):
         result = product(k, np.eye(45, dtype=dtype), w, np.zeros(70, dtype), packed_as, transpose)
-        if packed_as == np.int16:  # the pieces sum to the number within 2**-27 of it
+        if packed_as == np.int16:  # the three sum to the number within 2**-27 of it
             np.testing.assert_allclose(result, expected, rtol=2.0**-24)
         else:
             assert np.array_equal(result, expected)
@@ -125,8 +125,8 @@ def test_bfloat16_rounds_ties_to_even(k, dtype, packed_as):
     assert np.array_equal(product(k, one, weights, nothing, packed_as), rounded.T)
 
 
-@over_forms("three_pieces")
-def test_three_pieces_are_as_accurate_as_float32(k, dtype, packed_as):
+@over_forms("split_floats")
+def test_split_floats_are_as_accurate_as_float32(k, dtype, packed_as):
     """Errors of 200-term sums against float64, in the root mean square and at most."""
     squares, largest = np.zeros(2), np.zeros(2)
     seeds = range(40)
@@ -138,9 +138,9 @@ def test_three_pieces_are_as_accurate_as_float32(k, dtype, packed_as):
             error = np.abs(product(k, a, w, bias, kind) - exact)
             squares[form] += np.mean(error**2)
             largest[form] = max(largest[form], error.max())
-    plain, pieces = np.sqrt(squares / len(seeds))
+    plain, split = np.sqrt(squares / len(seeds))
     assert 1e-7 < plain < 1e-5
-    assert pieces <= 1.5 * plain
+    assert split <= 1.5 * plain
     assert largest[1] <= 1.5 * largest[0]
 
 

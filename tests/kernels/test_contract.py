@@ -11,7 +11,9 @@ import pytest
 
 from fastlstm.core.errors import BackendError
 from fastlstm.kernels import contract, layout, reference, registry
+from fastlstm.kernels.contract import Kernels
 from tests.helpers import FORMS, each_backend, each_compiled_backend, has_form
+from tests.test_docstrings import disagreement
 
 
 def parameters(kernel):
@@ -26,10 +28,10 @@ def test_backend_has_its_name_and_all_kernels(k):
         assert callable(getattr(k, name)), name
 
 
-@each_compiled_backend
+@each_backend
 @pytest.mark.parametrize("name", contract.KERNELS)
-def test_parameters_are_those_of_the_reference(k, name):
-    assert parameters(getattr(k, name)) == parameters(getattr(reference, name))
+def test_signatures_are_those_of_the_contract(k, name):
+    assert ["self", *parameters(getattr(k, name))] == parameters(getattr(Kernels, name))
 
 
 def test_contract_lists_every_kernel_once():
@@ -40,6 +42,18 @@ def test_contract_lists_every_kernel_once():
     }
     assert len(set(contract.KERNELS)) == len(contract.KERNELS)
     assert public - {"sigmoid", "to_bfloat16", "from_bfloat16"} == set(contract.KERNELS)
+
+
+@pytest.mark.parametrize("name", contract.KERNELS)
+def test_contract_describes_every_parameter(name):
+    kernel = getattr(Kernels, name)
+    assert kernel.__doc__.strip()
+    assert disagreement(kernel) == ""
+
+
+def test_numba_kernels_show_the_text_of_the_contract():
+    numba = pytest.importorskip("fastlstm.kernels.numba", exc_type=ImportError)
+    assert numba.matmul.__doc__ == Kernels.matmul.__doc__
 
 
 @each_backend
@@ -55,7 +69,7 @@ def test_types_of_packed_weights(k):
             assert k.scratch_size(3, 2, 4, packed_as) >= 1
             assert k.padded_width(7, dtype) >= 7
     assert k.block_rows(1) >= 1
-    # Three pieces of a number take three times the room of one.
+    # Three numbers for a float take three times the room of one.
     if has_form(k, np.int16):
         one, three = (k.packed_shape(40, 70, kind) for kind in (np.uint16, np.int16))
         assert np.prod(three) == 3 * np.prod(one)

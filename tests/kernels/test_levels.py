@@ -54,7 +54,7 @@ def run(k, level, folder, precision="float32"):
 
 
 def skip_above(k, level):
-    """Skip levels that this process cannot be sent to."""
+    """Skip levels that this process cannot be sent to, or that the backend does not tell apart."""
     if LEVELS.index(level) > LEVELS.index(k.LEVEL):
         pytest.skip(f"this CPU, or FASTLSTM_CPU, is below {level}")
 
@@ -86,7 +86,7 @@ def test_lower_level_gives_the_same_model(k, shared_cache, level):
 @each_compiled_backend
 def test_bfloat16_by_vectors_and_by_tiles(k, shared_cache):
     """Products of the same numbers, summed in another order: 1e-2 after two epochs."""
-    if not (k.LAYOUT.has_tiles and k.LAYOUT.has_dot_products):
+    if not (k.LAYOUT.has_amx and k.LAYOUT.has_dot_products):
         pytest.skip("bfloat16 at one level of this CPU")
     used, _, _, probabilities = run(k, "avx512", shared_cache, "bfloat16")
     assert used == "avx512"
@@ -97,7 +97,19 @@ def test_bfloat16_by_vectors_and_by_tiles(k, shared_cache):
 @pytest.mark.parametrize("level", ["baseline", "avx2"])
 def test_bfloat16_needs_its_instructions(k, tmp_path, level):
     skip_above(k, level)
-    assert "BackendError: precision='bfloat16' needs a CPU" in run(k, level, tmp_path, "bfloat16")
+    lacking = "the C kernels" if k.NAME == "numba" else "a CPU with bfloat16 products"
+    assert f"BackendError: precision='bfloat16' needs {lacking}" in run(
+        k, level, tmp_path, "bfloat16"
+    )
+
+
+def test_bfloat16_needs_the_c_kernels():
+    k = pytest.importorskip("fastlstm.kernels.numba", exc_type=ImportError)
+    for training in (False, True):
+        with pytest.raises(BackendError, match="Install fastlstm where there is GCC or Clang, or"):
+            k.packed_dtype(np.float32, "bfloat16", training)
+    with pytest.raises(ValueError, match="needs float32 weights"):
+        k.packed_dtype(np.float64, "bfloat16", True)
 
 
 @each_compiled_backend
@@ -118,12 +130,8 @@ def test_variable_lowers_the_level_only(monkeypatch):
 
 def test_level_is_never_above_the_cpu(monkeypatch):
     host = pytest.importorskip("fastlstm.kernels.numba.host", exc_type=ImportError)
-    features = {"avx2": True, "fma": True, "avx512f": True, "avx512bw": True,
-                "amx-tile": True, "amx-bf16": True}  # fmt: skip
-    lacking = {
-        "amx": [], "avx512": ["amx-bf16"], "avx2": ["avx512bw"], "baseline": ["fma"],
-    }  # fmt: skip
-    monkeypatch.setattr(host, "_may_use_tiles", lambda: True)
+    features = ["avx2", "fma", "avx512f", "avx512bw"]
+    lacking = {"avx512": [], "avx2": ["avx512bw"], "baseline": ["fma"]}
     for best, absent in lacking.items():
         found = {name: name not in absent for name in features}
         monkeypatch.setattr(host, "host_features", lambda found=found: found)
@@ -132,15 +140,6 @@ def test_level_is_never_above_the_cpu(monkeypatch):
         for wanted in LEVELS:
             monkeypatch.setenv("FASTLSTM_CPU", wanted)
             assert host._level() == min(best, wanted, key=LEVELS.index)
-
-
-def test_tiles_that_the_system_refuses_are_not_used(monkeypatch):
-    host = pytest.importorskip("fastlstm.kernels.numba.host", exc_type=ImportError)
-    features = dict.fromkeys(["avx2", "fma", "avx512f", "avx512bw", "amx-tile", "amx-bf16"], True)
-    monkeypatch.setattr(host, "host_features", lambda: features)
-    monkeypatch.setattr(host, "_may_use_tiles", lambda: False)
-    monkeypatch.delenv("FASTLSTM_CPU", raising=False)
-    assert host._level() == "avx512"
 
 
 def test_types_of_packed_weights_follow_the_instructions():

@@ -5,6 +5,7 @@ import pytest
 
 from fastlstm.kernels import reference
 from tests.helpers import (
+    COMPILED,
     assert_close,
     assert_guards_hold,
     each_compiled_backend,
@@ -57,6 +58,31 @@ def test_against_the_reference(k, dtype, n_ids, width, n_negatives, lengths):
     assert_guards_hold(scratch, *found)
     for array, wanted in zip(found, expected, strict=True):
         assert_close(array, wanted, BOUND[dtype])
+
+
+@pytest.mark.skipif(len(COMPILED) < 2, reason="one compiled backend loads here")
+@pytest.mark.parametrize(("dtype", "width", "bound"), [
+    (np.float32, 64, 0), (np.float32, 128, 0), (np.float32, 100, 1e-6), (np.float64, 64, 1e-14),
+])  # fmt: skip
+def test_compiled_backends_sum_in_one_order(dtype, width, bound):
+    """Bit for bit where the width is a multiple of two vectors of float32.
+
+    A C compiler rounds the products of what is left over or fuses them with the sum, as it
+    likes. Float64 has its activations from other libraries.
+    """
+    levels = {(k.LAYOUT.vector_bytes, k.LEVEL == "baseline") for k in COMPILED}
+    if len(levels) > 1 or (bound == 0 and levels.pop()[1]):
+        pytest.skip("not the same vectors, or no fused multiply-add")
+    *tokens, inputs, outputs = problem(60, width, 5, [40, 1, 25])
+    found = []
+    for k in COMPILED:
+        vectors = inputs.astype(dtype), outputs.astype(dtype)
+        k.skip_gram(*tokens, 0.1, *vectors, np.empty((6, width + 1), dtype))
+        found.append(np.stack(vectors))
+    if bound:
+        assert_close(found[0], found[1], bound)
+    else:
+        assert np.array_equal(*found)
 
 
 def pair_loss(inputs, outputs, context, token, negatives):

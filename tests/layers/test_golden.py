@@ -87,7 +87,7 @@ class Stack:
             caches.append(
                 lstm.forward(
                     self.k, self.work, f"layer{layer}", lstm.LayerInput(rows), self.batch,
-                    packed, self.states("h0", "c0", layer),
+                    packed, initial=self.states("h0", "c0", layer),
                 )
             )  # fmt: skip
             rows = caches[-1].out
@@ -121,7 +121,7 @@ def test_lstm(k, training, layers, directions):
             lstm.zero_gradient(k, len(w["w_x"]), len(w["w_h"]), np.float32)
             for w in stack.weights[layer]
         ]
-        d_out, d_initial = lstm.backward(
+        d_out, d_initial, _ = lstm.backward(
             k, stack.work, f"layer{layer}", caches[layer], d_out, stack.batch,
             stack.packed[layer], gradients, stack.states("d_h_n", "d_c_n", layer),
         )  # fmt: skip
@@ -186,7 +186,7 @@ def test_model(k, training, pooling, n_classes):
     assert_close(result.dense.named["dense.b"], arrays["grad.dense.bias"], TOLERANCE)
     for layer in range(2):
         for d, direction in enumerate(lstm.DIRECTIONS):
-            group = result.dense.group(f"lstm.{layer}.{direction}")
+            group = result.dense.block(f"lstm.{layer}.{direction}")
             check_weight_gradients(group, arrays, layer, d, "grad.lstm.")
 
 

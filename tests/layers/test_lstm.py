@@ -59,7 +59,7 @@ class Layer:
         ]
         inputs = lstm.LayerInput(self.rows, self.inverse)
         return lstm.forward(
-            self.k, self.work, "layer", inputs, self.batch, self.packed, self.initial
+            self.k, self.work, "layer", inputs, self.batch, self.packed, initial=self.initial
         )
 
     def final_states(self, cache):
@@ -86,11 +86,11 @@ class Layer:
         return {**named, "rows": self.rows, "h0": self.initial.h, "c0": self.initial.c}
 
     def infer(self, projected=None):
-        """The outputs from states of 0, as prediction computes them."""
-        inputs = lstm.LayerInput(self.rows, self.inverse)
-        return lstm.infer(
-            self.k, self.work, "layer", inputs, self.batch, self.packed, projected
-        ).copy()
+        """The outputs as prediction computes them."""
+        inputs = lstm.LayerInput(self.rows, self.inverse, projected)
+        return lstm.forward(
+            self.k, self.work, "layer", inputs, self.batch, self.packed, False, self.initial
+        ).out.copy()
 
     def gradients(self, start=0.0):
         """The same names as ``arrays``, by the backward pass; the weights' on top of ``start``."""
@@ -99,7 +99,7 @@ class Layer:
         for array in (array for gradient in added for array in gradient):
             assert not array.any()
             array += start
-        d_rows, d_initial = lstm.backward(
+        found = lstm.backward(
             self.k, self.work, "layer", cache, self.d_out, self.batch, self.packed, added,
             self.d_final,
         )  # fmt: skip
@@ -108,7 +108,7 @@ class Layer:
             for d, gradient in enumerate(added)
             for name, array in gradient._asdict().items()
         }
-        named.update(rows=d_rows, h0=d_initial.h, c0=d_initial.c)
+        named.update(rows=found.rows, h0=found.initial.h, c0=found.initial.c)
         return {name: array.copy() for name, array in named.items()}
 
 
@@ -183,9 +183,9 @@ def test_distinct_rows_are_projected_where_that_saves_enough():
 @pytest.mark.parametrize("repeated", [False, True], ids=["rows", "repeated_rows"])
 @pytest.mark.parametrize("lengths", [LENGTHS, [2, 1] * 60, [40, 3]], ids=["few", "many", "long"])
 def test_inference_gives_the_bits_of_training(k, precision, repeated, lengths, way):
-    for directions in (1, 2):
+    for directions, given in ((1, False), (2, False), (2, True)):
         layer = Layer(k, directions, repeated, np.float32, lengths=lengths, precision=precision)
-        layer.initial = None
+        layer.initial = layer.initial if given else None
         expected = layer.forward().out.copy()
         assert np.isfinite(expected).all() and expected.any()
         assert np.array_equal(layer.infer(), expected)
@@ -219,6 +219,41 @@ def test_gradients_are_added(k, way):
     for name, value in on_top.items():
         start = 0.0 if name in ("rows", "h0", "c0") else 10.0
         assert_close(value, start + expected[name], 1e-14, name)
+
+
+@each_precision
+def test_unwanted_gradients_change_no_others(k, precision, way):
+    """Bit for bit without those of the weights, and where the caller projected the rows."""
+    layer = Layer(k, 2, True, np.float32, precision=precision)
+
+    def back(inputs, gradients):
+        cache = lstm.forward(
+            k, layer.work, "layer", inputs, layer.batch, layer.packed, initial=layer.initial
+        )
+        found = lstm.backward(
+            k, layer.work, "layer", cache, layer.d_out, layer.batch, layer.packed, gradients
+        )
+        rows = None if found.rows is None else found.rows.copy()
+        return rows, [a.copy() for a in found.pre_activations], found.initial.h.copy()
+
+    layer.forward()
+    rows = lstm.LayerInput(layer.rows, layer.inverse)
+    wanted = [lstm.zero_gradient(k, INPUTS, HIDDEN, np.float32) for _ in range(2)]
+    expected = back(rows, wanted)
+    assert all(array.any() for gradient in wanted for array in gradient)
+    projected = [
+        lstm.project(k, Workspace(np.float32), "all", layer.rows, packed)
+        for packed in layer.packed
+    ]  # fmt: skip
+    for inputs in (rows, lstm.LayerInput(None, layer.inverse, projected)):
+        found = back(inputs, None)
+        if inputs.projected is None:
+            assert np.array_equal(found[0], expected[0])
+        else:
+            assert found[0] is None
+        for ours, theirs in zip(found[1], expected[1], strict=True):
+            assert np.array_equal(ours[:, : 4 * HIDDEN], theirs[:, : 4 * HIDDEN])
+        assert np.array_equal(found[2], expected[2])
 
 
 @each_backend

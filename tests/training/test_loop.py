@@ -14,9 +14,9 @@ from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
 from fastlstm.data.batching import split_shards
 from fastlstm.network.config import ModelConfig
-from fastlstm.network.parameters import parts, repack
+from fastlstm.network.parameters import repack, weight_blocks
 from fastlstm.training import loop
-from fastlstm.training.engine import LANES
+from fastlstm.training.engine import ACCUMULATORS
 from fastlstm.training.loop import Trainer, evaluate
 from fastlstm.training.optim.optimizers import Optimizer, make_optimizer
 from fastlstm.training.optim.schedules import make_schedule
@@ -107,14 +107,14 @@ def test_every_document_is_seen_once_an_epoch(batch_size):
 
 @each_precision
 @pytest.mark.parametrize(
-    ("batch_size", "n_shards"), [(32, 2), (170, 12)], ids=["few_shards", "more_than_lanes"]
+    ("batch_size", "n_shards"), [(32, 2), (170, 12)], ids=["few_shards", "more_than_accumulators"]
 )
 def test_weights_do_not_depend_on_the_number_of_threads(k, precision, batch_size, n_shards):
     config = ModelConfig(12, 6, 5, num_layers=2, dropout=0.2, embedding_dropout=0.1)
     data = marked_documents(340, longest=60)
     lengths = data.sequences.lengths
     assert len(split_shards(lengths[:batch_size], np.arange(batch_size))) == n_shards
-    assert (n_shards > LANES) == (batch_size == 170)
+    assert (n_shards > ACCUMULATORS) == (batch_size == 170)
     states = [
         train(data, marked_documents(70, 1), config=config, n_threads=n, max_epochs=2, k=k,
               n_iter_no_change=2, precision=precision, batch_size=batch_size)
@@ -413,8 +413,8 @@ def test_packed_weights_follow_the_restored_ones(monkeypatch):
 
 def spoil_packed(trainer):
     """The trainer's packed weights follow its parameters."""
-    for part in parts(CONFIG):
-        repack(K, trainer.packed, trainer.state.parameters, part)
+    for block in weight_blocks(CONFIG):
+        repack(K, trainer.packed, trainer.state.parameters, block)
 
 
 # Whether NumPy, too, has something to say depends on where the numbers overflow.

@@ -15,7 +15,7 @@ from fastlstm.network.parameters import (
     Parameters,
     init_parameters,
     pack_model,
-    parts,
+    weight_blocks,
 )
 from fastlstm.training import engine as shards
 from fastlstm.training.engine import GradientEngine, LabelledSequences
@@ -66,7 +66,7 @@ def test_any_number_of_threads_gives_the_same_bits(k, precision, n, n_shards):
     """With fewer shards than lanes, with more, and with more than two a lane."""
     data = labelled(n=n)
     assert len(split_shards(data.sequences.lengths, np.arange(n))) == n_shards
-    assert (n_shards > shards.LANES) == (n > 45)
+    assert (n_shards > shards.ACCUMULATORS) == (n > 45)
     settings = {"n": n, "precision": precision}
     expected = run_engine(k, 1, rng=np.random.default_rng(2), **settings)
     assert expected["dense"].any()
@@ -77,13 +77,13 @@ def test_any_number_of_threads_gives_the_same_bits(k, precision, n, n_shards):
 
 
 @each_compiled_backend
-def test_lanes_take_their_shards_in_turn(k, monkeypatch):
+def test_accumulators_take_their_shards_in_turn(k, monkeypatch):
     """Lane i those of i, i + 8, ..., and no memory for more lanes than there are."""
     seen = []
     whole = GradientEngine._shard
 
     def spy(self, parameters, packed, data, rows, total, keys, gradients, work):
-        seen.append((self._lanes.index(gradients), rows.tolist()))
+        seen.append((self._accumulators.index(gradients), rows.tolist()))
         return whole(self, parameters, packed, data, rows, total, keys, gradients, work)
 
     monkeypatch.setattr(GradientEngine, "_shard", spy)
@@ -133,10 +133,10 @@ def test_shards_sum_to_one_unsharded_pass(k, n, dtype, tolerance):
     one_hot = np.eye(3)[y]
     d_logits = (weight[:, None] * (p - one_hot)).astype(dtype)
     gradients = DenseGradients(k, CONFIG, dtype)
-    of_embedding = backward(k, work, CONFIG, packed, state, d_logits, gradients)
+    of_embedding = backward(k, work, CONFIG, packed, state, d_logits, gradients).embedding
     whole = Parameters.zeros(CONFIG, dtype)
-    for part in parts(CONFIG):
-        gradients.add_to(whole, part, accumulate=False)
+    for block in weight_blocks(CONFIG):
+        gradients.add_to(whole, block, accumulate=False)
     assert_close(result["dense"], whole.flat, tolerance)
     tables = np.zeros((2, CONFIG.vocabulary_size, CONFIG.embedding_dim))
     tables[0][result["tokens"]] = result["values"]

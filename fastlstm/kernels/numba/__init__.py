@@ -15,21 +15,18 @@ from fastlstm.kernels.numba.elementwise import (
     sgd_update,
     squared_norm,
 )
-from fastlstm.kernels.numba.host import LEVEL
-from fastlstm.kernels.numba.matmul import matmul, pack, weight_gradient
-from fastlstm.kernels.numba.memory import (
-    LAYOUT,
-    block_rows,
-    packed_dtype,
-    packed_shape,
-    padded_width,
-    scratch_size,
-)
+from fastlstm.kernels.numba.handover import hand_over, wait_for_all
+from fastlstm.kernels.numba.host import LAYOUT, LEVEL, packed_dtype
+from fastlstm.kernels.numba.products import matmul, pack, weight_gradient
 from fastlstm.kernels.numba.skip_gram import skip_gram
 from fastlstm.kernels.numba.sweep import lstm_backward, lstm_forward
-from fastlstm.kernels.numba.turns import take_turns, wait_for_all
 
 NAME = "numba"
+
+padded_width = LAYOUT.padded_width
+packed_shape = LAYOUT.packed_shape
+scratch_size = LAYOUT.scratch_size
+block_rows = LAYOUT.block_rows
 
 __all__ = [
     "LAYOUT",
@@ -40,6 +37,7 @@ __all__ = [
     "distinct_tokens",
     "dropout",
     "gather_rows",
+    "hand_over",
     "lstm_backward",
     "lstm_forward",
     "matmul",
@@ -55,7 +53,6 @@ __all__ = [
     "sgd_update",
     "skip_gram",
     "squared_norm",
-    "take_turns",
     "wait_for_all",
     "weight_gradient",
 ]

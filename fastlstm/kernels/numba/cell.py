@@ -10,8 +10,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastlstm.kernels.numba.lanes import for_each_chunk
-from fastlstm.kernels.numba.tiles import element_pointers
+from fastlstm.kernels.numba.micro_kernel import element_pointers
+from fastlstm.kernels.numba.simd import for_each_chunk
 
 
 @intrinsic
@@ -29,21 +29,21 @@ def cell_forward(
             context, builder, signature.args, values
         )
 
-        def body(lanes, j):
+        def body(simd, j):
             def gate(position):
                 offset = builder.mul(n, ir.Constant(n.type, position))
                 return builder.gep(at_gates, [builder.add(offset, j)])
 
-            i = lanes.sigmoid(lanes.load(gate(0)))  # eq. (3)
-            f = lanes.sigmoid(lanes.load(gate(1)))
-            g = lanes.tanh(lanes.load(gate(2)))
-            o = lanes.sigmoid(lanes.load(gate(3)))
-            before = lanes.load(builder.gep(at_before, [j]))
-            now = lanes.fma(f, before, lanes.mul(i, g))  # eq. (4)
+            i = simd.sigmoid(simd.load(gate(0)))  # eq. (3)
+            f = simd.sigmoid(simd.load(gate(1)))
+            g = simd.tanh(simd.load(gate(2)))
+            o = simd.sigmoid(simd.load(gate(3)))
+            before = simd.load(builder.gep(at_before, [j]))
+            now = simd.fma(f, before, simd.mul(i, g))  # eq. (4)
             for position, value in enumerate((i, f, g, o)):
-                lanes.store(value, gate(position))
-            lanes.store(now, builder.gep(at_c, [j]))
-            lanes.store(lanes.mul(o, lanes.tanh(now)), builder.gep(at_h, [j]))  # eq. (5)
+                simd.store(value, gate(position))
+            simd.store(now, builder.gep(at_c, [j]))
+            simd.store(simd.mul(o, simd.tanh(now)), builder.gep(at_h, [j]))  # eq. (5)
 
         for_each_chunk(builder, gates.dtype, n, body)
         return context.get_dummy_value()
@@ -70,35 +70,35 @@ def cell_backward(
             context, builder, signature.args, values
         )
 
-        def body(lanes, j):
+        def body(simd, j):
             def gate(position):
                 offset = builder.mul(n, ir.Constant(n.type, position))
                 return builder.gep(at_gates, [builder.add(offset, j)])
 
             def times_slope_of_sigmoid(d, y):  # eq. (11)
-                return lanes.mul(d, lanes.mul(y, lanes.sub(one, y)))
+                return simd.mul(d, simd.mul(y, simd.sub(one, y)))
 
             def times_slope_of_tanh(d, y):  # eq. (12)
-                return lanes.mul(d, lanes.sub(one, lanes.mul(y, y)))
+                return simd.mul(d, simd.sub(one, simd.mul(y, y)))
 
-            one = lanes.constant(1.0)
-            i, f, g, o = (lanes.load(gate(position)) for position in range(4))
-            squashed = lanes.tanh(lanes.load(builder.gep(at_c, [j])))
-            before = lanes.load(builder.gep(at_before, [j]))
-            into_h = lanes.add(  # eq. (15)
-                lanes.load(builder.gep(at_d_out, [j])), lanes.load(builder.gep(at_d_h, [j]))
+            one = simd.constant(1.0)
+            i, f, g, o = (simd.load(gate(position)) for position in range(4))
+            squashed = simd.tanh(simd.load(builder.gep(at_c, [j])))
+            before = simd.load(builder.gep(at_before, [j]))
+            into_h = simd.add(  # eq. (15)
+                simd.load(builder.gep(at_d_out, [j])), simd.load(builder.gep(at_d_h, [j]))
             )
-            d_o = lanes.mul(into_h, squashed)  # eq. (17)
-            into_c = lanes.add(  # eq. (16)
-                lanes.load(builder.gep(at_d_c, [j])),
-                times_slope_of_tanh(lanes.mul(into_h, o), squashed),
+            d_o = simd.mul(into_h, squashed)  # eq. (17)
+            into_c = simd.add(  # eq. (16)
+                simd.load(builder.gep(at_d_c, [j])),
+                times_slope_of_tanh(simd.mul(into_h, o), squashed),
             )
             # eq. (21), of the gates' gradients by eqs. (18), (19) and (20)
-            lanes.store(times_slope_of_sigmoid(lanes.mul(into_c, g), i), gate(0))
-            lanes.store(times_slope_of_sigmoid(lanes.mul(into_c, before), f), gate(1))
-            lanes.store(times_slope_of_tanh(lanes.mul(into_c, i), g), gate(2))
-            lanes.store(times_slope_of_sigmoid(d_o, o), gate(3))
-            lanes.store(lanes.mul(into_c, f), builder.gep(at_d_c, [j]))  # eq. (22)
+            simd.store(times_slope_of_sigmoid(simd.mul(into_c, g), i), gate(0))
+            simd.store(times_slope_of_sigmoid(simd.mul(into_c, before), f), gate(1))
+            simd.store(times_slope_of_tanh(simd.mul(into_c, i), g), gate(2))
+            simd.store(times_slope_of_sigmoid(d_o, o), gate(3))
+            simd.store(simd.mul(into_c, f), builder.gep(at_d_c, [j]))  # eq. (22)
 
         for_each_chunk(builder, gates.dtype, n, body)
         return context.get_dummy_value()

@@ -1,18 +1,14 @@
-"""What this machine's processor can do, and how much of it to use."""
+"""What this machine's processor can do, and how memory is laid out for it."""
 
 from __future__ import annotations
 
-import ctypes
-import platform
-import sys
-
 import llvmlite.binding as llvm
+import numpy as np
 from numba.core import config
 
+from fastlstm.core.errors import BackendError
+from fastlstm.kernels.layout import Layout
 from fastlstm.kernels.levels import limited
-
-# Linux hands the tile registers out on demand: arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA).
-_ARCH_PRCTL, _REQUEST, _TILE_DATA = 158, 0x1023, 18
 
 
 def host_features() -> dict[str, bool]:
@@ -27,34 +23,34 @@ def host_features() -> dict[str, bool]:
     return llvm.get_host_cpu_features()
 
 
-def _may_use_tiles() -> bool:
-    """Ask the system for the matrix tiles; False where there are none."""
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        return False
-    try:
-        return ctypes.CDLL(None).syscall(_ARCH_PRCTL, _REQUEST, _TILE_DATA) == 0
-    except (OSError, AttributeError):
-        return False
-
-
 def _level() -> str:
-    """The highest level of this CPU, or the lower one that FASTLSTM_CPU names.
-
-    It decides the length of the kernels' vectors and the form of their products.
-    """
+    """The highest level of this CPU that changes code, or the lower one of FASTLSTM_CPU."""
     features = host_features()
     found = "baseline"
     if features.get("avx2") and features.get("fma"):
         found = "avx2"
         if features.get("avx512f") and features.get("avx512bw"):
             found = "avx512"
-            tiles = features.get("amx-tile") and features.get("amx-bf16")
-            if tiles and limited("amx") == "amx" and _may_use_tiles():
-                found = "amx"
     return limited(found)
 
 
 LEVEL = _level()
-HAS_TILES = LEVEL == "amx"
-HAS_DOT_PRODUCTS = LEVEL in ("avx512", "amx") and bool(host_features().get("avx512bf16"))
-VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64, "amx": 64}[LEVEL]
+VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64}[LEVEL]
+
+# Rows and vectors of the micro-kernel. 6 x 4 fills 24 of AVX-512's (and NEON's) 32
+# registers, 6 x 2 fills 12 of the 16 that AVX2 and SSE have.
+MICRO_ROWS = 6
+_MANY_REGISTERS = VECTOR_BYTES == 64 or "aarch64" in llvm.get_default_triple()
+MICRO_VECTORS = 4 if _MANY_REGISTERS else 2
+
+LAYOUT = Layout(VECTOR_BYTES, MICRO_VECTORS)
+
+
+def packed_dtype(dtype, precision, training):
+    """See ``contract.Kernels``; products of floats alone."""
+    if precision == "bfloat16" and np.dtype(dtype) == np.float32:
+        raise BackendError(
+            "precision='bfloat16' needs the C kernels, which backend='numba' has not. Install "
+            "fastlstm where there is GCC or Clang, or use precision='float32'."
+        )
+    return LAYOUT.packed_dtype(dtype, precision, training)

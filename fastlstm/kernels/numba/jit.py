@@ -40,11 +40,16 @@ IN_ORDER = {**OPTIONS, "fastmath": FAST_MATH - {"reassoc"}}
 _DIGEST_BYTES = 32
 
 
-def jit(function):
+def jit(function, options=OPTIONS):
     """Compile ``function`` on first call; keep the result between processes."""
-    dispatcher = numba.njit(**OPTIONS)(function)
+    dispatcher = numba.njit(**options)(function)
     dispatcher._cache = KernelCache(function)
     return dispatcher
+
+
+def in_order(function):
+    """As ``jit``, for sums in the order in which they are written."""
+    return jit(function, IN_ORDER)
 
 
 def kernel_cache_dir() -> Path:

@@ -1,26 +1,21 @@
-"""What the sweeps need of matrix products, in one form for each precision.
+"""Products in float32 and float64, built from the micro-kernel.
 
-These are names for compiled code. ``floats.py`` and ``bfloat16.py`` give them their
-forms; Numba chooses by the element type of ``packed``, ``scratch`` or ``out``.
+A right-hand matrix is packed into panels of ``MICRO_VECTORS`` vectors, which the micro-kernel
+reads as one contiguous stream. The left-hand matrix is read in place. Each output element is
+one chain of fused multiply-adds in the order of the summed index, whatever the number of
+rows: a document's numbers do not depend on its neighbours.
 """
 
 from __future__ import annotations
 
-
-def pack_matrix(w, transpose, out):
-    """``w``, or ``w.T``, in the layout of a right-hand matrix."""
-    raise NotImplementedError("for compiled callers")
-
-
-def left_operand(x, x_at, x_row, n_rows, depth, packed, scratch, scratch_row):
-    """Rows of ``x`` as ``product_rows`` reads them: (array, place, row length).
-
-    Where they have to be converted, ``n_rows`` of them go to ``scratch``, from its row
-    ``scratch_row`` on.
-    """
-    raise NotImplementedError("for compiled callers")
+from fastlstm.kernels.layout import GRADIENT_BLOCK, ROWS_AT_ONCE
+from fastlstm.kernels.numba.handover import kernel
+from fastlstm.kernels.numba.host import MICRO_ROWS, MICRO_VECTORS, VECTOR_BYTES
+from fastlstm.kernels.numba.jit import in_order, jit
+from fastlstm.kernels.numba.micro_kernel import multiply_columns, multiply_rows, pack_panel
 
 
+@jit
 def product_rows(
     a, a_at, a_row, n_rows, packed, columns, init, init_at, init_row, out, out_at, out_row
 ):  # fmt: skip
@@ -29,12 +24,101 @@ def product_rows(
     Row ``i`` of the result, ``init row i + a row i @ packed``, goes to
     ``out.flat[out_at + i * out_row:]``; an ``init_row`` of 0 repeats one row.
     """
-    raise NotImplementedError("for compiled callers")
+    panels, depth, width = packed.shape
+    length = width // MICRO_VECTORS
+    for panel in range(panels):
+        column = panel * width
+        vectors = min(MICRO_VECTORS, (columns - column + length - 1) // length)
+        row = 0
+        while row < n_rows:
+            rows = min(MICRO_ROWS, n_rows - row)
+            if n_rows - row == MICRO_ROWS + 1 or n_rows - row == MICRO_ROWS + 2:
+                rows = 4  # 7 = 4 + 3 and 8 = 4 + 4 keep the multipliers busier than 6 + 1
+            multiply_rows(
+                rows, vectors, depth,
+                a, a_at + row * a_row, a_row,
+                packed, panel * depth * width,
+                init, init_at + row * init_row + column, init_row,
+                out, out_at + row * out_row + column, out_row,
+            )  # fmt: skip
+            row += rows
 
 
+@jit
+def _add_product(a, a_at, a_row, m, panel, panel_at, count, vectors, column, out):
+    """out[:m, column:] += a.T @ panel over ``count`` tokens."""
+    row = 0
+    while row < m:
+        rows = min(MICRO_ROWS, m - row)
+        place = row * out.shape[1] + column
+        multiply_columns(
+            rows, vectors, count, a, a_at + row, a_row, panel, panel_at,
+            out, place, out.shape[1], out, place, out.shape[1],
+        )  # fmt: skip
+        row += rows
+
+
+@in_order
 def add_gradient(
     x, x_at, x_row, n_inputs, h, h_at, h_row, hidden, d, d_at, d_row, count, columns,
-    scratch, scratch_at, d_x_weights, d_h_weights, d_bias,
+    scratch, d_x_weights, d_h_weights, d_bias,
 ):  # fmt: skip
-    """Add ``x.T @ d``, ``h.T @ d`` and the column sums of ``d`` over ``count`` tokens."""
-    raise NotImplementedError("for compiled callers")
+    """Add ``x.T @ d``, ``h.T @ d`` and the column sums of d over ``count`` tokens."""
+    length = VECTOR_BYTES // scratch.itemsize
+    width = length * MICRO_VECTORS
+    for first in range(0, count, GRADIENT_BLOCK):
+        tokens = min(GRADIENT_BLOCK, count - first)
+        for column in range(0, columns, width):
+            # ``d`` is padded to whole panels.
+            pack_panel(
+                d, d_at + first * d_row + column, d_row, tokens, scratch, 0,
+                len(d_bias) > 0, d_bias, column,
+            )  # fmt: skip
+            vectors = min(MICRO_VECTORS, (columns - column + length - 1) // length)
+            _add_product(
+                x, x_at + first * x_row, x_row, n_inputs, scratch, 0, tokens, vectors, column,
+                d_x_weights,
+            )  # fmt: skip
+            _add_product(
+                h, h_at + first * h_row, h_row, hidden, scratch, 0, tokens, vectors, column,
+                d_h_weights,
+            )  # fmt: skip
+
+
+@kernel
+def pack(w, transpose, out):
+    panels, depth, width = out.shape
+    columns = w.shape[0] if transpose else w.shape[1]
+    for panel in range(panels):
+        first = panel * width
+        count = min(width, columns - first)
+        for k in range(depth):
+            if transpose:
+                for j in range(count):
+                    out[panel, k, j] = w[first + j, k]
+            else:
+                for j in range(count):
+                    out[panel, k, j] = w[k, first + j]
+            for j in range(count, width):
+                out[panel, k, j] = 0.0
+
+
+@kernel
+def matmul(a, depth, packed, columns, bias, scratch, out):
+    for first in range(0, a.shape[0], ROWS_AT_ONCE):
+        count = min(ROWS_AT_ONCE, a.shape[0] - first)
+        product_rows(
+            a, first * a.shape[1], a.shape[1], count, packed, columns, bias, 0, 0,
+            out, first * out.shape[1], out.shape[1],
+        )  # fmt: skip
+
+
+@kernel
+def weight_gradient(a, d, columns, scratch, d_weights, d_bias):
+    for first in range(0, a.shape[0], ROWS_AT_ONCE):
+        count = min(ROWS_AT_ONCE, a.shape[0] - first)
+        add_gradient(
+            a, first * a.shape[1], a.shape[1], a.shape[1], a, 0, 0, 0,
+            d, first * d.shape[1], d.shape[1], count, columns, scratch,
+            d_weights, d_weights, d_bias,
+        )  # fmt: skip

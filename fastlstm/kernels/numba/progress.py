@@ -6,7 +6,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastlstm.kernels.numba.jit import jit
-from fastlstm.kernels.numba.lanes import data_pointer
+from fastlstm.kernels.numba.simd import data_pointer
 
 
 @intrinsic

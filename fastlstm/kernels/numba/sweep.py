@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from fastlstm.kernels.layout import BLOCK_TOKENS, TOKENS_OF_ONE
 from fastlstm.kernels.numba.cell import cell_backward, cell_forward
+from fastlstm.kernels.numba.handover import kernel
 from fastlstm.kernels.numba.jit import jit
-from fastlstm.kernels.numba.products import add_gradient, left_operand, product_rows
+from fastlstm.kernels.numba.micro_kernel import ask_for
+from fastlstm.kernels.numba.products import add_gradient, product_rows
 from fastlstm.kernels.numba.progress import publish, wait_for
 from fastlstm.kernels.numba.subnormals import flush_subnormals, restore_subnormals
-from fastlstm.kernels.numba.tiles import ask_for
-from fastlstm.kernels.numba.turns import leave_python, return_to_python
 
 
 @jit
@@ -35,7 +35,7 @@ def _block_end(n_live, first, direction, most):
 
 
 @jit
-def _project(inputs, index, weights, first, count, scratch, gates, gates_at):
+def _project(inputs, index, weights, first, count, gates, gates_at):
     """Input projection with its bias of ``count`` tokens from ``first`` on."""
     row = gates.shape[1]
     if len(index):
@@ -46,62 +46,25 @@ def _project(inputs, index, weights, first, count, scratch, gates, gates_at):
                 gates[target, j] = inputs[source, j]
         return
     depth = inputs.shape[1]
-    a, a_at, a_row = left_operand(
-        inputs, first * depth, depth, count, depth, weights.w_x, scratch, 0
-    )
     product_rows(
-        a, a_at, a_row, count, weights.w_x, 4 * weights.hidden, weights.b, 0, 0,
+        inputs, first * depth, depth, count, weights.w_x, 4 * weights.hidden, weights.b, 0, 0,
         gates, gates_at, row,
     )  # fmt: skip
 
 
 @jit
-def _recurrent(h, h_at, h_row, n, weights, scratch, gates, gates_at):
+def _recurrent(h, h_at, h_row, n, weights, gates, gates_at):
     """Add the recurrent product of eq. (1) onto the projections of one step."""
-    hidden = weights.hidden
-    a, a_at, a_row = left_operand(h, h_at, h_row, n, hidden, weights.w_h, scratch, 0)
     product_rows(
-        a, a_at, a_row, n, weights.w_h, 4 * hidden,
+        h, h_at, h_row, n, weights.w_h, 4 * weights.hidden,
         gates, gates_at, gates.shape[1], gates, gates_at, gates.shape[1],
     )  # fmt: skip
 
 
-@jit
+@kernel
 def lstm_forward(
     inputs, index, weights, steps, initial, keep, scratch, ready, done, gates, h, c
 ):  # fmt: skip
-    """Run one LSTM direction over packed sequences (docs/explanation/maths.md, eqs. (1) to (6)).
-
-    Parameters
-    ----------
-    inputs : float array, shape (n_tokens, n_inputs)
-        The layer's input; with ``index`` the projected distinct tokens, bias
-        included, shape (n_distinct, padded_width(4 * hidden)).
-    index : int32 array, shape (n_tokens,) or (0,)
-        Row of ``inputs`` that each token reads; empty where each has its own.
-    weights : PackedDirection
-    steps : Steps
-    initial : DirectionState
-    keep : bool
-        Keep what the backward pass needs.
-    scratch : array, shape (scratch_size(...),)
-    ready : int64 array, shape (1,)
-        Rows of ``inputs`` that are valid; another thread may raise it meanwhile, and
-        the sweep waits for the rows that it needs. Only walking forward.
-    done : int64 array, shape (1,)
-        Becomes the number of first rows of ``h`` that are valid: block after block
-        walking forward, at the end in reverse.
-    gates : float array
-        With ``keep`` shape (n_tokens, padded_width(4 * hidden)): becomes the gates
-        after their activations, [i | f | g | o] of ``hidden`` each. Otherwise
-        working memory of ``block_rows`` such rows.
-    h : float array, shape (n_tokens, directions * hidden)
-        The columns from ``steps.column`` on are overwritten.
-    c : float array
-        With ``keep`` shape (n_tokens, hidden), overwritten. Otherwise
-        (n_documents, hidden): on entry the initial states, then the last ones.
-    """
-    leave_python()
     n_live, starts, reverse, column = steps
     hidden, gate_row, h_row = weights.hidden, gates.shape[1], h.shape[1]
     direction = -1 if reverse else 1
@@ -116,20 +79,18 @@ def lstm_forward(
         shift = 0 if keep else first
         if not reverse:
             wait_for(ready, first + count)
-        _project(inputs, index, weights, first, count, scratch, gates, (first - shift) * gate_row)
+        _project(inputs, index, weights, first, count, gates, (first - shift) * gate_row)
         while step != end:
             start, n = starts[step], n_live[step]
             going_on = min(n, n_before)
             place = (start - shift) * gate_row
             # From the states of eqs. (34) and (35).
             if going_on > 0:
-                _recurrent(
-                    h, before * h_row + column, h_row, going_on, weights, scratch, gates, place
-                )
+                _recurrent(h, before * h_row + column, h_row, going_on, weights, gates, place)
             if initial.given and n > going_on:
                 _recurrent(
-                    initial.h, going_on * hidden, hidden, n - going_on, weights, scratch,
-                    gates, place + going_on * gate_row,
+                    initial.h, going_on * hidden, hidden, n - going_on, weights, gates,
+                    place + going_on * gate_row,
                 )  # fmt: skip
             for row in range(n):
                 at_gates = place + row * gate_row
@@ -147,7 +108,6 @@ def lstm_forward(
         if not reverse:
             publish(done, first + count)
     publish(done, h.shape[0])
-    return_to_python()
 
 
 @jit
@@ -171,14 +131,8 @@ def _previous(h, h0, n_live, starts, reverse, column, first, step, end, out):
 
 
 @jit
-def _step_backward(
-    weights, steps, initial, t, first, gates, c, d_out, scratch, zeros, d_state
-):  # fmt: skip
-    """One step back: its gates become gradients, ``d_state`` moves to the step before.
-
-    The operand of its product is left in ``scratch``, in its place in the block that
-    begins at the row ``first``.
-    """
+def _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, d_state):
+    """One step back: its gates become gradients, ``d_state`` moves to the step before."""
     n_live, starts, reverse, column = steps
     hidden, gate_row = weights.hidden, gates.shape[1]
     start, n = starts[t], n_live[t]
@@ -207,45 +161,17 @@ def _step_backward(
         ask_for(gates, starts[source] * gate_row, n_live[source] * gate_row)
         ask_for(d_out, starts[source] * d_out.shape[1], n_live[source] * d_out.shape[1])
     # eqs. (23) and (38)
-    a, a_at, a_row = left_operand(
-        gates, start * gate_row, gate_row, n, 4 * hidden, weights.w_h_t, scratch, start - first
-    )
     product_rows(
-        a, a_at, a_row, n, weights.w_h_t, hidden, zeros, 0, 0, d_state.h, 0, d_state.h.shape[1]
-    )
+        gates, start * gate_row, gate_row, n, weights.w_h_t, hidden, zeros, 0, 0,
+        d_state.h, 0, d_state.h.shape[1],
+    )  # fmt: skip
 
 
-@jit
+@kernel
 def lstm_backward(
     inputs, index, weights, steps, initial, gates, h, c, d_out, accumulate, scratch, previous,
     zeros, d_state, d_inputs, gradient,
 ):  # fmt: skip
-    """Run one LSTM direction backward through time (docs/explanation/maths.md, eqs. (15) to (27)).
-
-    Parameters
-    ----------
-    inputs, index, weights, steps, initial, gates, h, c
-        As ``lstm_forward`` had or left them with ``keep``, but ``inputs`` are not
-        projected; with ``index`` they are not read. ``gates`` becomes the gradients of the
-        pre-activations.
-    d_out : float array, shape (n_tokens, directions * hidden)
-        Gradient of the outputs ``h``; this direction reads its columns.
-    accumulate : bool
-        Add to ``d_inputs`` instead of overwriting it; with ``index`` always added.
-    scratch : array, shape (scratch_size(...),)
-    previous : float array, shape (block_rows(n_documents), hidden)
-        Working memory.
-    zeros : float array, shape (padded_width(max(hidden, n_inputs)),), of 0
-    d_state : StateGradient
-        In: gradients of the final states. Out: of the initial ones.
-    d_inputs : float array
-        Without ``index`` shape (n_tokens, padded_width(n_inputs)): gradient of the
-        inputs. With it (n_distinct, padded_width(4 * hidden)): the gradients of the
-        pre-activations are added to the rows that ``index`` names, eq. (47).
-    gradient : DirectionGradient
-        Added to; with ``index`` only ``w_h`` and ``b``.
-    """
-    leave_python()
     before = flush_subnormals()
     n_live, starts, reverse, column = steps
     hidden, gate_row = weights.hidden, gates.shape[1]
@@ -258,37 +184,28 @@ def lstm_backward(
         last = end - 1 if reverse else step
         count = starts[last] + n_live[last] - first
         for t in range(step, end, direction):
-            _step_backward(
-                weights, steps, initial, t, first, gates, c, d_out, scratch, zeros, d_state
-            )
-        _previous(h, initial.h, n_live, starts, reverse, column, first, step, end, previous)
+            _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, d_state)
         place = first * gate_row
-        if len(index):
+        if len(d_inputs) and len(index):  # eq. (47)
             for p in range(first, first + count):
                 for j in range(gate_row):
                     d_inputs[index[p], j] += gates[p, j]
-        else:
-            # The steps have left all rows of the block in ``scratch``: none to add.
-            a, a_at, a_row = left_operand(
-                gates, place, gate_row, 0, 4 * hidden, weights.w_x_t, scratch, 0
-            )
+        elif len(d_inputs):  # eqs. (24) and (42)
             into, into_row = first * d_inputs.shape[1], d_inputs.shape[1]
-            if accumulate:  # eq. (42)
-                product_rows(
-                    a, a_at, a_row, count, weights.w_x_t, n_inputs,
-                    d_inputs, into, into_row, d_inputs, into, into_row,
-                )  # fmt: skip
-            else:  # eq. (24)
-                product_rows(
-                    a, a_at, a_row, count, weights.w_x_t, n_inputs, zeros, 0, 0,
-                    d_inputs, into, into_row,
-                )  # fmt: skip
-        add_gradient(  # eqs. (25) to (27)
-            inputs, first * inputs.shape[1], inputs.shape[1], n_inputs,
-            previous, 0, hidden, hidden,
-            gates, place, gate_row, count, 4 * hidden, scratch, 0,
-            gradient.w_x, gradient.w_h, gradient.b,
-        )  # fmt: skip
+            # Both are arrays of one type: a product that adds starts from what is there.
+            init, init_at, init_row = zeros, 0, 0
+            if accumulate:
+                init, init_at, init_row = d_inputs.reshape(-1), into, into_row
+            product_rows(
+                gates, place, gate_row, count, weights.w_x_t, n_inputs, init, init_at, init_row,
+                d_inputs, into, into_row,
+            )  # fmt: skip
+        if len(gradient.b):  # eqs. (25) to (27)
+            _previous(h, initial.h, n_live, starts, reverse, column, first, step, end, previous)
+            add_gradient(
+                inputs, first * inputs.shape[1], inputs.shape[1], n_inputs,
+                previous, 0, hidden, hidden, gates, place, gate_row, count, 4 * hidden, scratch,
+                gradient.w_x, gradient.w_h, gradient.b,
+            )  # fmt: skip
         step = end
     restore_subnormals(before)
-    return_to_python()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.core.workspace import aligned_empty, aligned_zeros
+from fastlstm.kernels.contract import Kernels
 
 
 def init(rng, n_inputs, n_outputs, dtype):
@@ -25,7 +26,7 @@ class PackedDense(NamedTuple):
     n_outputs: int
 
 
-def pack(k, weights, packed=None) -> PackedDense:
+def pack(k: Kernels, weights, packed=None) -> PackedDense:
     """Pack the weights, into ``packed`` if it is given."""
     w, b = weights["w"], weights["b"]
     if packed is None:
@@ -41,11 +42,11 @@ def pack(k, weights, packed=None) -> PackedDense:
     return packed
 
 
-def _scratch(k, work, n_inputs, n_outputs):
+def _scratch(k: Kernels, work, n_inputs, n_outputs):
     return work.array("dense.scratch", k.scratch_size(n_inputs, n_outputs, 1, work.dtype))
 
 
-def forward(k, work, x, packed: PackedDense):
+def forward(k: Kernels, work, x, packed: PackedDense):
     """Logits, shape (n_documents, n_outputs); a view of a wider array."""
     out = work.array("dense.out", len(x), len(packed.b))
     memory = _scratch(k, work, x.shape[1], packed.n_outputs)
@@ -60,14 +61,16 @@ class DenseGradient(NamedTuple):
     b: np.ndarray
 
 
-def zero_gradient(k, n_inputs, n_outputs, dtype) -> DenseGradient:
+def zero_gradient(k: Kernels, n_inputs, n_outputs, dtype) -> DenseGradient:
     """Zeros for ``backward`` to add the gradients to."""
     width = k.padded_width(n_outputs, dtype)
     return DenseGradient(aligned_zeros((n_inputs, width), dtype), aligned_zeros(width, dtype))
 
 
-def backward(k, work, x, d_logits, packed: PackedDense, gradient: DenseGradient):
-    """Gradient of the input ``x``; those of the weights are added to ``gradient``."""
+def backward(
+    k: Kernels, work, x, d_logits, packed: PackedDense, gradient: DenseGradient | None = None
+):
+    """Gradient of the input ``x``; those of the weights are added to ``gradient``, if given."""
     n_inputs = x.shape[1]
     d_out = work.zeros("dense.d_out", len(d_logits), len(packed.b))
     d_out[:, : packed.n_outputs] = d_logits
@@ -76,5 +79,6 @@ def backward(k, work, x, d_logits, packed: PackedDense, gradient: DenseGradient)
     d_x = work.array("dense.d_x", len(d_logits), width)
     zeros = work.zeros("dense.zeros", width)
     k.matmul(d_out, packed.n_outputs, packed.w_t, n_inputs, zeros, memory, d_x)
-    k.weight_gradient(x, d_out, packed.n_outputs, memory, gradient.w, gradient.b)
+    if gradient is not None:
+        k.weight_gradient(x, d_out, packed.n_outputs, memory, gradient.w, gradient.b)
     return np.ascontiguousarray(d_x[:, :n_inputs])

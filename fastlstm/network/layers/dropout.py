@@ -6,8 +6,10 @@ key multiply by the same mask (docs/explanation/maths.md, "Dropout").
 
 from __future__ import annotations
 
+from fastlstm.kernels.contract import Kernels
 
-def apply(k, work, name, x, rate, key):
+
+def apply(k: Kernels, work, name, x, rate, key):
     """``x`` itself when ``rate`` is 0, otherwise a masked and rescaled copy.
 
     Parameters

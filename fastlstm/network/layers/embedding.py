@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.core.records import PAD_ID
+from fastlstm.kernels.contract import Kernels
 from fastlstm.network.layers import dropout
 
 
@@ -67,7 +68,7 @@ def init(rng, vocabulary_size, embedding_dim, dtype):
     return table
 
 
-def forward(k, work, table: Table, ids, rate=0.0, key=None) -> EmbeddingOutput:
+def forward(k: Kernels, work, table: Table, ids, rate=0.0, key=None) -> EmbeddingOutput:
     """Look up the distinct ids of a shard (docs/explanation/maths.md, eqs. (45) and (46)).
 
     Parameters
@@ -103,7 +104,7 @@ class EmbeddingGradient(NamedTuple):
     values: np.ndarray
 
 
-def backward(k, work, looked_up: EmbeddingOutput, d_vectors, rate=0.0, key=None):
+def backward(k: Kernels, work, looked_up: EmbeddingOutput, d_vectors, rate=0.0, key=None):
     """Gradient of the table, from that of ``looked_up.vectors``."""
     members, d_rows = looked_up.members, d_vectors
     if members is not None:
@@ -139,7 +140,7 @@ def _with_parents(table, distinct):
         ids.append(table.parents[ids[-1][is_ngram] - table.n_tokens])
 
 
-def _distinct(k, work, name, ids, n_ids):
+def _distinct(k: Kernels, work, name, ids, n_ids):
     """The distinct ids in the order of their first place, and which of them each is."""
     slots = work.constant("embedding.slots", n_ids, -1)
     distinct = work.array(f"{name}.ids", len(ids), dtype=np.int32)
@@ -148,7 +149,7 @@ def _distinct(k, work, name, ids, n_ids):
     return distinct[:count], inverse
 
 
-def _summed(k, work, name, x, source, target, n):
+def _summed(k: Kernels, work, name, x, source, target, n):
     """``out[target[m]] += x[source[m]]`` for each m, in order."""
     terms = work.array("embedding.terms", len(source), x.shape[1])
     k.gather_rows(x, source, terms)
@@ -157,7 +158,7 @@ def _summed(k, work, name, x, source, target, n):
     return out
 
 
-def merge(k, work, parts, n_ids) -> EmbeddingGradient:
+def merge(k: Kernels, work, parts, n_ids) -> EmbeddingGradient:
     """Sum the gradients of several shards, in their order: eq. (56) over the shards."""
     if len(parts) == 1:
         return parts[0]

@@ -6,6 +6,7 @@ and ``b`` (4 * hidden), with the gates side by side as [i | f | g | o].
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from fastlstm.core.workspace import aligned_empty, aligned_zeros
 from fastlstm.kernels.contract import (
     DirectionGradient,
     DirectionState,
+    Kernels,
     PackedDirection,
     StateGradient,
     Steps,
@@ -41,7 +43,7 @@ def init(rng, n_inputs, hidden, dtype):
     return {"w_x": w_x.astype(dtype), "w_h": w_h.astype(dtype), "b": b.astype(dtype)}
 
 
-def pack(k, weights, packed=None, precision="float32", training=False) -> PackedDirection:
+def pack(k: Kernels, weights, packed=None, precision="float32", training=False) -> PackedDirection:
     """Pack one direction's weights, into ``packed`` if it is given."""
     w_x, w_h, b = weights["w_x"], weights["w_h"], weights["b"]
     if packed is None:
@@ -72,11 +74,13 @@ class LayerInput(NamedTuple):
     """What a layer reads: ``rows[inverse[p]]`` at position ``p``, or ``rows[p]``.
 
     The first layer gets the distinct tokens' vectors with ``inverse``; the layers
-    above get a row for each position and no ``inverse``.
+    above get a row for each position and no ``inverse``. Instead of ``rows`` there may be
+    what each direction makes of them, ``projected``: see ``project``.
     """
 
-    rows: np.ndarray
+    rows: np.ndarray | None
     inverse: np.ndarray | None = None
+    projected: list[np.ndarray] | None = None
 
 
 class InitialState(NamedTuple):
@@ -87,11 +91,10 @@ class InitialState(NamedTuple):
 
 
 class LSTMCache(NamedTuple):
-    """What the forward pass leaves for the backward pass.
+    """What the forward pass leaves.
 
-    ``gates`` and ``c`` hold one array a direction; ``backward`` turns the gates into
-    the gradients of the pre-activations. ``rows`` has a row for each token, or is
-    None where distinct rows were projected. ``projected`` says whether the caller did that.
+    ``gates`` and ``c`` hold one array a direction; only with ``keep`` do they serve the
+    backward pass. ``rows`` has a row for each token, or is None where rows were projected.
     """
 
     inputs: LayerInput
@@ -101,7 +104,23 @@ class LSTMCache(NamedTuple):
     c: list[np.ndarray]
     initial: InitialState
     given: bool
-    projected: bool = False
+
+
+class LayerGradient(NamedTuple):
+    """Gradients of a layer but for those of its weights.
+
+    Attributes
+    ----------
+    rows : float array, shape of ``LayerInput.rows``, or None
+        None where the caller projected them.
+    initial : InitialState
+    pre_activations : list of float arrays, each of shape (n_tokens, padded_width(4 * hidden))
+        For each direction, [i | f | g | o]. They take the memory of the cache's gates.
+    """
+
+    rows: np.ndarray | None
+    initial: InitialState
+    pre_activations: list[np.ndarray]
 
 
 # All rows of the input are there from the start: nothing to wait for.
@@ -125,31 +144,57 @@ def projects_distinct(inputs: LayerInput, n_tokens: int, terms: int) -> bool:
     return (n_tokens - n_rows) * n_inputs > terms * n_tokens
 
 
-def project(k, work, name, rows, packed):
+def project(k: Kernels, work, name, rows, packed):
     """Rows times the input weights, with the bias, shape (n_rows, padded_width(4 * hidden))."""
     return project_into(k, work, rows, packed, work.array(name, len(rows), len(packed.b)))
 
 
-def project_into(k, work, rows, packed, out):
+def project_into(k: Kernels, work, rows, packed, out):
     """As ``project``, to memory that the caller keeps."""
     memory = scratch(k, work, packed)
     k.matmul(rows, packed.n_inputs, packed.w_x, 4 * packed.hidden, packed.b, memory, out)
     return out
 
 
-def scratch(k, work, packed, n_documents=1, name="lstm"):
+def scratch(k: Kernels, work, packed, n_documents=1, name="lstm"):
     """Working memory of the products of one direction."""
     dtype = packed.w_x.dtype
     size = k.scratch_size(packed.n_inputs, packed.hidden, n_documents, dtype)
     return work.array(f"{name}.scratch", size, dtype=dtype)
 
 
-def forward(k, work, name, inputs, batch, directions, initial=None, projected=None) -> LSTMCache:
+def forward(
+    k: Kernels, work, name, inputs, batch, directions, keep=True, initial=None
+) -> LSTMCache:
     """Run a layer over a packed batch (docs/explanation/maths.md, eqs. (1) to (6) and (40)).
 
     Parameters
     ----------
-    k : backend module
+    name, inputs, batch, directions, keep, initial
+        As in ``sweeps``.
+
+    Returns
+    -------
+    cache : LSTMCache
+        ``cache.out`` is the output, shape (n_tokens, len(directions) * hidden).
+    """
+    calls, cache = sweeps(k, work, name, inputs, batch, directions, keep, initial)
+    for call in calls:
+        call()
+    return cache
+
+
+def sweeps(
+    k: Kernels, work, name, inputs, batch, directions, keep, initial=None, ready=READY, done=None
+) -> tuple[Iterator[Callable], LSTMCache]:
+    """What ``forward`` does, as a call without arguments for each direction.
+
+    Memory is prepared when a call is taken from the iterator, so that nothing but a kernel
+    runs in it. Without ``keep`` the calls may run at the same time.
+
+    Parameters
+    ----------
+    k : Kernels
     work : Workspace
     name : str
         Prefix of this layer's arrays in the workspace.
@@ -157,111 +202,60 @@ def forward(k, work, name, inputs, batch, directions, initial=None, projected=No
     batch : TokenBatch
     directions : list of PackedDirection
         One, or two with the reverse direction second.
+    keep : bool
+        Keep what the backward pass needs.
     initial : InitialState or None
         None starts from zeros.
-    projected : list of float arrays, or None
-        As in ``infer``.
-
-    Returns
-    -------
-    cache : LSTMCache
-        ``cache.out`` is the output, shape (n_tokens, len(directions) * hidden).
-    """
-    hidden = directions[0].hidden
-    n, n_tokens = batch.n_sequences, batch.n_tokens
-    out = work.array(f"{name}.out", n_tokens, len(directions) * hidden)
-    given = initial is not None
-    if initial is None:
-        zero = work.zeros(f"{name}.initial", len(directions), n, hidden)
-        initial = InitialState(zero, zero)
-    given_projection = projected is not None
-    distinct = given_projection or projects_distinct(inputs, n_tokens, _TERMS_TRAINING)
-    rows = None if distinct else _row_for_each_token(k, work, f"{name}.rows", inputs, n_tokens)
-    gates, cells = [], []
-    for d, packed in enumerate(directions):
-        part = f"{name}.{DIRECTIONS[d]}"
-        source, index = rows, _EACH_ITS_OWN
-        if distinct:
-            index = inputs.inverse
-            if given_projection:
-                source = projected[d]
-            else:
-                source = project(k, work, f"{name}.projected", inputs.rows, packed)
-        gates.append(work.array(f"{part}.gates", n_tokens, len(packed.b)))
-        cells.append(work.array(f"{part}.c", n_tokens, hidden))
-        k.lstm_forward(
-            source, index, packed, Steps(batch.n_live, batch.starts, d == 1, d * hidden),
-            DirectionState(initial.h[d], initial.c[d], given), True,
-            scratch(k, work, packed, n), READY, work.array("lstm.done", 1, dtype=np.int64),
-            gates[d], out, cells[d],
-        )  # fmt: skip
-    return LSTMCache(inputs, rows, out, gates, cells, initial, given, given_projection)
-
-
-def infer(k, work, name, inputs, batch, directions, projected=None):
-    """The outputs of a layer, without anything that a backward pass would need.
-
-    Parameters
-    ----------
-    k, work, name, inputs, batch, directions
-        As in ``forward``.
-    projected : list of float arrays, or None
-        For each direction the projection of all rows that ``inputs.inverse`` names.
-
-    Returns
-    -------
-    out : float array, shape (n_tokens, len(directions) * hidden)
-    """
-    sweeps, out = inference_sweeps(k, work, name, inputs, batch, directions, projected)
-    for sweep in sweeps:
-        sweep()
-    return out
-
-
-def inference_sweeps(
-    k, work, name, inputs, batch, directions, projected=None, ready=READY, done=None
-):
-    """A call without arguments for each direction's sweep, and the array they write.
-
-    The sweeps may run at the same time. Memory is prepared here, so that nothing but
-    a kernel runs in them.
-
-    Parameters
-    ----------
     ready, done : int64 arrays, shape (1,)
         Rows of ``inputs.rows`` and of the output that are valid, as in the kernel
         ``lstm_forward``; for a layer whose input is still being written.
+
+    Returns
+    -------
+    calls : iterator of callables
+    cache : LSTMCache
+        Complete when all calls were made.
     """
-    hidden = directions[0].hidden
+    hidden, width = directions[0].hidden, len(directions[0].b)
     n, n_tokens = batch.n_sequences, batch.n_tokens
+    given = initial is not None
+    if initial is None:
+        zero = work.zeros("lstm.initial", len(directions), n, hidden)
+        initial = InitialState(zero, zero)
+    terms = _TERMS_TRAINING if keep else _TERMS_INFERENCE
+    distinct = inputs.projected is not None or projects_distinct(inputs, n_tokens, terms)
+    rows = None if distinct else _row_for_each_token(k, work, f"{name}.rows", inputs, n_tokens)
     out = work.array(f"{name}.out", n_tokens, len(directions) * hidden)
-    zero = work.zeros("lstm.initial", n, hidden)
-    distinct = projected is not None or projects_distinct(inputs, n_tokens, _TERMS_INFERENCE)
-    if not distinct:
-        rows = _row_for_each_token(k, work, f"{name}.rows", inputs, n_tokens)
-    sweeps = []
-    for d, packed in enumerate(directions):
-        part = f"{name}.{DIRECTIONS[d]}"
-        if projected is not None:
-            source = projected[d]
-        elif distinct:
-            source = project(k, work, f"{part}.projected", inputs.rows, packed)
-        else:
+    cache = LSTMCache(inputs, rows, out, [], [], initial, given)
+
+    def prepared():
+        for d, packed in enumerate(directions):
+            own = f"{name}.{DIRECTIONS[d]}"
+            # Calls that keep run one after the other and share what is not kept.
+            shared = "lstm" if keep else own
             source = rows
-        arguments = (
-            source, inputs.inverse if distinct else _EACH_ITS_OWN, packed,
-            Steps(batch.n_live, batch.starts, d == 1, d * hidden),
-            DirectionState(zero, zero, False), False,
-            scratch(k, work, packed, n, part), ready,
-            work.array(f"{part}.done", 1, dtype=np.int64) if done is None else done,
-            work.array(f"{part}.gates", k.block_rows(n), len(packed.b)),
-            out, work.zeros(f"{part}.c", n, hidden),
-        )  # fmt: skip
-        sweeps.append(partial(k.lstm_forward, *arguments))
-    return sweeps, out
+            if inputs.projected is not None:
+                source = inputs.projected[d]
+            elif distinct:
+                source = project(k, work, f"{shared}.projected", inputs.rows, packed)
+            gates = work.array(f"{own}.gates", n_tokens if keep else k.block_rows(n), width)
+            c = work.array(f"{own}.c", n_tokens if keep else n, hidden)
+            if not keep:
+                c[:] = initial.c[d]
+            cache.gates.append(gates)
+            cache.c.append(c)
+            counter = work.array(f"{shared}.done", 1, dtype=np.int64) if done is None else done
+            yield partial(
+                k.lstm_forward, source, inputs.inverse if distinct else _EACH_ITS_OWN, packed,
+                Steps(batch.n_live, batch.starts, d == 1, d * hidden),
+                DirectionState(initial.h[d], initial.c[d], given), keep,
+                scratch(k, work, packed, n, shared), ready, counter, gates, out, c,
+            )  # fmt: skip
+
+    return prepared(), cache
 
 
-def _row_for_each_token(k, work, name, inputs, n_tokens):
+def _row_for_each_token(k: Kernels, work, name, inputs, n_tokens):
     if inputs.inverse is None:
         return inputs.rows
     rows = work.array(name, n_tokens, inputs.rows.shape[1])
@@ -269,7 +263,7 @@ def _row_for_each_token(k, work, name, inputs, n_tokens):
     return rows
 
 
-def zero_gradient(k, n_inputs, hidden, dtype) -> DirectionGradient:
+def zero_gradient(k: Kernels, n_inputs, hidden, dtype) -> DirectionGradient:
     """Zeros for ``backward`` to add one direction's gradients to."""
     width = k.padded_width(4 * hidden, dtype)
     return DirectionGradient(
@@ -279,70 +273,72 @@ def zero_gradient(k, n_inputs, hidden, dtype) -> DirectionGradient:
     )
 
 
-def backward(k, work, name, cache, d_out, batch, directions, gradients, d_final=None):
+def backward(
+    k: Kernels, work, name, cache, d_out, batch, directions, gradients=None, d_final=None
+) -> LayerGradient:
     """Gradients of a layer (docs/explanation/maths.md, eqs. (15) to (27) and (39)).
 
     Parameters
     ----------
     cache : LSTMCache
-        From ``forward``; used up.
+        From ``forward``; its gates are used up.
     d_out : float array, shape (n_tokens, directions * hidden)
-    gradients : list of DirectionGradient
-        Those of the weights are added to it.
+    gradients : list of DirectionGradient, or None
+        Those of the weights are added to it; None where they are not wanted.
     d_final : InitialState or None
         Gradients of each document's last states, if the loss sees them.
 
     Returns
     -------
-    d_rows : float array, shape of ``cache.inputs.rows``, or None
-        None where the caller projected the input: the gradients of the pre-activations are
-        in ``cache.gates``, and those of ``w_x`` are not computed.
-    d_initial : InitialState
+    LayerGradient
     """
-    hidden = directions[0].hidden
+    hidden, n_inputs = directions[0].hidden, directions[0].n_inputs
     n, n_tokens, dtype = batch.n_sequences, batch.n_tokens, work.dtype
-    n_rows, n_inputs = cache.inputs.rows.shape
     padded, padded_inputs = k.padded_width(hidden, dtype), k.padded_width(n_inputs, dtype)
     zeros = work.zeros(f"{name}.zeros", max(padded, padded_inputs))
     d_h = work.zeros(f"{name}.d_h", len(directions), n, padded)
     d_c = work.zeros(f"{name}.d_c", len(directions), n, hidden)
     if d_final is not None:
         d_h[:, :, :hidden], d_c[:] = d_final.h, d_final.c
+    rows, inverse, projected = cache.inputs
     distinct = cache.rows is None
-    index = cache.inputs.inverse if distinct else _EACH_ITS_OWN
-    if cache.projected:  # all are summed into one row, which nobody reads
-        n_rows, index = 1, np.zeros(n_tokens, dtype=np.int32)
-    d_tokens = work.array(f"{name}.d_tokens", n_rows if distinct else n_tokens, padded_inputs)
+    nothing, no_bias = work.array("lstm.nothing", 0, 0), work.array("lstm.no_bias", 0)
+    d_tokens = nothing
+    if projected is None:
+        d_tokens = work.array(
+            f"{name}.d_tokens", len(rows) if distinct else n_tokens, padded_inputs
+        )
     previous = work.array("lstm.previous", k.block_rows(n), hidden)
+    pre_activations = cache.gates  # the kernel writes them where the gates are
     for d, packed in enumerate(directions):
         memory = scratch(k, work, packed, n)
+        of_weights = DirectionGradient(nothing, nothing, no_bias)
+        if gradients is not None:
+            of_weights = gradients[d]
         d_inputs = d_tokens
-        if distinct:
-            d_inputs = work.zeros("lstm.summed", n_rows, len(packed.b))
+        if distinct and projected is None:
+            d_inputs = work.zeros("lstm.summed", len(rows), len(packed.b))
         k.lstm_backward(
-            cache.inputs.rows if distinct else cache.rows, index, packed,
+            nothing if distinct else cache.rows, inverse if distinct else _EACH_ITS_OWN, packed,
             Steps(batch.n_live, batch.starts, d == 1, d * hidden),
             DirectionState(cache.initial.h[d], cache.initial.c[d], cache.given),
-            cache.gates[d], cache.out, cache.c[d], d_out, d == 1, memory, previous, zeros,
-            StateGradient(d_h[d], d_c[d]), d_inputs, gradients[d],
+            pre_activations[d], cache.out, cache.c[d], d_out, d == 1, memory, previous, zeros,
+            StateGradient(d_h[d], d_c[d]), d_inputs, of_weights,
         )  # fmt: skip
-        if distinct and not cache.projected:  # eqs. (48) and (49)
+        if distinct and projected is None:  # eqs. (48) and (49)
             into = d_tokens if d == 0 else work.array("lstm.d_reverse", *d_tokens.shape)
             k.matmul(d_inputs, 4 * hidden, packed.w_x_t, n_inputs, zeros, memory, into)
-            unused = work.zeros("lstm.unused", len(packed.b))
-            k.weight_gradient(
-                cache.inputs.rows, d_inputs, 4 * hidden, memory, gradients[d].w_x, unused
-            )
+            if gradients is not None:
+                k.weight_gradient(rows, d_inputs, 4 * hidden, memory, of_weights.w_x, no_bias)
             if d == 1:
                 d_tokens[:, :n_inputs] += into[:, :n_inputs]  # eq. (42)
-    d_initial = InitialState(d_h[:, :, :hidden], d_c)
-    if cache.projected:
-        return None, d_initial
-    if distinct or cache.inputs.inverse is None:
-        return _narrow(d_tokens, n_inputs), d_initial
-    d_rows = work.zeros(f"{name}.d_rows", n_rows, n_inputs)
-    k.scatter_add_rows(d_tokens, cache.inputs.inverse, d_rows)
-    return d_rows, d_initial
+    d_rows = None
+    if projected is None and (distinct or inverse is None):
+        d_rows = _narrow(d_tokens, n_inputs)
+    elif projected is None:
+        d_rows = work.zeros(f"{name}.d_rows", len(rows), n_inputs)
+        k.scatter_add_rows(d_tokens, inverse, d_rows)
+    return LayerGradient(d_rows, InitialState(d_h[:, :, :hidden], d_c), pre_activations)
 
 
 def _narrow(padded, width):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastlstm.kernels.contract import POOLING
+from fastlstm.kernels.contract import POOLING, Kernels
 
 
 def width(pooling: str, outputs: int) -> int:
@@ -12,7 +12,7 @@ def width(pooling: str, outputs: int) -> int:
     return 2 * outputs if pooling == "mean_max" else outputs
 
 
-def forward(k, work, h, batch, pooling, hidden):
+def forward(k: Kernels, work, h, batch, pooling, hidden):
     """Pool outputs (docs/explanation/maths.md, "Pooling").
 
     Parameters
@@ -32,7 +32,7 @@ def forward(k, work, h, batch, pooling, hidden):
     return pooled, winner
 
 
-def backward(k, work, d_pooled, winner, batch, pooling, hidden):
+def backward(k: Kernels, work, d_pooled, winner, batch, pooling, hidden):
     """Gradient of the outputs, shape (n_tokens, directions * hidden)."""
     d_h = work.array("pool.d_h", batch.n_tokens, winner.shape[1])
     k.pool_backward(

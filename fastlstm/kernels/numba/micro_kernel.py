@@ -1,9 +1,9 @@
-"""The accumulator tile that matrix products of floats are made of.
+"""The micro-kernel that matrix products are made of.
 
-A tile is a block of at most ``TILE_ROWS`` rows and ``TILE_VECTORS`` vectors of the
-result, held in registers while the products of one stretch of the summed index are
-added. Each shape of tile is a function of its own in LLVM's code, so that the
-registers of the surrounding kernel do not crowd it.
+It holds a block of at most ``MICRO_ROWS`` rows and ``MICRO_VECTORS`` vectors of the result
+in registers, while the products of one stretch of the summed index are added. Each shape
+of it is a function of its own in LLVM's code, so that the registers of the surrounding
+kernel do not crowd it.
 """
 
 from __future__ import annotations
@@ -12,18 +12,12 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastlstm.kernels.numba.lanes import (
-    TILE_ROWS,
-    TILE_VECTORS,
-    VECTOR_BYTES,
-    Lanes,
-    data_pointer,
-    prefetch,
-)
+from fastlstm.kernels.numba.host import MICRO_ROWS, MICRO_VECTORS, VECTOR_BYTES
+from fastlstm.kernels.numba.simd import Simd, data_pointer, prefetch
 
 INDEX = ir.IntType(64)
 
-# Terms of the sum in one turn of the loop, and how many turns ahead of its use the
+# Terms of the sum in one round of the loop, and how many terms ahead of its use the
 # right-hand panel is asked for.
 _UNROLL = 4
 _AHEAD = 16
@@ -52,26 +46,25 @@ def element_pointers(context, builder, kinds, values):
     return results
 
 
-class Tile:
-    """Emits the function of one tile shape: out = init + sum over k of a[k] b[k].
+class _MicroKernel:
+    """Emits the function of one shape: out = init + sum over k of a[k] b[k].
 
-    Subclasses emit the terms of the sum, and say what the operands are made of.
+    ``b`` is a panel. Subclasses find the numbers of ``a``.
     """
 
     def __init__(self, module, dtype, rows, vectors):
         self.module, self.rows, self.vectors = module, rows, vectors
         self.dtype = dtype
         self.element = ir.DoubleType() if dtype == types.float64 else ir.FloatType()
-        self.operand = self.element
-        self.name = f"fastlstm.{type(self).__name__}.{dtype}.{rows}x{vectors}"
+        self.name = f"fastlstm{type(self).__name__}.{dtype}.{rows}x{vectors}"
 
-    def terms(self, k, step, sums):
-        """The sums with ``step`` terms more, from term ``k`` on."""
+    def left(self, k, step):
+        """A function (term, row) -> pointer to a number of ``a``, for terms from ``k`` on."""
         raise NotImplementedError
 
     def function(self):
-        pointer, operand = self.element.as_pointer(), self.operand.as_pointer()
-        kinds = [INDEX, operand, INDEX, operand, pointer, INDEX, pointer, INDEX]
+        pointer = self.element.as_pointer()
+        kinds = [INDEX, pointer, INDEX, pointer, pointer, INDEX, pointer, INDEX]
         function = cgutils.get_or_insert_function(
             self.module, ir.FunctionType(ir.VoidType(), kinds), self.name
         )
@@ -87,22 +80,22 @@ class Tile:
         self.function_ = function
         self.builder = builder = ir.IRBuilder(function.append_basic_block("entry"))
         count = VECTOR_BYTES // (8 if self.dtype == types.float64 else 4)
-        self.lanes = lanes = Lanes(builder, self.dtype, count)
+        self.simd = simd = Simd(builder, self.dtype, count)
         self.cells = [(i, j) for i in range(self.rows) for j in range(self.vectors)]
 
         def place(base, row, i, j):
             return builder.gep(base, [builder.add(builder.mul(row, index(i)), index(j * count))])
 
-        totals = [lanes.load(place(init, init_row, i, j)) for i, j in self.cells]
+        totals = [simd.load(place(init, init_row, i, j)) for i, j in self.cells]
         bulk = builder.and_(self.k, index(-_UNROLL))
         totals = self._loop("bulk", index(0), bulk, _UNROLL, totals)
         totals = self._loop("rest", bulk, self.k, 1, totals)
         for (i, j), total in zip(self.cells, totals, strict=True):
-            lanes.store(total, place(out, out_row, i, j))
+            simd.store(total, place(out, out_row, i, j))
         builder.ret_void()
 
     def _loop(self, name, first, end, step, totals):
-        """Add the terms ``first .. end`` in turns of ``step``; returns the new totals."""
+        """Add the terms ``first .. end`` ``step`` at a time; returns the new totals."""
         builder = self.builder
         before = builder.block
         body = self.function_.append_basic_block(name)
@@ -113,10 +106,10 @@ class Tile:
         k.add_incoming(first, before)
         sums = []
         for total in totals:
-            sums.append(builder.phi(self.lanes.type))
+            sums.append(builder.phi(self.simd.type))
             sums[-1].add_incoming(total, before)
         entering = list(sums)
-        sums = self.terms(k, step, sums)
+        sums = self._terms(k, step, sums)
         following = builder.add(k, index(step))
         k.add_incoming(following, body)
         for phi, then in zip(entering, sums, strict=True):
@@ -125,35 +118,32 @@ class Tile:
         builder.position_at_end(done)
         results = []
         for total, then in zip(totals, sums, strict=True):
-            results.append(builder.phi(self.lanes.type))
+            results.append(builder.phi(self.simd.type))
             results[-1].add_incoming(total, before)
             results[-1].add_incoming(then, body)
         return results
 
-
-class _FloatTile(Tile):
-    """A tile of floats; ``b`` is a panel, and ``_left`` finds the numbers of ``a``."""
-
-    def terms(self, k, step, sums):
-        builder, lanes = self.builder, self.lanes
-        width = lanes.count * TILE_VECTORS
+    def _terms(self, k, step, sums):
+        """The sums with ``step`` terms more, from term ``k`` on."""
+        builder, simd = self.builder, self.simd
+        width = simd.count * MICRO_VECTORS
         b_row = builder.gep(self.b, [builder.mul(k, index(width))])
         left = self.left(k, step)
         for term in range(step):
             b = []
             for j in range(self.vectors):
-                place = builder.gep(b_row, [index(term * width + j * lanes.count)])
-                b.append(lanes.load(place))
+                place = builder.gep(b_row, [index(term * width + j * simd.count)])
+                b.append(simd.load(place))
                 prefetch(builder, builder.gep(place, [index(_AHEAD * width)]))
             for i in range(self.rows):
-                a = lanes.broadcast(builder.load(left(term, i)))
+                a = simd.broadcast(builder.load(left(term, i)))
                 for j in range(self.vectors):
                     cell = i * self.vectors + j
-                    sums[cell] = lanes.fma(a, b[j], sums[cell])
+                    sums[cell] = simd.fma(a, b[j], sums[cell])
         return sums
 
 
-class RowTile(_FloatTile):
+class _ByRows(_MicroKernel):
     """``a`` by rows: the terms of a row are neighbours."""
 
     def left(self, k, step):
@@ -165,7 +155,7 @@ class RowTile(_FloatTile):
         return lambda term, i: builder.gep(rows[i], [index(term)])
 
 
-class ColumnTile(_FloatTile):
+class _ByColumns(_MicroKernel):
     """``a`` by columns: the rows of a term are neighbours."""
 
     def left(self, k, step):
@@ -176,18 +166,18 @@ class ColumnTile(_FloatTile):
         return lambda term, i: builder.gep(terms[term], [index(i)])
 
 
-def call_tile(context, builder, signature, values, kind):
-    """Emit a switch over all shapes of a kind of tile; each case is a call."""
+def _call_shape(context, builder, signature, values, kind):
+    """Emit a switch over all shapes of a kind of micro-kernel; each case is a call."""
     dtype = signature.args[-3].dtype
     arguments = element_pointers(context, builder, signature.args, values)
     rows, vectors, *rest = arguments
-    code = builder.add(builder.mul(rows, index(TILE_VECTORS + 1)), vectors)
-    end = builder.append_basic_block("tile.end")
+    code = builder.add(builder.mul(rows, index(MICRO_VECTORS + 1)), vectors)
+    end = builder.append_basic_block("shape.end")
     switch = builder.switch(code, end)
-    for n_rows in range(1, TILE_ROWS + 1):
-        for n_vectors in range(1, TILE_VECTORS + 1):
-            block = builder.append_basic_block("tile")
-            switch.add_case(index(n_rows * (TILE_VECTORS + 1) + n_vectors), block)
+    for n_rows in range(1, MICRO_ROWS + 1):
+        for n_vectors in range(1, MICRO_VECTORS + 1):
+            block = builder.append_basic_block("shape")
+            switch.add_case(index(n_rows * (MICRO_VECTORS + 1) + n_vectors), block)
             builder.position_at_end(block)
             builder.call(kind(builder.module, dtype, n_rows, n_vectors).function(), rest)
             builder.branch(end)
@@ -196,63 +186,70 @@ def call_tile(context, builder, signature, values, kind):
 
 
 @intrinsic
-def row_tile(
+def multiply_rows(
     typingctx, rows, vectors, k, a, a_at, a_row, b, b_at, init, init_at, init_row,
     out, out_at, out_row,
 ):  # fmt: skip
-    """out[i, j] = init[i, j] + sum over k of a[i, k] b[k, j] for one tile.
+    """out[i, j] = init[i, j] + sum over k of a[i, k] b[k, j] for one block.
 
-    ``rows`` <= TILE_ROWS and ``vectors`` <= TILE_VECTORS choose the tile's shape.
+    ``rows`` <= MICRO_ROWS and ``vectors`` <= MICRO_VECTORS choose the shape.
     Places (``..._at``) and strides (``..._row``) count elements.
     """
 
     def codegen(context, builder, signature, values):
-        return call_tile(context, builder, signature, values, RowTile)
+        return _call_shape(context, builder, signature, values, _ByRows)
 
     return types.void(rows, vectors, k, a, a_at, a_row, b, b_at, init, init_at, init_row,
                       out, out_at, out_row), codegen  # fmt: skip
 
 
 @intrinsic
-def column_tile(
+def multiply_columns(
     typingctx, rows, vectors, k, a, a_at, a_stride, b, b_at, init, init_at, init_row,
     out, out_at, out_row,
 ):  # fmt: skip
-    """out[i, j] = init[i, j] + sum over k of a[k, i] b[k, j]: as ``row_tile`` for a.T."""
+    """out[i, j] = init[i, j] + sum over k of a[k, i] b[k, j]: as ``multiply_rows`` for a.T."""
 
     def codegen(context, builder, signature, values):
-        return call_tile(context, builder, signature, values, ColumnTile)
+        return _call_shape(context, builder, signature, values, _ByColumns)
 
     return types.void(rows, vectors, k, a, a_at, a_stride, b, b_at, init, init_at, init_row,
                       out, out_at, out_row), codegen  # fmt: skip
 
 
 @intrinsic
-def pack_panel(typingctx, d, d_at, d_row, count, out, out_at, sums, sums_at):
-    """Copy ``count`` rows of one panel's width to ``out``, and add their sum to ``sums``."""
+def pack_panel(typingctx, d, d_at, d_row, count, out, out_at, summed, sums, sums_at):
+    """Copy rows of one panel's width to ``out``; if ``summed``, add their sum to ``sums``."""
 
     def codegen(context, builder, signature, values):
-        at_d, row, n, at_out, at_sums = element_pointers(context, builder, signature.args, values)
+        at_d, row, n, at_out, summed, at_sums = element_pointers(
+            context, builder, signature.args, values
+        )
+        summed = builder.icmp_signed("!=", summed, index(0))
         itemsize = 8 if d.dtype == types.float64 else 4
-        lanes = Lanes(builder, d.dtype, VECTOR_BYTES // itemsize)
-        places = [index(j * lanes.count) for j in range(TILE_VECTORS)]
-        totals = [cgutils.alloca_once(builder, lanes.type) for _ in places]
-        for total, place in zip(totals, places, strict=True):
-            builder.store(lanes.load(builder.gep(at_sums, [place])), total)
+        simd = Simd(builder, d.dtype, VECTOR_BYTES // itemsize)
+        places = [index(j * simd.count) for j in range(MICRO_VECTORS)]
+        totals = [cgutils.alloca_once(builder, simd.type) for _ in places]
+        for total in totals:
+            builder.store(simd.constant(0), total)
+        with builder.if_then(summed):
+            for total, place in zip(totals, places, strict=True):
+                builder.store(simd.load(builder.gep(at_sums, [place])), total)
         with cgutils.for_range(builder, n, intp=INDEX) as loop:
             source = builder.gep(at_d, [builder.mul(loop.index, row)])
             target = builder.gep(
-                at_out, [builder.mul(loop.index, index(TILE_VECTORS * lanes.count))]
+                at_out, [builder.mul(loop.index, index(MICRO_VECTORS * simd.count))]
             )
             for total, place in zip(totals, places, strict=True):
-                value = lanes.load(builder.gep(source, [place]))
-                lanes.store(value, builder.gep(target, [place]))
-                builder.store(lanes.add(builder.load(total), value), total)
-        for total, place in zip(totals, places, strict=True):
-            lanes.store(builder.load(total), builder.gep(at_sums, [place]))
+                value = simd.load(builder.gep(source, [place]))
+                simd.store(value, builder.gep(target, [place]))
+                builder.store(simd.add(builder.load(total), value), total)
+        with builder.if_then(summed):
+            for total, place in zip(totals, places, strict=True):
+                simd.store(builder.load(total), builder.gep(at_sums, [place]))
         return context.get_dummy_value()
 
-    return types.void(d, d_at, d_row, count, out, out_at, sums, sums_at), codegen
+    return types.void(d, d_at, d_row, count, out, out_at, summed, sums, sums_at), codegen
 
 
 @intrinsic

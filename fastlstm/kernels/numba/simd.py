@@ -1,23 +1,16 @@
 """LLVM vector code for the kernels that must not depend on auto-vectorisation.
 
 Numba has no vector types, so the kernels' inner loops are emitted by intrinsics.
-``Lanes`` is the small vocabulary they are written in: one instance stands for
+``Simd`` is the small vocabulary they are written in: one instance stands for
 "vectors of ``count`` elements of one float type" at one place of the code.
 """
 
 from __future__ import annotations
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils, types
 
 from fastlstm.kernels.numba.host import VECTOR_BYTES
-
-# Rows and vectors of one accumulator tile. 6 x 4 fills 24 of AVX-512's (and
-# NEON's) 32 registers, 6 x 2 fills 12 of the 16 that AVX2 and SSE have.
-TILE_ROWS = 6
-_MANY_REGISTERS = VECTOR_BYTES == 64 or "aarch64" in llvm.get_default_triple()
-TILE_VECTORS = 4 if _MANY_REGISTERS else 2
 
 # Coefficients of the 13/6 rational tanh in Eigen, generic_fast_tanh_float.
 _TANH_LIMIT = 7.90531110763549805
@@ -38,7 +31,7 @@ _TANH_EVEN = (
 )
 
 
-class Lanes:
+class Simd:
     """Vectors of ``count`` elements of one float type.
 
     Parameters
@@ -164,7 +157,7 @@ def data_pointer(context, builder, array_type, array):
 
 
 def for_each_chunk(builder, dtype, length, body):
-    """Call ``body(lanes, index)`` to emit code that covers ``range(length)``.
+    """Call ``body(simd, index)`` to emit code that covers ``range(length)``.
 
     Full vectors first, then ever smaller powers of two for the remainder, so
     that a length that is no multiple of the vector needs no masks and no slow
@@ -175,15 +168,15 @@ def for_each_chunk(builder, dtype, length, body):
     index = cgutils.alloca_once_value(builder, ir.Constant(int_type, 0))
     full = True
     while count:
-        lanes = Lanes(builder, dtype, count)
+        simd = Simd(builder, dtype, count)
         step = ir.Constant(int_type, count)
 
         def fits(step=step):
             return builder.icmp_signed("<=", builder.add(builder.load(index), step), length)
 
-        def emit(lanes=lanes, step=step):
+        def emit(simd=simd, step=step):
             here = builder.load(index)
-            body(lanes, here)
+            body(simd, here)
             builder.store(builder.add(here, step), index)
 
         if full:

@@ -1,34 +1,37 @@
-"""Threads that leave the interpreter to one another without going to sleep.
+"""Threads that hand over the interpreter's lock to one another without going to sleep.
 
 Threads that share out a minibatch alternate between kernels, which need no lock, and
 a few microseconds of Python, which need the interpreter's. A thread that finds that
 lock taken sleeps, and waking it costs more than it slept for: on a virtual machine a
 tenth of a millisecond or more. So a kernel does not return while another thread of
-the pool is between two kernels: it waits some microseconds, awake, for its turn.
+the pool is between two kernels: it waits some microseconds, awake.
 
-The turn is a hint, not a lock. A thread that has waited long enough goes on, and
-nobody has to give it back.
+That is a hint, not a lock. A thread that has waited long enough goes on, and nobody has
+to give anything back.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
 
 import llvmlite.binding as llvm
+import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastlstm.kernels.numba.jit import jit
+from fastlstm.kernels.contract import Kernels
+from fastlstm.kernels.numba.jit import IN_ORDER, OPTIONS, jit
 from fastlstm.kernels.numba.progress import look
 
-# Looks at a counter or at the turn before a thread gives up: some tenths of a millisecond.
-_TURN_TRIES = 4000
+# Looks at the word before a thread goes on without it: some tenths of a millisecond.
+_TRIES = 4000
 
-# Two words in cache lines of their own: whether a thread is in Python, and whether turns
-# are taken at all. Compiled code finds them by their name.
-_SYMBOL = "fastlstm_turns"
+# Two words in cache lines of their own: whether a thread is in Python, and whether the lock
+# is handed over at all. Compiled code finds them by their name.
+_SYMBOL = "fastlstm_handover"
 _LINE = 8
 _WORDS = np.zeros(3 * _LINE, dtype=np.int64)
 llvm.add_symbol(_SYMBOL, _WORDS.ctypes.data)
@@ -37,18 +40,14 @@ _WORD = ir.IntType(64)
 _HAS_PAUSE = "x86_64" in llvm.get_default_triple()
 
 
-def take_turns(on: bool) -> None:
-    """Whether kernels take turns from now on; the caller, who is in Python, has the first.
-
-    For a pool of threads while it works. Two pools at a time may switch it off for one
-    another: that costs time, and nothing else.
-    """
+def hand_over(on):
+    """See ``contract.Kernels``."""
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     _WORDS[_LINE] = _WORDS[2 * _LINE] = int(on and gil)
 
 
 def _words(builder):
-    """Pointers to the turn and to the switch."""
+    """Pointers to the word of who is in Python, and to the switch."""
     kind = ir.ArrayType(_WORD, len(_WORDS))
     words = builder.module.globals.get(_SYMBOL)
     if words is None:
@@ -71,12 +70,12 @@ def _pause(builder):
 
 @intrinsic
 def leave_python(typingctx):
-    """For the first line of a kernel: another thread may return from its own."""
+    """Where a kernel begins: another thread may return from its own."""
 
     def codegen(context, builder, signature, values):
-        turn, switch = _words(builder)
+        busy, switch = _words(builder)
         with _is_on(builder, switch):
-            builder.store_atomic(_WORD(0), turn, ordering="release", align=8)
+            builder.store_atomic(_WORD(0), busy, ordering="release", align=8)
         return context.get_dummy_value()
 
     return types.void(), codegen
@@ -84,18 +83,18 @@ def leave_python(typingctx):
 
 @intrinsic
 def return_to_python(typingctx):
-    """For the last line of a kernel: wait until no other thread is between two of them."""
+    """Where a kernel ends: wait until no other thread is between two of them."""
 
     def codegen(context, builder, signature, values):
-        turn, switch = _words(builder)
+        busy, switch = _words(builder)
         with _is_on(builder, switch):
-            left = cgutils.alloca_once_value(builder, _WORD(_TURN_TRIES))
+            left = cgutils.alloca_once_value(builder, _WORD(_TRIES))
             look, wait, end = (
-                builder.append_basic_block(f"turn.{name}") for name in ("look", "wait", "end")
+                builder.append_basic_block(f"handover.{name}") for name in ("look", "wait", "end")
             )
             builder.branch(look)
             builder.position_at_end(look)
-            taken = builder.cmpxchg(turn, _WORD(0), _WORD(1), "acquire", "monotonic")
+            taken = builder.cmpxchg(busy, _WORD(0), _WORD(1), "acquire", "monotonic")
             builder.cbranch(builder.extract_value(taken, 1), end, wait)
             builder.position_at_end(wait)
             _pause(builder)
@@ -119,23 +118,34 @@ def pause(typingctx):
     return types.void(), codegen
 
 
-@jit
-def wait_for_all(counters, least, tries):
-    """Wait, awake, until no counter is below its number in ``least``.
-
-    Parameters
-    ----------
-    counters : int64 array, shape (n,)
-        Other threads raise them.
-    least : int64 array, shape (n,)
-    tries : int
-        Looks at the counters before it gives up.
-
-    Returns
-    -------
-    reached : bool
-    """
+def kernel(function, options=OPTIONS):
+    """Compile a function of the contract, which documents it; it hands over the lock."""
+    parameters = ", ".join(inspect.signature(function).parameters)
+    # Numba reads the names of parameters from a function's code, so they have to be written.
+    text = f"""def {function.__name__}({parameters}):
     leave_python()
+    result = compute({parameters})
+    return_to_python()
+    return result
+"""
+    space = {
+        "compute": numba.njit(**options)(function),
+        "leave_python": leave_python, "return_to_python": return_to_python,
+    }  # fmt: skip
+    exec(text, space)
+    whole = space[function.__name__]
+    whole.__module__, whole.__qualname__ = function.__module__, function.__qualname__
+    whole.__doc__ = getattr(Kernels, function.__name__).__doc__
+    return jit(whole, options)
+
+
+def kernel_in_order(function):
+    """As ``kernel``, for sums in the order in which they are written."""
+    return kernel(function, IN_ORDER)
+
+
+@kernel
+def wait_for_all(counters, least, tries):
     position = 0
     while position < len(counters) and tries > 0:
         if look(counters, position) >= least[position]:
@@ -143,5 +153,4 @@ def wait_for_all(counters, least, tries):
         else:
             tries -= 1
             pause()
-    return_to_python()
     return position == len(counters)
