@@ -28,7 +28,7 @@ def pack(k, sequences: TokenSequences, rows: np.ndarray, segment_length: int = 0
 
     Parameters
     ----------
-    k : backend module
+    k : Kernels
     sequences : TokenSequences
     rows : int array
     segment_length : int

@@ -86,7 +86,7 @@ class Trainer:
 
     Parameters
     ----------
-    k : backend module
+    k : Kernels
     config : ModelConfig
     state : TrainingState
         Changed in place.
