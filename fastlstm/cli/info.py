@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 
 from fastlstm.cli.errors import plain_errors
 from fastlstm.cli.output import human_size, listed, print_json, print_pairs
+from fastlstm.training.history import EpochRecord
 
 _PACKAGES = ("numpy", "numba", "scikit-learn", "safetensors")
 
@@ -142,7 +144,7 @@ def _training(record, settings) -> dict:
     return summary
 
 
-def best_epoch(history: list[dict], settings: dict) -> dict | None:
+def best_epoch(history: Sequence[EpochRecord], settings: dict) -> EpochRecord | None:
     """The epoch whose weights early stopping kept; None without, or with several networks."""
     validated = [record for record in history if "val_accuracy" in record]
     several = len({record.get("network", 1) for record in history}) > 1

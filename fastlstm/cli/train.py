@@ -110,7 +110,7 @@ def read_split(reviews, valid, text_column, label_column, missing, seed, talkati
     _check_texts(reviews, table, missing)
     counts = _check_classes(reviews, table)
     labels = table.labels
-    assert labels is not None, "asked for"
+    assert labels is not None, "read_table was asked for labels"
     if talkative:
         _describe(reviews, table, counts, time.perf_counter() - started)
     if valid is None:
@@ -130,7 +130,7 @@ def read_split(reviews, valid, text_column, label_column, missing, seed, talkati
     else:
         other = read_table(valid, text_column=table.text_column, label_column=table.label_column)
         _check_texts(valid, other, missing)
-        assert other.labels is not None, "asked for"
+        assert other.labels is not None, "read_table was asked for labels"
         known_labels(valid, other.labels, other.rows, sorted(counts))
         data = Split(
             table.texts, labels, other.texts, other.labels, f"of {valid}", chooses_epoch=True
