@@ -1,7 +1,7 @@
 """What pyproject.toml cannot say: the optional extension in C.
 
-It is built where GCC or Clang is found and left out otherwise, since each of its kernels
-has a twin that Numba compiles. ``FASTLSTM_NO_EXTENSIONS=1`` leaves it out in any case.
+It is built where GCC or Clang is found and left out otherwise, since Numba compiles twins of
+its kernels. ``FASTLSTM_NO_EXTENSIONS=1`` leaves it out in any case.
 With ``FASTLSTM_REQUIRE_EXTENSIONS=1``, as when wheels are built for release, a failure is
 an error. ``FASTLSTM_CFLAGS`` and ``FASTLSTM_LDFLAGS`` are added to the compiler's and the
 linker's options.

@@ -27,13 +27,13 @@ from fastlstm.vectors.learned import SkipGramOptions, skip_gram
 
 ROWS, STEPS, HIDDEN, INPUTS, VOCABULARY = 16, 100, 128, 64, 20_000
 N, GATES = ROWS * STEPS, 4 * HIDDEN
-K = load_backend("numba")
+K = load_backend("auto")
 EACH_ITS_OWN = np.zeros(0, np.int32)
 
 
 def element_types():
     """Element types of packed weights that this CPU can multiply, by what they stand for."""
-    found = {"float32 tiles": np.dtype(np.float32)}
+    found = {"floats": np.dtype(np.float32)}
     for precision in ("float32", "bfloat16"):
         try:
             found[precision] = K.packed_dtype(np.float32, precision, True)
@@ -44,9 +44,7 @@ def element_types():
 
 TYPES = element_types()
 each_type = pytest.mark.parametrize("dtype", TYPES.values(), ids=TYPES)
-each_precision = pytest.mark.parametrize(
-    "precision", [name for name in TYPES if name != "float32 tiles"]
-)
+each_precision = pytest.mark.parametrize("precision", [name for name in TYPES if name != "floats"])
 
 
 def draw(*shape):
@@ -256,7 +254,7 @@ def test_text_to_ids(run, method):
     run(calls[method], texts, tokens=len(encoded.whole.ids))
 
 
-@pytest.fixture(scope="module", params=[name for name in TYPES if name != "float32 tiles"])
+@pytest.fixture(scope="module", params=[name for name in TYPES if name != "floats"])
 def classifier(request):
     reviews = datasets.load_reviews()
     settings = {"max_epochs": 1, "early_stopping": False, "random_state": 0}

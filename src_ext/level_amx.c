@@ -1,4 +1,4 @@
-/* x86-64 with matrix tiles of bfloat16 numbers (AMX). */
+/* x86-64 with tiles of bfloat16 numbers (AMX). */
 
 #define TARGET "avx2,fma,avx512f,avx512bw,avx512bf16"
 #define LEVEL amx

@@ -144,10 +144,10 @@ def test_level_is_never_above_the_cpu(monkeypatch):
 
 def test_types_of_packed_weights_follow_the_instructions():
     f32, f64 = np.float32, np.float64
-    for tiles, dots in ((True, True), (False, True), (False, False)):
-        packed_dtype = Layout(64, 4, tiles, dots).packed_dtype
+    for amx, dots in ((True, True), (False, True), (False, False)):
+        packed_dtype = Layout(64, 4, amx, dots).packed_dtype
         assert packed_dtype(f32, "float32", training=False) == f32
-        assert packed_dtype(f32, "float32", training=True) == (np.int16 if tiles else f32)
+        assert packed_dtype(f32, "float32", training=True) == (np.int16 if amx else f32)
         assert packed_dtype(f64, "float32", training=True) == f64
         for training in (False, True):
             if dots:

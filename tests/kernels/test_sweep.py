@@ -38,7 +38,7 @@ from tests.helpers import (
 )
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12, np.int16: 1e-5, np.uint16: 3e-3}
-# One document, equal lengths, documents of one token, more rows than two tiles, steps
+# One document, equal lengths, documents of one token, more rows than two micro-kernels, steps
 # larger than a block of 128 tokens, blocks of just so many and of fewer, and many steps.
 LENGTHS = {
     "one_token": [1],
@@ -51,7 +51,7 @@ LENGTHS = {
     "uneven_blocks": [5] * 43 + [6, 1],
     "long": [70, 2, 41, 1],
 }
-# (hidden, n_inputs): each width of the states, around vectors, tiles and panels.
+# (hidden, n_inputs): each width of the states, around vectors, micro-kernels and panels.
 WIDTHS = [(1, 33), (1, 1), (3, 5), (5, 64), (16, 1), (17, 33), (31, 5), (33, 64), (100, 33)]
 each_length = pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
 each_direction = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])

@@ -27,7 +27,7 @@ from tests.helpers import (
     token_sequences,
 )
 
-# Rows of the weights are padded; 45 documents are 4 shards, 160 more than there are lanes.
+# Rows of the weights are padded; 45 documents are 4 shards, 160 more than there are accumulators.
 CONFIG = ModelConfig(
     40, embedding_dim=6, hidden_size=70, num_layers=2, n_outputs=3, dropout=0.2,
     embedding_dropout=0.1,
@@ -63,7 +63,7 @@ def run_engine(k, n_threads, dtype=np.float32, rng=None, n=45, precision="float3
 @each_precision
 @pytest.mark.parametrize(("n", "n_shards"), [(45, 4), (160, 10), (300, 20)], ids=str)
 def test_any_number_of_threads_gives_the_same_bits(k, precision, n, n_shards):
-    """With fewer shards than lanes, with more, and with more than two a lane."""
+    """With fewer shards than accumulators, with more, and with more than two for each."""
     data = labelled(n=n)
     assert len(split_shards(data.sequences.lengths, np.arange(n))) == n_shards
     assert (n_shards > shards.ACCUMULATORS) == (n > 45)
@@ -78,7 +78,7 @@ def test_any_number_of_threads_gives_the_same_bits(k, precision, n, n_shards):
 
 @each_compiled_backend
 def test_accumulators_take_their_shards_in_turn(k, monkeypatch):
-    """Lane i those of i, i + 8, ..., and no memory for more lanes than there are."""
+    """Number i those of i, i + 8, ..., and no memory for more than there are."""
     seen = []
     whole = GradientEngine._shard
 
@@ -91,13 +91,13 @@ def test_accumulators_take_their_shards_in_turn(k, monkeypatch):
     run_engine(k, 1, n=300)
     cut = split_shards(data.sequences.lengths, np.arange(300))
     assert len(cut) == len(seen) == 20
-    order = [shard for lane in range(8) for shard in range(lane, 20, 8)]
+    order = [shard for number in range(8) for shard in range(number, 20, 8)]
     assert seen == [(shard % 8, cut[shard].tolist()) for shard in order]
 
 
 @each_precision
 def test_used_memory_does_not_matter(k, precision):
-    """After the same minibatch, and after larger and smaller ones with other lanes."""
+    """After the same minibatch, and after larger and smaller ones with other accumulators."""
     expected = run_engine(k, 1, n=160, precision=precision)
     every = np.arange(160)
     for before in ([every, every], [every[:40]], [every[::2], every[7:8]]):
