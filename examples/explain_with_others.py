@@ -29,8 +29,9 @@ def with_shap(clf, text=TEXT):
     """Shapley value of each word for the second class."""
     import shap
 
-    # Words with the spaces behind them; words that are masked become a space.
-    masker = shap.maskers.Text(r"\W+", mask_token=" ")
+    # Words with the spaces behind them; words that are masked become a space. Another pattern
+    # than spaces would leave out the marks at the end of the text.
+    masker = shap.maskers.Text(r"\s+", mask_token=" ")
     explainer = shap.Explainer(
         lambda texts: clf.predict_proba(list(texts))[:, 1], masker, seed=0, algorithm="partition"
     )

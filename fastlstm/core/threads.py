@@ -10,6 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Condition, Lock, Thread
+from typing import Any
 
 import numpy as np
 
@@ -73,23 +74,23 @@ class ShardPool:
         sleep at once.
     """
 
-    def __init__(self, n_threads: int, k=None):
+    def __init__(self, n_threads: int, k: Any = None) -> None:
         self.n_threads = n_threads
         self._k = k
         self._threads: list[Thread] = []
         self._condition = Condition()
         self._n_asleep = 0
-        self._job: Callable = int
+        self._job: Callable[[], object] = int
         self._closed = False
         # Calls of ``map``; and how often each thread began to work, and came to an end.
         self._posted = np.zeros(1, dtype=np.int64)
         self._begun = np.zeros(n_threads, dtype=np.int64)
         self._ended = np.zeros(n_threads, dtype=np.int64)
 
-    def __enter__(self):
+    def __enter__(self) -> ShardPool:
         return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -100,7 +101,12 @@ class ShardPool:
         for thread in self._threads:
             thread.join()
 
-    def map(self, function: Callable, items: Iterable, cancel: Callable | None = None) -> list:
+    def map(
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        cancel: Callable[[], object] | None = None,
+    ) -> list[Any]:
         """``[function(item) for item in items]``, spread over the threads.
 
         Items are begun in their order, so a call may wait for what an earlier one does.
@@ -113,7 +119,7 @@ class ShardPool:
         results, errors = [None] * len(items), []
         waiting = deque(enumerate(items))
 
-        def drain():
+        def drain() -> None:
             while True:
                 try:
                     position, item = waiting.popleft()
@@ -124,9 +130,9 @@ class ShardPool:
                 except BaseException as error:
                     waiting.clear()
                     errors.append(error)
-                    cancel()
+                    stop()
 
-        cancel = cancel or int
+        stop: Callable[[], object] = cancel or int
         finished = False
         self._job = drain
         if self._k is not None:
@@ -141,7 +147,7 @@ class ShardPool:
             # No call may still run once this one is over; who begins now finds none.
             waiting.clear()
             if not finished:
-                cancel()
+                stop()
             self._wait_until(self._ended, self._begun.copy())
             if self._k is not None:
                 self._k.hand_over(False)
@@ -149,7 +155,7 @@ class ShardPool:
             raise errors[0]
         return results
 
-    def _start_threads(self):
+    def _start_threads(self) -> None:
         for number in range(len(self._threads) + 1, self.n_threads):
             name = f"fastlstm-{number}"
             thread = Thread(target=self._serve, args=[number], name=name, daemon=True)
@@ -160,7 +166,7 @@ class ShardPool:
                 return
             self._threads.append(thread)
 
-    def _serve(self, number):
+    def _serve(self, number: int) -> None:
         seen = np.zeros(1, dtype=np.int64)
         while True:
             self._wait_until(self._posted, seen + 1)
@@ -172,7 +178,7 @@ class ShardPool:
             self._ended[number] += 1
             self._wake()  # the caller, if it sleeps until the last call is over
 
-    def _wait_until(self, counters, least):
+    def _wait_until(self, counters: np.ndarray, least: np.ndarray) -> None:
         """Return once all counters are at ``least``: awake for a moment, then asleep."""
         if self._k is not None and self._k.wait_for_all(counters, least, _TRIES):
             return
@@ -181,7 +187,7 @@ class ShardPool:
             self._condition.wait_for(lambda: (counters >= least).all())
             self._n_asleep -= 1
 
-    def _wake(self):
+    def _wake(self) -> None:
         if self._n_asleep:  # raised before a sleeper looks at its counter for the last time
             with self._condition:
                 self._condition.notify_all()
@@ -193,16 +199,21 @@ class Companion:
     A forked child, which has no threads, makes its own.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._forget()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
 
-    def _forget(self):
+    def _forget(self) -> None:
         self._busy = Lock()
         self._pools: dict[str, ShardPool] = {}
 
-    def run(self, k, calls: Iterable[Callable], cancel: Callable | None = None) -> bool:
+    def run(
+        self,
+        k: Any,
+        calls: Iterable[Callable[[], object]],
+        cancel: Callable[[], object] | None = None,
+    ) -> bool:
         """Make the calls, on two threads; False, with none made, if another caller does so.
 
         See ``ShardPool.map``.
@@ -224,7 +235,7 @@ class Companion:
                 self._pools.popitem()[1].close()
 
 
-def _call(function):
+def _call(function: Callable[[], object]) -> object:
     return function()
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 # Bytes of a cache line and of the widest vector: no vector load crosses a line.
 ALIGNMENT = 64
 
 
-def aligned_empty(shape, dtype) -> np.ndarray:
+def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     """Uninitialised C-contiguous array whose first element begins a cache line.
 
     Parameters
@@ -29,10 +30,11 @@ def aligned_empty(shape, dtype) -> np.ndarray:
     n_bytes = math.prod(shape) * dtype.itemsize
     raw = np.empty(n_bytes + ALIGNMENT, dtype=np.uint8)
     first = -raw.ctypes.data % ALIGNMENT
-    return raw[first : first + n_bytes].view(dtype).reshape(shape)
+    array: np.ndarray = raw[first : first + n_bytes].view(dtype).reshape(shape)
+    return array
 
 
-def aligned_zeros(shape, dtype) -> np.ndarray:
+def aligned_zeros(shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     """As ``aligned_empty``, filled with 0."""
     out = aligned_empty(shape, dtype)
     out.fill(0)
@@ -46,17 +48,17 @@ class Workspace:
     a name is valid until the same name is asked for again.
     """
 
-    def __init__(self, dtype):
+    def __init__(self, dtype: DTypeLike) -> None:
         self.dtype = np.dtype(dtype)
-        self._buffers = {}
-        self._latest = {}  # the view that each name gave last
+        self._buffers: dict[str, np.ndarray] = {}
+        self._latest: dict[str, np.ndarray] = {}  # the view that each name gave last
 
     @property
     def n_bytes(self) -> int:
         """Bytes of all its arrays."""
         return sum(buffer.nbytes for buffer in self._buffers.values())
 
-    def array(self, name: str, *shape: int, dtype=None) -> np.ndarray:
+    def array(self, name: str, *shape: int, dtype: DTypeLike | None = None) -> np.ndarray:
         """Uninitialised C-contiguous array of that shape."""
         dtype = self.dtype if dtype is None else np.dtype(dtype)
         latest = self._latest.get(name)
@@ -77,7 +79,7 @@ class Workspace:
         out.fill(0)
         return out
 
-    def constant(self, name: str, length: int, value) -> np.ndarray:
+    def constant(self, name: str, length: int, value: int) -> np.ndarray:
         """1-D int32 array that holds ``value`` on first use; the user keeps it so."""
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size != length:
@@ -96,7 +98,7 @@ class WorkspacePool:
         A workspace that has grown beyond it is not kept.
     """
 
-    def __init__(self, dtype, most_bytes: int | None = None):
+    def __init__(self, dtype: DTypeLike, most_bytes: int | None = None) -> None:
         self.dtype = np.dtype(dtype)
         self.most_bytes = most_bytes
         self._spare: list[Workspace] = []

@@ -138,7 +138,8 @@ class _Path:
 
     def whole(self) -> np.ndarray:
         """What each term adds on the whole path."""
-        return sum(self.integral(a, b) for a, b in self.panels)
+        first, *others = (self.integral(a, b) for a, b in self.panels)
+        return sum(others, start=first)
 
     def integral(self, a, b) -> np.ndarray:
         """Simpson's rule: what each term adds between ``a`` and ``b``."""
@@ -215,9 +216,9 @@ def integrated_gradients(
             else:
                 of_terms[paths.of_document[row]] = path.whole()
         left = unfinished
-    ends = [np.stack([path.points[x].logits for path in of_rows]) for x in (1.0, 0.0)]
+    last, first = (np.stack([path.points[x].logits for path in of_rows]) for x in (1.0, 0.0))
     passes = np.array([_PASSES * len(outputs) * len(path.points) for path in of_rows])
-    return Contributions(terms.shared_out(of_terms, len(sequences.ids)), *ends, passes)
+    return Contributions(terms.shared_out(of_terms, len(sequences.ids)), last, first, passes)
 
 
 def gradient_times_input(networks, terms, sequences, outputs, n_threads=1) -> Contributions:
@@ -229,6 +230,6 @@ def gradient_times_input(networks, terms, sequences, outputs, n_threads=1) -> Co
     of_terms = np.zeros((len(terms.places), len(outputs)))
     for own, point in zip(paths.of_document, last, strict=True):
         of_terms[own] = point.slopes
-    logits = [np.stack([point.logits for point in points]) for points in (last, first)]
+    logits, baseline = (np.stack([point.logits for point in part]) for part in (last, first))
     passes = np.full(len(rows), _PASSES * len(outputs) * 2)
-    return Contributions(terms.shared_out(of_terms, len(sequences.ids)), *logits, passes)
+    return Contributions(terms.shared_out(of_terms, len(sequences.ids)), logits, baseline, passes)

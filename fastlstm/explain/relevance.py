@@ -47,9 +47,9 @@ def relevance(networks, terms, sequences, outputs, n_threads: int = 1) -> Contri
         contributions and the logits went to biases and to the stabiliser.
     """
     found = [_of_network(n, terms, sequences, outputs, n_threads) for n in networks]
-    means = (sum(parts) / len(found) for parts in zip(*found, strict=True))
+    positions, logits, baseline = (sum(parts) / len(found) for parts in zip(*found, strict=True))
     passes = np.full(sequences.n_documents, _PASSES * len(outputs))
-    return Contributions(*means, passes)
+    return Contributions(positions, logits, baseline, passes)
 
 
 def _of_network(network, terms, sequences, outputs, n_threads):

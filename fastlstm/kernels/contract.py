@@ -6,9 +6,10 @@ Shapes, types and effects of the kernels are described here and nowhere else.
 from __future__ import annotations
 
 from types import FunctionType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 # Codes of the pooling kernels.
 POOLING = {"last": 0, "mean": 1, "max": 2, "mean_max": 3}
@@ -90,13 +91,13 @@ class Kernels(Protocol):
 
     # -- memory, which the functions describe and the caller allocates --
 
-    def padded_width(self, n, dtype):
+    def padded_width(self, n: int, dtype: DTypeLike) -> int:
         """Row length of a float array that a product writes ``n`` columns into.
 
         The columns beyond ``n`` hold no meaning.
         """
 
-    def packed_dtype(self, dtype, precision, training):
+    def packed_dtype(self, dtype: DTypeLike, precision: str, training: bool) -> np.dtype[Any]:
         """Element type of packed weights and of scratch memory; decides how products are made.
 
         Parameters
@@ -114,18 +115,18 @@ class Kernels(Protocol):
             If ``precision`` is "bfloat16" and ``dtype`` is not float32.
         """
 
-    def packed_shape(self, k, n, dtype):
+    def packed_shape(self, k: int, n: int, dtype: DTypeLike) -> tuple[int, ...]:
         """Shape of a (k, n) matrix after ``pack`` for such an element type."""
 
-    def scratch_size(self, n_inputs, hidden, n_documents, dtype):
+    def scratch_size(self, n_inputs: int, hidden: int, n_documents: int, dtype: DTypeLike) -> int:
         """Elements of scratch memory, of that type, that products of these sizes use."""
 
-    def block_rows(self, n_documents):
+    def block_rows(self, n_documents: int) -> int:
         """Rows of a sweep's working memory, for ``n_documents`` packed documents."""
 
     # -- products --
 
-    def pack(self, w, transpose, out):
+    def pack(self, w: np.ndarray, transpose: bool, out: np.ndarray) -> None:
         """Pack a right-hand matrix into the layout of its products.
 
         Parameters
@@ -136,7 +137,16 @@ class Kernels(Protocol):
         out : array, shape packed_shape(k, n, dtype); overwritten
         """
 
-    def matmul(self, a, depth, packed, columns, bias, scratch, out):
+    def matmul(
+        self,
+        a: np.ndarray,
+        depth: int,
+        packed: np.ndarray,
+        columns: int,
+        bias: np.ndarray,
+        scratch: np.ndarray,
+        out: np.ndarray,
+    ) -> None:
         """out[:, :columns] = bias + a[:, :depth] @ w.
 
         Parameters
@@ -151,7 +161,15 @@ class Kernels(Protocol):
         out : float array, shape (m, padded_width(columns)); overwritten
         """
 
-    def weight_gradient(self, a, d, columns, scratch, d_weights, d_bias):
+    def weight_gradient(
+        self,
+        a: np.ndarray,
+        d: np.ndarray,
+        columns: int,
+        scratch: np.ndarray,
+        d_weights: np.ndarray,
+        d_bias: np.ndarray,
+    ) -> None:
         """d_weights[:, :columns] += a.T @ d and d_bias[:columns] += column sums of d.
 
         Parameters
@@ -168,8 +186,20 @@ class Kernels(Protocol):
     # -- sweeps over time --
 
     def lstm_forward(
-        self, inputs, index, weights, steps, initial, keep, scratch, ready, done, gates, h, c
-    ):  # fmt: skip
+        self,
+        inputs: np.ndarray,
+        index: np.ndarray,
+        weights: PackedDirection,
+        steps: Steps,
+        initial: DirectionState,
+        keep: bool,
+        scratch: np.ndarray,
+        ready: np.ndarray,
+        done: np.ndarray,
+        gates: np.ndarray,
+        h: np.ndarray,
+        c: np.ndarray,
+    ) -> None:
         """Run one direction over packed sequences (docs/explanation/maths.md, eqs. (1) to (6)).
 
         Parameters
@@ -203,9 +233,24 @@ class Kernels(Protocol):
         """
 
     def lstm_backward(
-        self, inputs, index, weights, steps, initial, gates, h, c, d_out, accumulate, scratch,
-        previous, zeros, d_state, d_inputs, gradient,
-    ):  # fmt: skip
+        self,
+        inputs: np.ndarray,
+        index: np.ndarray,
+        weights: PackedDirection,
+        steps: Steps,
+        initial: DirectionState,
+        gates: np.ndarray,
+        h: np.ndarray,
+        c: np.ndarray,
+        d_out: np.ndarray,
+        accumulate: bool,
+        scratch: np.ndarray,
+        previous: np.ndarray,
+        zeros: np.ndarray,
+        d_state: StateGradient,
+        d_inputs: np.ndarray,
+        gradient: DirectionGradient | None,
+    ) -> None:
         """Run one direction backward through time (docs/explanation/maths.md, eqs. (15) to (27)).
 
         Parameters
@@ -236,7 +281,15 @@ class Kernels(Protocol):
 
     # -- rows by index --
 
-    def pack_tokens(self, ids, first, lengths, n_live, starts, packed):
+    def pack_tokens(
+        self,
+        ids: np.ndarray,
+        first: np.ndarray,
+        lengths: np.ndarray,
+        n_live: np.ndarray,
+        starts: np.ndarray,
+        packed: np.ndarray,
+    ) -> None:
         """Put documents side by side, step by step, without padding.
 
         Parameters
@@ -250,7 +303,9 @@ class Kernels(Protocol):
         packed : int32 array, shape (sum of lengths,); overwritten
         """
 
-    def distinct_tokens(self, ids, slots, distinct, inverse):
+    def distinct_tokens(
+        self, ids: np.ndarray, slots: np.ndarray, distinct: np.ndarray, inverse: np.ndarray
+    ) -> int:
         """Number the distinct ids in order of first appearance.
 
         Parameters
@@ -268,7 +323,7 @@ class Kernels(Protocol):
         count : int
         """
 
-    def gather_rows(self, table, index, out):
+    def gather_rows(self, table: np.ndarray, index: np.ndarray, out: np.ndarray) -> None:
         """out[p] = table[index[p]].
 
         Parameters
@@ -278,7 +333,7 @@ class Kernels(Protocol):
         out : float array, shape (n, width); overwritten
         """
 
-    def scatter_add_rows(self, rows, index, out):
+    def scatter_add_rows(self, rows: np.ndarray, index: np.ndarray, out: np.ndarray) -> None:
         """out[index[p]] += rows[p], in the order of p.
 
         Parameters
@@ -290,7 +345,17 @@ class Kernels(Protocol):
 
     # -- pooling and dropout --
 
-    def pool_forward(self, h, n_live, starts, lengths, mode, hidden, out, winner):
+    def pool_forward(
+        self,
+        h: np.ndarray,
+        n_live: np.ndarray,
+        starts: np.ndarray,
+        lengths: np.ndarray,
+        mode: int,
+        hidden: int,
+        out: np.ndarray,
+        winner: np.ndarray,
+    ) -> None:
         """Pool each document's outputs over time.
 
         Parameters
@@ -306,7 +371,17 @@ class Kernels(Protocol):
             The token that won each maximum, for the backward pass; overwritten.
         """
 
-    def pool_backward(self, d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
+    def pool_backward(
+        self,
+        d_pooled: np.ndarray,
+        n_live: np.ndarray,
+        starts: np.ndarray,
+        lengths: np.ndarray,
+        mode: int,
+        hidden: int,
+        winner: np.ndarray,
+        d_h: np.ndarray,
+    ) -> None:
         """Gradient of the outputs from that of the pooled vectors.
 
         Parameters
@@ -317,7 +392,7 @@ class Kernels(Protocol):
         d_h : float array, shape (n_tokens, width); overwritten
         """
 
-    def dropout(self, x, rate, key, out):
+    def dropout(self, x: np.ndarray, rate: float, key: int, out: np.ndarray) -> None:
         """Inverted dropout with a mask computed from (key, position) alone.
 
         The mask is a counter-based hash (the "lowbias32" finaliser by C. Wellons), so
@@ -335,13 +410,25 @@ class Kernels(Protocol):
 
     # -- optimisers --
 
-    def squared_norm(self, x):
+    def squared_norm(self, x: np.ndarray) -> float:
         """Sum of squares of a 1-D float array, in double precision."""
 
     def adam_update(
-        self, table, rows, gradient, m, v, scale, rate, decay, beta1, beta2, correction1,
-        correction2, epsilon,
-    ):  # fmt: skip
+        self,
+        table: np.ndarray,
+        rows: np.ndarray,
+        gradient: np.ndarray,
+        m: np.ndarray,
+        v: np.ndarray,
+        scale: float,
+        rate: float,
+        decay: float,
+        beta1: float,
+        beta2: float,
+        correction1: float,
+        correction2: float,
+        epsilon: float,
+    ) -> None:
         """One Adam step on some rows of a table (docs/explanation/maths.md, "Optimisation").
 
         Parameters
@@ -360,7 +447,17 @@ class Kernels(Protocol):
             1 / (1 - beta1**t) and 1 / (1 - beta2**t).
         """
 
-    def sgd_update(self, table, rows, gradient, velocity, scale, rate, decay, momentum):
+    def sgd_update(
+        self,
+        table: np.ndarray,
+        rows: np.ndarray,
+        gradient: np.ndarray,
+        velocity: np.ndarray,
+        scale: float,
+        rate: float,
+        decay: float,
+        momentum: float,
+    ) -> None:
         """One step of gradient descent with momentum on some rows of a table.
 
         Parameters
@@ -375,7 +472,17 @@ class Kernels(Protocol):
 
     # -- word vectors --
 
-    def skip_gram(self, ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
+    def skip_gram(
+        self,
+        ids: np.ndarray,
+        offsets: np.ndarray,
+        windows: np.ndarray,
+        negatives: np.ndarray,
+        rate: float,
+        inputs: np.ndarray,
+        outputs: np.ndarray,
+        scratch: np.ndarray,
+    ) -> None:
         """Move word vectors by tokens of some documents (docs/explanation/maths.md, section 18).
 
         All pairs of a token and its neighbours share the token's negatives, so that the
@@ -399,7 +506,7 @@ class Kernels(Protocol):
 
     # -- threads (``core/threads.py``) --
 
-    def hand_over(self, on):
+    def hand_over(self, on: bool) -> None:
         """Whether kernels hand over the interpreter's lock from now on, for a pool at work.
 
         A thread that finds the lock taken sleeps, and waking it costs more than it slept
@@ -409,7 +516,7 @@ class Kernels(Protocol):
         first. Two pools may switch it off for one another, which costs time alone.
         """
 
-    def wait_for_all(self, counters, least, tries):
+    def wait_for_all(self, counters: np.ndarray, least: np.ndarray, tries: int) -> bool:
         """Wait, awake, until no counter is below its number in ``least``.
 
         Parameters

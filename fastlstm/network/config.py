@@ -46,7 +46,7 @@ class ModelConfig:
 
     def dense_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name -> shape of every weight but the embedding, in storage order."""
-        shapes = {}
+        shapes: dict[str, tuple[int, ...]] = {}
         gates = 4 * self.hidden_size
         for layer in range(self.num_layers):
             n_inputs = self.embedding_dim if layer == 0 else self.output_width

@@ -6,6 +6,7 @@ and shard alone; summing over shards and updating weights happen in ``training``
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -102,7 +103,8 @@ def _through_layers(k: Kernels, work, config, inputs, packed, batch, keys, keep,
     # Layers of one direction run behind one another, and are begun together.
     behind = beside is not None and not config.bidirectional
     done = [np.zeros(1, dtype=np.int64) if behind else None for _ in packed.layers]
-    caches, waiting = [], []
+    caches: list[lstm.LSTMCache] = []
+    waiting: list[Callable] = []
     for layer, directions in enumerate(packed.layers):
         ready = done[layer - 1] if behind and layer else lstm.READY
         if layer:
@@ -118,7 +120,13 @@ def _through_layers(k: Kernels, work, config, inputs, packed, batch, keys, keep,
             waiting += sweeps
         else:
             _run(sweeps, beside)
-    _run(waiting, beside, lambda: [counter.fill(lstm.READY[0]) for counter in done])
+
+    def wait_no_longer():
+        for counter in done:
+            if counter is not None:
+                counter.fill(lstm.READY[0])
+
+    _run(waiting, beside, wait_no_longer)
     return caches
 
 

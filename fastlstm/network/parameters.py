@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -183,7 +183,7 @@ class DenseGradients:
             for layer in range(config.num_layers)
         ]
         self.dense = dense.zero_gradient(k, config.pooled_width, config.n_outputs, dtype)
-        gradients = [*(d for layer in self.layers for d in layer), self.dense]
+        gradients: list[Any] = [*(d for layer in self.layers for d in layer), self.dense]
         self._padded = [array for gradient in gradients for array in gradient]
         self._narrow = {}  # weight block -> name -> the array without its padding
         for block, gradient in zip(weight_blocks(config), gradients, strict=True):

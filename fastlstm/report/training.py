@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Run(NamedTuple):
         Name in the table -> what was measured on the latter; the LSTM's last.
     """
 
-    clf: object
+    clf: Any
     texts: list
     labels: list
     valid_texts: list
@@ -159,8 +159,9 @@ def learning_curves(history) -> str:
             for record in history:
                 if key in record:
                     by_epoch.setdefault(record["epoch"], []).append(record[key])
-            epochs = sorted(by_epoch)
-            lines.append(Line(title, epochs, [np.mean(by_epoch[epoch]) for epoch in epochs]))
+            epochs = np.array(sorted(by_epoch), dtype=np.int64)
+            means = np.array([np.mean(by_epoch[epoch]) for epoch in epochs.tolist()])
+            lines.append(Line(title, epochs, means))
         charts.append(line_chart(lines, "epoch", name))
     return " ".join(charts)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
+from types import ModuleType
+from typing import Any
 
 from fastlstm.text.words import cut_long, split_words
 
 
-def import_rjieba():
+def import_rjieba() -> ModuleType:
     """The module ``rjieba``, or an ImportError that says how to get it."""
     try:
         import rjieba
@@ -20,7 +22,7 @@ def import_rjieba():
 
 
 @cache
-def _compile_han():
+def _compile_han() -> Any:
     import regex
 
     return regex.compile(r"(\p{Han}+)").split

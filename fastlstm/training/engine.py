@@ -91,7 +91,7 @@ class GradientEngine:
         self.gradient = Parameters.zeros(config, dtype)
         self.weight_blocks = weight_blocks(config)
         self._merge = Workspace(dtype)
-        self._accumulators = []  # the gradients of each
+        self._accumulators: list[DenseGradients] = []
         self._workspaces = WorkspacePool(dtype)
 
     def __call__(self, parameters, packed, data: LabelledSequences, rows, rng):
@@ -124,19 +124,20 @@ class GradientEngine:
         if rng is not None and (self.config.dropout or self.config.embedding_dropout):
             shape = (len(shards), n_dropout_keys(self.config))
             keys = list(rng.integers(0, 2**32, size=shape))
-        done = [None] * len(shards)
+        results: dict[int, _ShardResult] = {}
 
         def sweep(number):
             gradients = self._accumulators[number]
             gradients.clear()
             with self._workspaces.borrow() as work:
                 for shard in range(number, len(shards), n_accumulators):
-                    done[shard] = self._shard(
+                    results[shard] = self._shard(
                         parameters, packed, data, shards[shard], total, keys[shard], gradients,
                         work,
                     )  # fmt: skip
 
         self.pool.map(sweep, range(n_accumulators))
+        done = [results[shard] for shard in range(len(shards))]
         merged, norm = self._reduce(done, n_accumulators)
         return MinibatchResult(
             sum(shard.loss for shard in done),

@@ -2,6 +2,7 @@ import sys
 
 import pytest
 
+from fastlstm.text.chinese import split_chinese
 from fastlstm.text.tokenizers import get_tokenizer
 
 
@@ -29,3 +30,9 @@ def test_missing_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "rjieba", None)
     with pytest.raises(ImportError, match=r"pip install 'fastlstm\[zh\]'"):
         get_tokenizer("jieba")
+
+
+def test_rjieba_gets_han_alone():
+    """It takes "T-shirt" and "node.js" for one word, where jieba cuts them."""
+    pytest.importorskip("rjieba")
+    assert split_chinese("这件T-shirt不错") == [*split_chinese("这件"), "T", "-", "shirt", "不错"]

@@ -30,9 +30,10 @@ def pack(k: Kernels, weights, packed=None) -> PackedDense:
     """Pack the weights, into ``packed`` if it is given."""
     w, b = weights["w"], weights["b"]
     if packed is None:
+        n_inputs, n_outputs = w.shape
         packed = PackedDense(
-            aligned_empty(k.packed_shape(*w.shape, w.dtype), w.dtype),
-            aligned_empty(k.packed_shape(*w.shape[::-1], w.dtype), w.dtype),
+            aligned_empty(k.packed_shape(n_inputs, n_outputs, w.dtype), w.dtype),
+            aligned_empty(k.packed_shape(n_outputs, n_inputs, w.dtype), w.dtype),
             aligned_zeros(k.padded_width(len(b), w.dtype), w.dtype),
             len(b),
         )

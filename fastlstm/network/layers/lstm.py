@@ -59,7 +59,7 @@ def pack(k: Kernels, weights, packed=None, precision="float32", training=False) 
             empty(*w_h.shape),
             empty(*w_h.shape[::-1]),
             aligned_zeros(k.padded_width(len(b), dtype), dtype),
-            *w_x.shape[:1],
+            w_x.shape[0],
             w_h.shape[0],
         )
     k.pack(w_x, False, packed.w_x)
@@ -138,7 +138,7 @@ _TERMS_INFERENCE = 25
 
 def projects_distinct(inputs: LayerInput, n_tokens: int, terms: int) -> bool:
     """Whether the input product is computed once for each distinct row, eq. (46)."""
-    if inputs.inverse is None:
+    if inputs.inverse is None or inputs.rows is None:
         return False
     n_rows, n_inputs = inputs.rows.shape
     return (n_tokens - n_rows) * n_inputs > terms * n_tokens

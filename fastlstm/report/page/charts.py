@@ -45,8 +45,8 @@ def line_chart(lines: list[Line], x_label: str, y_label: str, diagonal: bool = F
         at = _polyline(line.x, line.y, x_range, y_range)
         shapes.append(f"<polyline points='{at}' fill='none' stroke-width='2' {stroke}/>")
         for point in at.split():
-            x, y = point.split(",")
-            shapes.append(f"<circle cx='{x}' cy='{y}' r='2.5' fill='none' {stroke}/>")
+            cx, cy = point.split(",")
+            shapes.append(f"<circle cx='{cx}' cy='{cy}' r='2.5' fill='none' {stroke}/>")
         y = _TOP + 12 + 15 * number + (0 if falling else HEIGHT - _TOP - _BOTTOM - 50)
         shapes.append(f"<line x1='{WIDTH - 120}' x2='{WIDTH - 95}' y1='{y - 4}' y2='{y - 4}' "
                       f"stroke-width='2' {stroke}/>")  # fmt: skip
