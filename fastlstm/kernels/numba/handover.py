@@ -16,14 +16,13 @@ import inspect
 import sys
 
 import llvmlite.binding as llvm
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastlstm.kernels.contract import Kernels
-from fastlstm.kernels.numba.jit import IN_ORDER, OPTIONS, jit
+from fastlstm.kernels.numba.jit import IN_ORDER, OPTIONS, jit, part_of_kernels
 from fastlstm.kernels.numba.progress import look
 
 # Looks at the word before a thread goes on without it: some tenths of a millisecond.
@@ -129,7 +128,7 @@ def kernel(function, options=OPTIONS):
     return result
 """
     space = {
-        "compute": numba.njit(**options)(function),
+        "compute": part_of_kernels(function),
         "leave_python": leave_python, "return_to_python": return_to_python,
     }  # fmt: skip
     exec(text, space)

@@ -52,6 +52,11 @@ def in_order(function):
     return jit(function, IN_ORDER)
 
 
+def part_of_kernels(function):
+    """Compile ``function`` within each function that calls it, and not by itself."""
+    return numba.njit(inline="always")(function)
+
+
 def kernel_cache_dir() -> Path:
     """Folder of the compiled kernels of this version, Python and Numba."""
     tag = f"{sys.implementation.cache_tag}-numba{numba.__version__}-{platform.machine()}"

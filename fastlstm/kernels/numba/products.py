@@ -11,11 +11,11 @@ from __future__ import annotations
 from fastlstm.kernels.layout import GRADIENT_BLOCK, ROWS_AT_ONCE
 from fastlstm.kernels.numba.handover import kernel
 from fastlstm.kernels.numba.host import MICRO_ROWS, MICRO_VECTORS, VECTOR_BYTES
-from fastlstm.kernels.numba.jit import in_order, jit
+from fastlstm.kernels.numba.jit import in_order, part_of_kernels
 from fastlstm.kernels.numba.micro_kernel import multiply_columns, multiply_rows, pack_panel
 
 
-@jit
+@part_of_kernels
 def product_rows(
     a, a_at, a_row, n_rows, packed, columns, init, init_at, init_row, out, out_at, out_row
 ):  # fmt: skip
@@ -44,7 +44,7 @@ def product_rows(
             row += rows
 
 
-@jit
+@part_of_kernels
 def _add_product(a, a_at, a_row, m, panel, panel_at, count, vectors, column, out):
     """out[:m, column:] += a.T @ panel over ``count`` tokens."""
     row = 0

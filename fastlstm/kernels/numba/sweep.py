@@ -17,14 +17,14 @@ from __future__ import annotations
 from fastlstm.kernels.layout import BLOCK_TOKENS, TOKENS_OF_ONE
 from fastlstm.kernels.numba.cell import cell_backward, cell_forward
 from fastlstm.kernels.numba.handover import kernel
-from fastlstm.kernels.numba.jit import jit
+from fastlstm.kernels.numba.jit import part_of_kernels
 from fastlstm.kernels.numba.micro_kernel import ask_for
 from fastlstm.kernels.numba.products import add_gradient, product_rows
 from fastlstm.kernels.numba.progress import publish, wait_for
 from fastlstm.kernels.numba.subnormals import flush_subnormals, restore_subnormals
 
 
-@jit
+@part_of_kernels
 def _block_end(n_live, first, direction, most):
     """Step behind a block of ``most`` tokens from step ``first`` on, in ``direction``."""
     step, tokens = first, 0
@@ -34,7 +34,7 @@ def _block_end(n_live, first, direction, most):
     return step
 
 
-@jit
+@part_of_kernels
 def _project(inputs, index, weights, first, count, gates, gates_at):
     """Input projection with its bias of ``count`` tokens from ``first`` on."""
     row = gates.shape[1]
@@ -52,7 +52,7 @@ def _project(inputs, index, weights, first, count, gates, gates_at):
     )  # fmt: skip
 
 
-@jit
+@part_of_kernels
 def _recurrent(h, h_at, h_row, n, weights, gates, gates_at):
     """Add the recurrent product of eq. (1) onto the projections of one step."""
     product_rows(
@@ -110,7 +110,7 @@ def lstm_forward(
     publish(done, h.shape[0])
 
 
-@jit
+@part_of_kernels
 def _previous(h, h0, n_live, starts, reverse, column, first, step, end, out):
     """Hidden states that a block's tokens received, to the front of ``out``.
 
@@ -130,7 +130,7 @@ def _previous(h, h0, n_live, starts, reverse, column, first, step, end, out):
                     out[target, j] = h0[row, j]
 
 
-@jit
+@part_of_kernels
 def _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, d_state):
     """One step back: its gates become gradients, ``d_state`` moves to the step before."""
     n_live, starts, reverse, column = steps
