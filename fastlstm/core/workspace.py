@@ -46,17 +46,24 @@ class Workspace:
 
     One workspace belongs to one thread at a time. An array obtained under
     a name is valid until the same name is asked for again.
+
+    Attributes
+    ----------
+    n_bytes : int
+        Bytes of all its arrays.
     """
 
     def __init__(self, dtype: DTypeLike) -> None:
         self.dtype = np.dtype(dtype)
+        self.n_bytes = 0
         self._buffers: dict[str, np.ndarray] = {}
         self._latest: dict[str, np.ndarray] = {}  # the view that each name gave last
 
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of all its arrays."""
-        return sum(buffer.nbytes for buffer in self._buffers.values())
+    def _keep(self, name: str, buffer: np.ndarray) -> np.ndarray:
+        before = self._buffers.get(name)
+        self.n_bytes += buffer.nbytes - (0 if before is None else before.nbytes)
+        self._buffers[name] = buffer
+        return buffer
 
     def array(self, name: str, *shape: int, dtype: DTypeLike | None = None) -> np.ndarray:
         """Uninitialised C-contiguous array of that shape."""
@@ -68,8 +75,7 @@ class Workspace:
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size or buffer.dtype != dtype:
             # A quarter more, so that slowly growing batches do not reallocate each time.
-            buffer = aligned_empty(size + size // 4, dtype)
-            self._buffers[name] = buffer
+            buffer = self._keep(name, aligned_empty(size + size // 4, dtype))
         latest = self._latest[name] = buffer[:size].reshape(shape)
         return latest
 
@@ -83,8 +89,7 @@ class Workspace:
         """1-D int32 array that holds ``value`` on first use; the user keeps it so."""
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size != length:
-            buffer = np.full(length, value, dtype=np.int32)
-            self._buffers[name] = buffer
+            buffer = self._keep(name, np.full(length, value, dtype=np.int32))
         return buffer
 
 

@@ -121,12 +121,12 @@ class Network:
         the model had read as many tokens as it knows.
         """
         rows = self.config.vocabulary_size
-        widths = sum(len(direction.b) for direction in self.packed.layers[0])
-        n_bytes = rows * widths * self.parameters.flat.itemsize
-        if self._projected is None and self._tokens_read >= rows and n_bytes <= PROJECTED_BUDGET:
-            self._projected = project_vocabulary(
-                self.k, self.config, self.parameters.table, self.packed
-            )
+        if self._projected is None and self._tokens_read >= rows:
+            widths = sum(len(direction.b) for direction in self.packed.layers[0])
+            if rows * widths * self.parameters.flat.itemsize <= PROJECTED_BUDGET:
+                self._projected = project_vocabulary(
+                    self.k, self.config, self.parameters.table, self.packed
+                )
         self._tokens_read += n_tokens
         return self._projected
 

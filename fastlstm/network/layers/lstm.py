@@ -6,7 +6,7 @@ and ``b`` (4 * hidden), with the gates side by side as [i | f | g | o].
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -84,10 +84,10 @@ class LayerInput(NamedTuple):
 
 
 class InitialState(NamedTuple):
-    """States before the first step, one row a document, shape (directions, n, hidden)."""
+    """States before the first step, for each direction, shape (n, hidden)."""
 
-    h: np.ndarray
-    c: np.ndarray
+    h: Sequence[np.ndarray]
+    c: Sequence[np.ndarray]
 
 
 class LSTMCache(NamedTuple):
@@ -220,7 +220,7 @@ def sweeps(
     n, n_tokens = batch.n_sequences, batch.n_tokens
     given = initial is not None
     if initial is None:
-        zero = work.zeros("lstm.initial", len(directions), n, hidden)
+        zero = [work.zeros("lstm.initial", n, hidden)] * len(directions)
         initial = InitialState(zero, zero)
     terms = _TERMS_TRAINING if keep else _TERMS_INFERENCE
     distinct = inputs.projected is not None or projects_distinct(inputs, n_tokens, terms)
@@ -240,8 +240,10 @@ def sweeps(
                 source = project(k, work, f"{shared}.projected", inputs.rows, packed)
             gates = work.array(f"{own}.gates", n_tokens if keep else k.block_rows(n), width)
             c = work.array(f"{own}.c", n_tokens if keep else n, hidden)
-            if not keep:
+            if not keep and given:
                 c[:] = initial.c[d]
+            elif not keep:
+                c.fill(0)
             cache.gates.append(gates)
             cache.c.append(c)
             counter = work.array(f"{shared}.done", 1, dtype=np.int64) if done is None else done
