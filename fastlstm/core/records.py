@@ -36,7 +36,7 @@ class TokenSequences(NamedTuple):
     @property
     def lengths(self) -> np.ndarray:
         """Number of tokens of each document, int64, shape (n_documents,)."""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]  # np.diff takes four times as long for one
 
     def lengths_of(self, rows: np.ndarray) -> np.ndarray:
         """Number of tokens of the documents ``rows``, in time that depends on these alone."""

@@ -117,17 +117,17 @@ class Network:
     def _projected_vocabulary(self, n_tokens: int):
         """The projection of all tokens, once it has paid to compute it, or None.
 
-        It is kept where it fits ``PROJECTED_BUDGET``, from the call on before which
-        the model had read as many tokens as it knows.
+        It is kept where it fits ``PROJECTED_BUDGET``, from the call on with which the
+        model has read as many tokens as it knows.
         """
         rows = self.config.vocabulary_size
+        self._tokens_read += n_tokens
         if self._projected is None and self._tokens_read >= rows:
             widths = sum(len(direction.b) for direction in self.packed.layers[0])
             if rows * widths * self.parameters.flat.itemsize <= PROJECTED_BUDGET:
                 self._projected = project_vocabulary(
                     self.k, self.config, self.parameters.table, self.packed
                 )
-        self._tokens_read += n_tokens
         return self._projected
 
     def logits(self, sequences: TokenSequences, prior: np.ndarray, n_threads=1) -> np.ndarray:
