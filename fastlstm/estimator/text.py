@@ -165,7 +165,8 @@ default="skipgram"
         Show a progress bar and a line for each epoch on standard error.
     backend : {"auto", "numba", "cython", "reference"}, default="auto"
     precision : {"float32", "bfloat16"}, default="float32"
-        "bfloat16" needs a CPU with such products and trains about twice as fast.
+        "bfloat16" needs a CPU with such products and the C kernels, and trains about twice
+        as fast.
 
     Attributes
     ----------
