@@ -36,7 +36,8 @@ class TokenSequences(NamedTuple):
     @property
     def lengths(self) -> np.ndarray:
         """Number of tokens of each document, int64, shape (n_documents,)."""
-        return self.offsets[1:] - self.offsets[:-1]  # np.diff takes four times as long for one
+        lengths: np.ndarray = self.offsets[1:] - self.offsets[:-1]  # of one, faster than np.diff
+        return lengths
 
     def lengths_of(self, rows: np.ndarray) -> np.ndarray:
         """Number of tokens of the documents ``rows``, in time that depends on these alone."""
