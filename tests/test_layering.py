@@ -40,8 +40,8 @@ LAYERS = {
     "report": {"report.page", "explain", "evaluation", "core", ROOT},
     "plotting": {"explain"},
     "cli": {
-        "report", "estimator", "predictor", "explain", "persist", "classifier", "kernels",
-        "datasets", "data", "evaluation", "core",
+        "report", "estimator", "predictor", "explain", "persist", "classifier", "training",
+        "kernels", "datasets", "data", "evaluation", "core",
     },
     "__main__": {"cli"},
 }  # fmt: skip

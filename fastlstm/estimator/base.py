@@ -33,7 +33,7 @@ from fastlstm.estimator.validation import (
     class_weights,
     encode_labels,
 )
-from fastlstm.kernels.contract import POOLING
+from fastlstm.kernels.contract import POOLING, PRECISIONS
 from fastlstm.kernels.registry import BACKENDS, load_backend
 from fastlstm.network.losses import predicted_class, probabilities
 from fastlstm.text.encoder import TextEncoder
@@ -125,7 +125,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         "n_jobs": [numbers.Integral, None],
         "verbose": ["verbose"],
         "backend": [StrOptions({"auto", *BACKENDS})],
-        "precision": [StrOptions({"float32", "bfloat16"})],
+        "precision": [StrOptions(set(PRECISIONS))],
     }
 
     # -- what the two classifiers differ in ----------------------------------------

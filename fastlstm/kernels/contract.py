@@ -11,6 +11,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import DTypeLike
 
+# Of matrix products, as ``packed_dtype`` takes them.
+PRECISIONS = ("float32", "bfloat16")
+
 # Codes of the pooling kernels.
 POOLING = {"last": 0, "mean": 1, "max": 2, "mean_max": 3}
 

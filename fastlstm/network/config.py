@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastlstm.core.options import OF_IDS
 from fastlstm.kernels.contract import POOLING
 from fastlstm.network.layers import lstm, pooling
 
@@ -20,11 +21,11 @@ class ModelConfig:
     """
 
     vocabulary_size: int
-    embedding_dim: int = 64
-    hidden_size: int = 64
-    num_layers: int = 1
-    bidirectional: bool = True
-    pooling: str = "max"
+    embedding_dim: int = OF_IDS.embedding_dim
+    hidden_size: int = OF_IDS.hidden_size
+    num_layers: int = OF_IDS.num_layers
+    bidirectional: bool = OF_IDS.bidirectional
+    pooling: str = OF_IDS.pooling
     n_outputs: int = 1
     dropout: float = 0.0
     embedding_dropout: float = 0.0
