@@ -83,6 +83,8 @@ class Predictor:
 
     def _logits(self, X) -> np.ndarray:
         encoded = X if isinstance(X, Encoded) else self.encode(X)
+        if encoded.whole is None:
+            raise ValueError("X holds token ids alone; pass documents, or what encode(X) gave.")
         self._last.n_truncated = encoded.n_truncated
         return self.scorer_.logits(encoded, effective_n_jobs(self.n_jobs))
 

@@ -118,7 +118,7 @@ def test_inference_gives_the_bits_of_the_forward_pass(k, precision, training, po
     config = ModelConfig(50, 5, 9, num_layers=2, pooling=pooling, n_outputs=3)
     parameters, work = draw_parameters(config, dtype=np.float32), Workspace(np.float32)
     packed = pack_model(k, config, parameters, precision, training)
-    projected = inference.project_vocabulary(k, config, parameters.table, packed)
+    projected = inference.project_vocabulary(k, parameters.table, packed)
     assert [p.shape[0] for p in projected] == [50, 50]
     sequences = many_documents()
     for rows in ([0], range(7), np.flatnonzero(sequences.lengths)):
@@ -161,7 +161,7 @@ def test_sweeps_side_by_side_give_the_same_bits(k, precision, training, bidirect
     config = ModelConfig(50, 5, 9, num_layers=num_layers, bidirectional=bidirectional)
     parameters = draw_parameters(config, dtype=np.float32)
     packed = pack_model(k, config, parameters, precision, training)
-    projected = inference.project_vocabulary(k, config, parameters.table, packed)
+    projected = inference.project_vocabulary(k, parameters.table, packed)
     for sequences in (one_document(), one_document(1), many_documents().take([3, 5, 8])):
         batch = batching.pack(reference, sequences, np.flatnonzero(sequences.lengths))
         for source in (parameters.table, projected):

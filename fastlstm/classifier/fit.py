@@ -1,7 +1,9 @@
 """Fitting a whole model: networks, the linear part, and how much each counts.
 
 ``fit_model`` and ``continue_model`` are functions of what they are given. They change
-nothing of it, so fits may run beside each other, and a fit that fails leaves nothing.
+nothing of it, so fits may run beside each other, and a fit that fails leaves nothing. The
+solver of the linear part alone draws from random numbers of the whole process: beside
+another fit its weights may differ in their last digits.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ def fit_model(
     Returns
     -------
     FittedModel
-        After Ctrl-C what was whole by then, with "interrupt" in its record.
+        After Ctrl-C while networks or the linear part were trained what was whole by then,
+        with "interrupt" in its record.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def fit_model(
     job = _job(data, options, seed, start)
     n_networks = int(options.n_estimators) if start is None else len(start.networks)
     parts = _parts(job, n_networks, linear)
-    vectors, coverage = None, None
+    vectors, coverage = None, None if start is None else start.record.coverage
     if start is None:
         vectors, coverage = first_vectors(job.k, data, options, seed)
     stage = "" if data.unlabelled is None else "from labels, "

@@ -204,7 +204,7 @@ def state_of(model: FittedModel, number: int, seed: int) -> TrainingState:
     """A copy of a fitted network, to go on with."""
     streams = make_streams(seed + number)
     state = TrainingState(model.networks[number].copy(), streams.training)
-    state.history = model.record.of_network(number)
+    state.history = [record.copy() for record in model.record.of_network(number)]
     return state
 
 

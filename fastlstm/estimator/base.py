@@ -24,7 +24,7 @@ from fastlstm.core.errors import TruncationWarning
 from fastlstm.core.options import Options
 from fastlstm.core.records import Encoded
 from fastlstm.core.threads import effective_n_jobs
-from fastlstm.estimator.saving import save
+from fastlstm.estimator.saving import COLUMNS, save
 from fastlstm.estimator.validation import (
     check_classes,
     check_labels,
@@ -143,8 +143,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         """
 
     @abstractmethod
-    def _encode(self, X, name: str = "X") -> Encoded:
-        """Documents as the fitted model reads them."""
+    def _encode(self, X, model: FittedModel) -> Encoded:
+        """Documents as a fitted model reads them."""
 
     # -- training ------------------------------------------------------------------
 
@@ -242,9 +242,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         if states is None:
             seed = check_random_state(self.random_state).randint(_MAX_SEED)
         model, states = continue_model(data, options, seed, model, states, linear=self._linear)
-        self._take(model, reading)
-        self._states = states
-        return self
+        return self._take(model, reading, states)
 
     def _checked_options(self) -> Options:
         """The parameters, once they are valid and this machine can do what they ask for."""
@@ -281,17 +279,21 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             encoded, indices, class_weights(self.class_weight, classes, indices)
         )
 
-    def _take(self, model: FittedModel, reading: Reading):
-        """Hold a new model; all that a fit changes is changed here."""
-        for name, value in reading.columns.items():
-            setattr(self, name, value)
-        self._hold(model)
-        self._states = None  # of ``partial_fit``, which goes on from these weights
+    def _take(self, model: FittedModel, reading: Reading, states=None):
+        """Hold a new model, and the states that ``partial_fit`` goes on from.
+
+        All that a fit changes is changed here, once nothing can fail any more.
+        """
+        self._hold(model, {**reading.columns, "_states": states})
         return self
 
-    def _hold(self, model: FittedModel) -> None:
-        self.model_ = model
-        self.scorer_ = Scorer(model, self.backend, usable_precision(self.backend, self.precision))
+    def _hold(self, model: FittedModel, others: dict) -> None:
+        """Take over a model with other attributes, in one assignment."""
+        precision = usable_precision(self.backend, self.precision)
+        scorer = Scorer(model, self.backend, precision)
+        stale = COLUMNS if set(COLUMNS) & set(others) else ()
+        kept = {name: value for name, value in vars(self).items() if name not in stale}
+        self.__dict__ = {**kept, **others, "model_": model, "scorer_": scorer}
 
     # -- what is fitted ------------------------------------------------------------
 
@@ -314,9 +316,12 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
 
     # -- predicting ------------------------------------------------------------
 
-    def _logits(self, X) -> np.ndarray:
+    def _scored(self, X) -> tuple[FittedModel, np.ndarray]:
+        """The model, taken once since another thread may fit, and its logits."""
         check_is_fitted(self)
-        return self.scorer_.logits(self._encode(X), effective_n_jobs(self.n_jobs))
+        scorer = self.scorer_
+        encoded = self._encode(X, scorer.model)
+        return scorer.model, scorer.logits(encoded, effective_n_jobs(self.n_jobs))
 
     def decision_function(self, X) -> np.ndarray:
         """Logits.
@@ -330,7 +335,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         scores : float64 array, shape (n_documents,) or (n_documents, n_classes)
             With two classes the log-odds of ``classes_[1]``.
         """
-        logits = self._logits(X)
+        logits = self._scored(X)[1]
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
     def decision_parts(self, X) -> dict[str, np.ndarray]:
@@ -347,9 +352,10 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             ``decision_function`` gives. Of a document without a token all is bias.
         """
         check_is_fitted(self)
-        encoded = self._encode(X)
-        found = self.scorer_.contributions(encoded, effective_n_jobs(self.n_jobs))
-        one_column = self.config_.n_outputs == 1
+        scorer = self.scorer_
+        encoded = self._encode(X, scorer.model)
+        found = scorer.contributions(encoded, effective_n_jobs(self.n_jobs))
+        one_column = scorer.model.config.n_outputs == 1
         return {name: part[:, 0] if one_column else part for name, part in found.items()}
 
     def predict_proba(self, X) -> np.ndarray:
@@ -365,12 +371,12 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             Columns in the order of ``classes_``. A document without a token gets
             ``class_prior_``.
         """
-        return probabilities(self._logits(X))
+        return probabilities(self._scored(X)[1])
 
     def predict(self, X) -> np.ndarray:
         """Most likely label of each document, shape (n_documents,)."""
-        indices = predicted_class(self._logits(X))
-        return self.classes_[indices]
+        model, logits = self._scored(X)
+        return model.classes[predicted_class(logits)]
 
     def save(self, path) -> None:
         """Write the fitted model to one file, which ``fastlstm.load`` reads.
@@ -396,7 +402,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
     def __setstate__(self, state):
         super().__setstate__(state)
         if hasattr(self, "model_"):
-            self._hold(self.model_)
+            self._hold(self.model_, {})
 
 
 def warn_truncated(encoded: Encoded, max_length) -> None:

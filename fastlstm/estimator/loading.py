@@ -39,12 +39,13 @@ def load(path):
         estimator._validate_params()
     except (TypeError, ValueError) as error:
         raise ModelFormatError(f"{path}: parameters of the estimator: {error}") from error
+    columns = {}
     for name, value in saved.columns.items():
         if name not in COLUMNS:
             continue
         if not isinstance(value, COLUMNS[name]):
             raise ModelFormatError(f"{path}: {name} is {type(value).__name__}.")
         # scikit-learn compares an array of names with those of a data frame.
-        setattr(estimator, name, np.array(value, dtype=object) if type(value) is list else value)
-    estimator._hold(saved.model)
+        columns[name] = np.array(value, dtype=object) if type(value) is list else value
+    estimator._hold(saved.model, columns)
     return estimator

@@ -375,8 +375,8 @@ default="skipgram"
 
         return Reading(encoder, encoder.n_known, encoded, labels, encode, {})
 
-    def _encode(self, X, name="X") -> Encoded:
-        return self.encoder_.encode(check_documents(X, missing=self.missing, name=name)[0])
+    def _encode(self, X, model) -> Encoded:
+        return model.encoder.encode(check_documents(X, missing=self.missing)[0])
 
 
 def _check_same_text(new: TextOptions, old: TextOptions) -> None:

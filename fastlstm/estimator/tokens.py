@@ -5,7 +5,6 @@ from __future__ import annotations
 import numbers
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
@@ -238,7 +237,12 @@ class LSTMClassifier(BaseLSTM):
 
     def _read_for_fit(self, X, y, others, start) -> Reading:
         # A twin takes what is learned of the columns, since this fit may yet fail.
-        columns = self if start is not None else clone(self)
+        columns = object.__new__(type(self))
+        columns.__dict__ = {
+            name: value
+            for name, value in vars(self).items()
+            if start is not None or name not in COLUMNS
+        }
 
         def checked(X, reset=False):
             return validate_data(columns, X, dtype="numeric", reset=reset)
@@ -258,12 +262,6 @@ class LSTMClassifier(BaseLSTM):
         learned = {name: vars(columns)[name] for name in COLUMNS if name in vars(columns)}
         return Reading(None, n_tokens, Encoded(strip_padding(ids)), labels, encode, learned)
 
-    def _take(self, model, reading):
-        for name in set(COLUMNS) & set(vars(self)) - set(reading.columns):
-            delattr(self, name)  # the last fit had names of columns, this one has none
-        return super()._take(model, reading)
-
-    def _encode(self, X, name="X") -> Encoded:
+    def _encode(self, X, model) -> Encoded:
         X = validate_data(self, X, dtype="numeric", reset=False)
-        n_tokens = self.model_.ngrams.n_tokens
-        return Encoded(strip_padding(check_token_ids(X, n_tokens, name=name)))
+        return Encoded(strip_padding(check_token_ids(X, model.ngrams.n_tokens)))

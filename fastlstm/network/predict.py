@@ -37,7 +37,7 @@ _SPARE_BYTES = 64 << 20
 PROJECTED_BUDGET = 64 << 20
 
 
-def project_vocabulary(k: Kernels, config: ModelConfig, table, packed: PackedModel):
+def project_vocabulary(k: Kernels, table, packed: PackedModel):
     """The first layer's input projection of every id, one array a direction."""
     vectors = embedding.all_vectors(table)
     work = Workspace(vectors.dtype)
@@ -125,9 +125,7 @@ class Network:
         if self._projected is None and self._tokens_read >= rows:
             widths = sum(len(direction.b) for direction in self.packed.layers[0])
             if rows * widths * self.parameters.flat.itemsize <= PROJECTED_BUDGET:
-                self._projected = project_vocabulary(
-                    self.k, self.config, self.parameters.table, self.packed
-                )
+                self._projected = project_vocabulary(self.k, self.parameters.table, self.packed)
         return self._projected
 
     def logits(self, sequences: TokenSequences, prior: np.ndarray, n_threads=1) -> np.ndarray:

@@ -166,12 +166,22 @@ def _saved_model(arrays: Arrays, metadata: Metadata) -> SavedModel:
     return SavedModel(model, metadata["missing"], dict(metadata["settings"]), columns)
 
 
+def _is_epoch(epoch: object) -> bool:
+    """Whether it is a dict of numbers that says which epoch it is, and of which network."""
+    return (
+        isinstance(epoch, dict)
+        and all(type(value) in (int, float) for value in epoch.values())
+        and {"epoch", "seconds"} <= set(epoch)
+        and type(epoch.get("network", 1)) is int
+    )
+
+
 def _record(fitted: Metadata, prior: np.ndarray) -> TrainingRecord:
     for name, kind in _RECORD.items():
         if name in fitted and not isinstance(fitted[name], kind):
             raise ModelFormatError(f"{name} is {type(fitted[name]).__name__}")
     history = fitted.get("history_", [])
-    if not all(isinstance(epoch, dict) for epoch in history):
+    if not all(_is_epoch(epoch) for epoch in history):
         raise ModelFormatError("history_ is not a list of epochs")
     try:
         counts = np.array(fitted.get("class_count_", prior), dtype=np.float64)

@@ -234,7 +234,7 @@ def test_temperature_makes_overconfident_probabilities_honest():
                    - np.mean((probability > 0.5) == y_new))  # fmt: skip
 
     calibrated = gap(clf.predict_proba(X_new)[:, 1])
-    clf._hold(replace(clf.model_, blend=Blend.of_networks(1)))
+    clf._hold(replace(clf.model_, blend=Blend.of_networks(1)), {})
     assert calibrated < gap(clf.predict_proba(X_new)[:, 1])
 
 

@@ -16,6 +16,7 @@ from fastlstm import (
     LSTMSentimentClassifier,
     SequenceVectorizer,
     TruncationWarning,
+    WordVectors,
     datasets,
 )
 from fastlstm.training.callbacks import Callback
@@ -213,3 +214,32 @@ def test_partial_fit_refuses_another_network():
         clf.set_params(hidden_size=9).partial_fit(X, y)
     assert clf.model_ is before
     assert clf.set_params(hidden_size=8, dropout=0.1).partial_fit(X, y).config_.dropout == 0.1
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_a_fit_that_fails_at_its_very_end_changes_nothing(error, monkeypatch):
+    """Packing the weights comes last, and may fail or be interrupted as well."""
+    X, y = marked_ids(60, 0.5, 0)
+    clf = LSTMClassifier(max_epochs=1, **SMALL).fit(X, y)
+    before, probabilities = dict(vars(clf)), clf.predict_proba(X)
+
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr("fastlstm.estimator.base.Scorer", fail)
+    for attempt in (clf.fit, clf.partial_fit):
+        with pytest.raises(error):
+            attempt(X[:, :7], y) if attempt == clf.fit else attempt(X, y)
+    assert vars(clf).keys() == before.keys()
+    assert all(vars(clf)[name] is value for name, value in before.items())
+    assert np.array_equal(clf.predict_proba(X), probabilities)
+
+
+def test_going_on_keeps_the_coverage_of_given_vectors():
+    texts, labels = some_texts()
+    vectors = WordVectors(["good", "bad"], np.eye(2, 8))
+    clf = LSTMSentimentClassifier(max_epochs=1, wide=None, word_vectors=vectors, **SMALL)
+    coverage = clf.fit(texts, labels).vector_coverage_
+    assert coverage.n_found > 0
+    assert clf.set_params(warm_start=True).fit(texts, labels).vector_coverage_ is coverage
+    assert clf.partial_fit(texts, labels).vector_coverage_ is coverage

@@ -114,8 +114,8 @@ class AnyNumbers(LSTMClassifier):
     def _read_for_fit(self, X, y, others, start):
         return super()._read_for_fit(self._ids(X), y, others, start)
 
-    def _encode(self, X, name="X"):
-        return super()._encode(self._ids(X), name)
+    def _encode(self, X, model):
+        return super()._encode(self._ids(X), model)
 
     @staticmethod
     def _ids(X):
@@ -234,8 +234,8 @@ class TextClassifier(_NumbersAsText, LSTMSentimentClassifier):
     def _read_for_fit(self, X, y, others, start):
         return super()._read_for_fit(_documents(self, X, start is None), y, others, start)
 
-    def _encode(self, X, name="X"):
-        return super()._encode(_documents(self, X, False), name)
+    def _encode(self, X, model):
+        return super()._encode(_documents(self, X, False), model)
 
 
 class TextVectorizer(_NumbersAsText, SequenceVectorizer):
