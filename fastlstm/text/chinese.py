@@ -18,7 +18,8 @@ def import_rjieba() -> ModuleType:
             "tokenizer='jieba' needs the package rjieba: pip install 'fastlstm[zh]'; "
             "tokenizer='auto' needs nothing and takes each Chinese character as a token"
         ) from error
-    return rjieba
+    module: ModuleType = rjieba
+    return module
 
 
 @cache
