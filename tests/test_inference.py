@@ -256,7 +256,7 @@ def projected_bytes(k, config):
 
 @each_precision
 def test_vocabulary_is_projected_once_as_many_tokens_were_read(k, precision):
-    """From that call on, and with the same bits as before."""
+    """From the next call on, and with the same bits as before."""
     parameters = draw_parameters(PREDICT, dtype=np.float32)
     model = inference.Network(k, PREDICT, parameters, precision)
     prior = np.array([0.5, 0.5])
@@ -264,7 +264,7 @@ def test_vocabulary_is_projected_once_as_many_tokens_were_read(k, precision):
     before = model.logits(some, prior)
     assert model._projected is None
     model.logits(one, prior)  # as many tokens as the vocabulary has rows: 50
-    assert model._projected is not None
+    assert model._projected is None
     after = model.logits(some, prior)
     kept = model._projected
     assert len(kept) == 2 and all(len(array) == 50 for array in kept)
@@ -279,7 +279,7 @@ def test_vocabulary_is_projected_once_as_many_tokens_were_read(k, precision):
 @each_compiled_backend
 def test_vocabulary_is_not_projected_one_token_too_early(k):
     model = inference.Network(k, PREDICT, draw_parameters(PREDICT, dtype=np.float32))
-    for length, kept in ((48, False), (1, False), (1, True)):
+    for length, kept in ((49, False), (1, False), (1, True)):
         model.logits(token_sequences([length], 50), np.array([0.5, 0.5]))
         assert (model._projected is not None) == kept
 

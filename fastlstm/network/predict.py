@@ -117,11 +117,11 @@ class Network:
     def _projected_vocabulary(self, n_tokens: int):
         """The projection of all tokens, once it has paid to compute it, or None.
 
-        It is kept where it fits ``PROJECTED_BUDGET``, from the call on with which the
-        model has read as many tokens as it knows.
+        It is kept where it fits ``PROJECTED_BUDGET``, from the call on before which the
+        model had read as many tokens as it knows: a single call, however large, does not
+        pay for it.
         """
         rows = self.config.vocabulary_size
-        self._tokens_read += n_tokens
         if self._projected is None and self._tokens_read >= rows:
             widths = sum(len(direction.b) for direction in self.packed.layers[0])
             if rows * widths * self.parameters.flat.itemsize <= PROJECTED_BUDGET:
