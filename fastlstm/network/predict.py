@@ -126,6 +126,7 @@ class Network:
             widths = sum(len(direction.b) for direction in self.packed.layers[0])
             if rows * widths * self.parameters.flat.itemsize <= PROJECTED_BUDGET:
                 self._projected = project_vocabulary(self.k, self.parameters.table, self.packed)
+        self._tokens_read += n_tokens
         return self._projected
 
     def logits(self, sequences: TokenSequences, prior: np.ndarray, n_threads=1) -> np.ndarray:
