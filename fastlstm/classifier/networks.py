@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,7 +110,7 @@ def check_same_network(old: ModelConfig, new: ModelConfig) -> None:
     ValueError
         Names the first parameter that differs.
     """
-    before, after = asdict(old), asdict(new)
+    before, after = old._asdict(), new._asdict()
     changed = [name for name in before if before[name] != after[name] and "dropout" not in name]
     if changed:
         name = changed[0]
@@ -221,9 +220,9 @@ def n_epochs(options: Options, n_documents: int) -> int:
 def train(job: Job, state: TrainingState, part: HeldOutPart, number: int, title: str) -> None:
     """Train network ``number`` as a fit does; ``title`` begins the lines of its progress."""
     epochs = n_epochs(job.options, len(part.train.y))
-    options = replace(job.options, max_epochs=epochs)
+    options = job.options._replace(max_epochs=epochs)
     if epochs == 1:
-        options = replace(options, learning_rate_schedule="constant", warmup_fraction=0.0)
+        options = options._replace(learning_rate_schedule="constant", warmup_fraction=0.0)
     _run(job, state, part.train, part.valid, options, number, title, _UNKNOWN_SHARE)
     state.slots = None
 
@@ -232,8 +231,8 @@ def train_further(
     job: Job, state: TrainingState, data: LabelledSequences, number: int, title: str
 ) -> None:
     """One epoch more on other documents, at a constant rate."""
-    options = replace(
-        job.options, max_epochs=1, learning_rate_schedule="constant", warmup_fraction=0.0,
+    options = job.options._replace(
+        max_epochs=1, learning_rate_schedule="constant", warmup_fraction=0.0,
         average_decay=0.0,
     )  # fmt: skip
     _run(job, state, data, None, options, number, title, 0.0)

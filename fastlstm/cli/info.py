@@ -6,7 +6,6 @@ import math
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import click
 
@@ -109,7 +108,7 @@ def describe_model(path) -> dict:
         "input": "token ids" if model.encoder is None else "text",
         "classes": model.classes.tolist(),
         "class_prior": model.class_prior.tolist(),
-        "network": asdict(model.config),
+        "network": model.config._asdict(),
         "n_networks": len(model.networks),
         "n_weights": len(model.networks) * (embedding + sum(math.prod(s) for s in shapes)),
         "linear_part": None if model.linear is None else {"n_weights": model.linear.weights.size},

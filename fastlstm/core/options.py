@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(NamedTuple):
     """What a fit needs to know, under the estimators' names; they say what each means.
 
     The defaults are those of ``LSTMClassifier``, and of anything that trains a network.

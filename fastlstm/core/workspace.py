@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import DTypeLike
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 # Bytes of a cache line and of the widest vector: no vector load crosses a line.
 ALIGNMENT = 64
@@ -57,7 +60,8 @@ class Workspace:
         self.dtype = np.dtype(dtype)
         self.n_bytes = 0
         self._buffers: dict[str, np.ndarray] = {}
-        self._latest: dict[str, np.ndarray] = {}  # the view that each name gave last
+        # What each name gave last, with the shape and dtype that it was asked for.
+        self._latest: dict[str, tuple[tuple[int, ...], DTypeLike | None, np.ndarray]] = {}
 
     def _keep(self, name: str, buffer: np.ndarray) -> np.ndarray:
         before = self._buffers.get(name)
@@ -67,17 +71,18 @@ class Workspace:
 
     def array(self, name: str, *shape: int, dtype: DTypeLike | None = None) -> np.ndarray:
         """Uninitialised C-contiguous array of that shape."""
-        dtype = self.dtype if dtype is None else np.dtype(dtype)
         latest = self._latest.get(name)
-        if latest is not None and latest.shape == shape and latest.dtype == dtype:
-            return latest
+        if latest is not None and latest[0] == shape and latest[1] is dtype:
+            return latest[2]
+        element = self.dtype if dtype is None else np.dtype(dtype)
         size = math.prod(shape)
         buffer = self._buffers.get(name)
-        if buffer is None or buffer.size < size or buffer.dtype != dtype:
+        if buffer is None or buffer.size < size or buffer.dtype != element:
             # A quarter more, so that slowly growing batches do not reallocate each time.
-            buffer = self._keep(name, aligned_empty(size + size // 4, dtype))
-        latest = self._latest[name] = buffer[:size].reshape(shape)
-        return latest
+            buffer = self._keep(name, aligned_empty(size + size // 4, element))
+        array = buffer[:size].reshape(shape)
+        self._latest[name] = shape, dtype, array
+        return array
 
     def zeros(self, name: str, *shape: int) -> np.ndarray:
         """As ``array``, filled with 0."""

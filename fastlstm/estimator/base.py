@@ -7,7 +7,6 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import fields
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -43,7 +42,7 @@ from fastlstm.vectors.given import WordVectors
 
 _MAX_SEED = np.iinfo(np.int32).max
 
-_OPTIONS = [field.name for field in fields(Options)]
+_OPTIONS = Options._fields
 
 
 class Reading(NamedTuple):

@@ -6,10 +6,12 @@ Shapes, types and effects of the kernels are described here and nowhere else.
 from __future__ import annotations
 
 from types import FunctionType
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 # Of matrix products, as ``packed_dtype`` takes them.
 PRECISIONS = ("float32", "bfloat16")

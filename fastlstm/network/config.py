@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastlstm.core.options import OF_IDS
 from fastlstm.kernels.contract import POOLING
@@ -11,8 +11,7 @@ from fastlstm.network.layers import lstm, pooling
 POOLINGS = tuple(POOLING)
 
 
-@dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(NamedTuple):
     """The shape of a network; together with its weights it is a model.
 
     ``n_outputs`` is 1 for two classes (one logit) and the number of classes else. Of

@@ -26,9 +26,10 @@ def binary_cross_entropy(logits, y, weight):
     d_logits : float array, shape (n, 1)
     """
     z = logits[:, 0].astype(np.float64)
-    loss = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))  # eq. (71)
-    d = weight * (sigmoid(z) - y)  # eq. (72)
-    return float(np.sum(weight * loss)), d[:, None].astype(logits.dtype)
+    e = np.exp(-np.abs(z))
+    loss = np.maximum(z, 0) - z * y + np.log1p(e)  # eq. (71)
+    d = weight * (_sigmoid(z, e) - y)  # eq. (72)
+    return float((weight * loss).sum()), d[:, None].astype(logits.dtype)
 
 
 def softmax_cross_entropy(logits, y, weight):
@@ -62,7 +63,10 @@ def softmax_cross_entropy(logits, y, weight):
 
 def sigmoid(z):
     """1 / (1 + exp(-z)) without overflow or cancellation, in the dtype of ``z``."""
-    e = np.exp(-np.abs(z))
+    return _sigmoid(z, np.exp(-np.abs(z)))
+
+
+def _sigmoid(z, e):
     return np.where(z >= 0, 1.0, e) / (1.0 + e)
 
 

@@ -27,7 +27,6 @@ import json
 import math
 import os
 import re
-import secrets
 import stat
 from typing import Any, BinaryIO
 
@@ -239,7 +238,7 @@ def _replace_file(path: str, target: str, parts: tuple[bytes, memoryview]) -> No
     # Mode "x" creates the file or fails, with the permissions the umask leaves. (The
     # tempfile module would give 0600, and the umask cannot be read without setting it
     # for all threads.)
-    temporary = os.path.join(folder, f".fastlstm-{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(folder, f".fastlstm-{os.urandom(8).hex()}.tmp")
     try:
         with open(temporary, "xb") as handle:
             for part in parts:

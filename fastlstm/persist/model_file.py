@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 
@@ -87,7 +86,7 @@ def write_model(saved: SavedModel, path: str | os.PathLike[str]) -> None:
     """
     model = saved.model
     metadata = {
-        "config": asdict(model.config),
+        "config": model.config._asdict(),
         "classes": model.classes.tolist(),
         "classes_dtype": _label_dtype(model.classes),
         "class_prior": model.class_prior.tolist(),
@@ -197,18 +196,18 @@ _MAY_BE_ZERO = ("n_ngrams", "segment_length")
 
 
 def _config(values: Metadata) -> ModelConfig:
-    known = {f.name: str(f.type) for f in fields(ModelConfig)}
+    known = get_type_hints(ModelConfig)
     if set(values) != set(known):
         raise ModelFormatError(f"unexpected configuration {sorted(set(values) ^ set(known))}")
-    kinds: dict[str, Any] = {"int": int, "float": (int, float), "bool": bool, "str": str}
     for name, value in values.items():
-        wrong_bool = isinstance(value, bool) and known[name] != "bool"
-        if wrong_bool or not isinstance(value, kinds[known[name]]):
-            raise ModelFormatError(f"configuration {name}={value!r} is not of type {known[name]}")
+        kind = known[name]
+        wrong_bool = isinstance(value, bool) and kind is not bool
+        if wrong_bool or not isinstance(value, (int, float) if kind is float else kind):
+            raise ModelFormatError(f"configuration {name}={value!r} is not of type {kind.__name__}")
         least = 0 if name in _MAY_BE_ZERO else 1
-        if known[name] == "int" and value < least:
+        if kind is int and value < least:
             raise ModelFormatError(f"configuration {name}={value} is below {least}")
-        if known[name] == "float" and not 0 <= value < 1:
+        if kind is float and not 0 <= value < 1:
             raise ModelFormatError(f"configuration {name}={value} is not in [0, 1)")
     if values["pooling"] not in POOLINGS:
         raise ModelFormatError(f"configuration pooling={values['pooling']!r} is not known")

@@ -5,7 +5,6 @@ Every step takes time linear in the length of the document, whatever it holds.
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -92,6 +91,8 @@ def clean(text: str) -> str:
             text = _drop_comments(text)
         text = TAG.sub(" ", text)
     if "&" in text:
+        import html  # its table of names takes a millisecond to load
+
         text = html.unescape(LONG_REFERENCE.sub(" ", text))
     printable = text.isprintable()
     if not printable:

@@ -93,6 +93,8 @@ class GradientEngine:
         self._merge = Workspace(dtype)
         self._accumulators: list[DenseGradients] = []
         self._workspaces = WorkspacePool(dtype)
+        self._weight: np.ndarray | None = None  # of the data set, which epochs share
+        self._mean_weight = 1.0
 
     def __call__(self, parameters, packed, data: LabelledSequences, rows, rng):
         """One minibatch.
@@ -119,7 +121,9 @@ class GradientEngine:
             self._accumulators.append(DenseGradients(self.k, self.config, self.dtype))
         # The mean over all documents, not over the minibatch: a weight must count in
         # a minibatch of one, too.
-        total = len(rows) * float(data.weight.mean()) or 1.0
+        if data.weight is not self._weight:
+            self._weight, self._mean_weight = data.weight, float(data.weight.mean())
+        total = len(rows) * self._mean_weight or 1.0
         keys = [None] * len(shards)
         if rng is not None and (self.config.dropout or self.config.embedding_dropout):
             shape = (len(shards), n_dropout_keys(self.config))
@@ -157,7 +161,7 @@ class GradientEngine:
             logits, state = forward(k, work, config, parameters.table, packed, batch, keys)
             loss, d_logits = self.loss(logits, y, weight)
             gradient = backward(k, work, config, packed, state, d_logits, gradients).embedding
-        correct = float(np.sum(weight * (predicted_class(logits) == class_of(y))))
+        correct = float((weight * (predicted_class(logits) == class_of(y))).sum())
         # The workspace serves the next shard.
         gradient = embedding.EmbeddingGradient(gradient.ids.copy(), gradient.values.copy())
         return _ShardResult(gradient, loss, correct, batch.n_tokens)
