@@ -91,6 +91,7 @@ def tfidf(train, texts, seed, name):
 def nb_lr(train, texts, seed, name):
     """The linear part without a network."""
     from fastlstm.classifier.linear_fit import fit_linear_part
+    from fastlstm.kernels.registry import load_backend
     from fastlstm.network.losses import predicted_class
     from fastlstm.text.encoder import TextEncoder, TextOptions
 
@@ -98,8 +99,9 @@ def nb_lr(train, texts, seed, name):
     encoder, encoded = TextEncoder.learn(train.texts, options, 2)
     classes, y = np.unique(train.labels, return_inverse=True)
     linear, _ = fit_linear_part(
-        encoded.whole, len(encoder.vocabulary), y, np.ones(len(y)), len(classes)
-    )
+        load_backend("auto"), encoded.whole, len(encoder.vocabulary), y, np.ones(len(y)),
+        len(classes),
+    )  # fmt: skip
     return classes[predicted_class(linear.logits(encoder.read(texts)))]
 
 

@@ -109,6 +109,19 @@ cdef extern from "kernels.h" nogil:
         int32_t *inverse
         int64_t count
 
+    ctypedef struct dual_descent_t:
+        const int64_t *indptr
+        const int32_t *indices
+        const int64_t *order
+        int64_t n_visited, n_features
+        const double *sign
+        const double *cost
+        const double *norms
+        double least
+        double *margins
+        double (*weights)[2]
+        double worst
+
     ctypedef struct rows_t:
         matrix_t from_ "from"
         const int32_t *index
@@ -181,6 +194,7 @@ cdef extern from "kernels.h" nogil:
     const level_t *fastlstm_level(int)
     void fastlstm_pack_tokens(void *)
     void fastlstm_distinct_tokens(void *)
+    void fastlstm_dual_descent(void *)
     void fastlstm_hand_over(int)
     void fastlstm_leave_python()
     void fastlstm_return_to_python()
@@ -425,6 +439,19 @@ def distinct_tokens(ids, slots, distinct, inverse):
     s.distinct, s.inverse = <int32_t *> _ids(distinct), <int32_t *> _ids(inverse)
     _run(fastlstm_distinct_tokens, &s)
     return s.count
+
+
+def dual_descent(indptr, indices, order, sign, cost, norms, double least, margins, weights):
+    cdef dual_descent_t s
+    s.indptr, s.indices, s.order = _places(indptr), _ids(indices), _places(order)
+    s.n_visited, s.n_features = _length(order), _length(weights) // 2 - 1
+    s.sign = <double *> _data(sign, cnp.NPY_FLOAT64)
+    s.cost = <double *> _data(cost, cnp.NPY_FLOAT64)
+    s.norms = <double *> _data(norms, cnp.NPY_FLOAT64)
+    s.least, s.margins = least, <double *> _data(margins, cnp.NPY_FLOAT64)
+    s.weights = <double (*)[2]> _data(weights, cnp.NPY_FLOAT64)
+    _run(fastlstm_dual_descent, &s)
+    return s.worst
 
 
 cdef rows_t _rows(rows, index, out, int kind) except *:

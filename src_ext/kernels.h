@@ -102,6 +102,17 @@ typedef struct {
     int64_t count;
 } distinct_tokens_t;
 
+typedef struct {
+    const int64_t *indptr;
+    const int32_t *indices;
+    const int64_t *order;
+    int64_t n_visited, n_features;
+    const double *sign, *cost, *norms;
+    double least, *margins;
+    double (*weights)[2];
+    double worst;
+} dual_descent_t;
+
 /* Rows of one matrix to or from those of another. */
 typedef struct {
     matrix_t from;
@@ -177,6 +188,9 @@ const level_t *fastlstm_level(int number);
 /* tokens.c: kernels without real numbers */
 void fastlstm_pack_tokens(void *arguments);
 void fastlstm_distinct_tokens(void *arguments);
+
+/* dual.c */
+void fastlstm_dual_descent(void *arguments);
 
 /* threads.c */
 void fastlstm_hand_over(int on);

@@ -70,6 +70,7 @@ def fit_blend(
     """
     from scipy.optimize import minimize  # much of SciPy, which nothing that predicts needs
 
+    # Added up by NumPy alone: the order of BLAS depends on its threads.
     parts = np.stack([part.astype(np.float64) for part in logits])
     n_parts, _, n_outputs = parts.shape
     loss = loss_for(n_outputs)
@@ -79,13 +80,13 @@ def fit_blend(
     pull = _PRIOR_DOCUMENTS / max(len(y), 1)
 
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
-        z = np.tensordot(x[:n_parts], parts, axes=1)
+        z = np.einsum("p,pdo->do", x[:n_parts], parts)
         if with_bias:
             z = z + x[n_parts:]
         value, d_z = loss(z, y, weight)
         away = x - start
         slope = pull * away
-        slope[:n_parts] += np.tensordot(parts, d_z, axes=2)
+        slope[:n_parts] += np.einsum("pdo,do->p", parts, d_z)
         if with_bias:
             slope[n_parts:] += d_z.sum(axis=0)
         return value + 0.5 * pull * away @ away, slope

@@ -1,9 +1,7 @@
 """Fitting a whole model: networks, the linear part, and how much each counts.
 
 ``fit_model`` and ``continue_model`` are functions of what they are given. They change
-nothing of it, so fits may run beside each other, and a fit that fails leaves nothing. The
-solver of the linear part alone draws from random numbers of the whole process: beside
-another fit its weights may differ in their last digits.
+nothing of it, so fits may run beside each other, and a fit that fails leaves nothing.
 """
 
 from __future__ import annotations
@@ -214,8 +212,8 @@ def _linear_part(job: Job, others: SoftlyLabelled | None) -> tuple[LinearPart, n
     assert data.encoder is not None and whole is not None, "a linear part reads whole texts"
     with task_bar("linear part", bool(job.options.verbose)) as report:
         return fit_linear_part(
-            whole, len(data.encoder.vocabulary), train.y, train.weight,
-            len(data.classes), seed=job.seed, report=report, others=others,
+            job.k, whole, len(data.encoder.vocabulary), train.y, train.weight, len(data.classes),
+            seed=job.seed, n_threads=job.n_threads, report=report, others=others,
         )  # fmt: skip
 
 

@@ -509,6 +509,54 @@ class Kernels(Protocol):
         scratch : float array, shape (n_negatives + 1, width + 1); working memory
         """
 
+    # -- logistic regression --
+
+    def dual_descent(
+        self,
+        indptr: np.ndarray,
+        indices: np.ndarray,
+        order: np.ndarray,
+        sign: np.ndarray,
+        cost: np.ndarray,
+        norms: np.ndarray,
+        least: float,
+        margins: np.ndarray,
+        weights: np.ndarray,
+    ) -> float:
+        """Move weights by documents, one after the other: coordinate descent in the dual.
+
+        For the weights with the least ``sum(w**2) / 2 + sum(cost * log(1 + exp(-margin)))``,
+        where a document's margin is its sign times the sum of ``scale * w`` over its features
+        (Yu, Huang, Lin 2011; docs/explanation/maths.md, eqs. (118) to (121)).
+
+        Parameters
+        ----------
+        indptr : int64 array, shape (n_documents + 1,)
+        indices : int32 array, shape (n,)
+            Document ``i`` has the features ``indices[indptr[i]:indptr[i + 1]]``, none twice.
+        order : int64 array, shape (n_visited,)
+            Documents, in the order in which they are visited.
+        sign : float64 array, shape (n_documents,)
+            1 or -1, the class.
+        cost : float64 array, shape (n_documents,)
+            At least 0.
+        norms : float64 array, shape (n_documents,)
+            Sum of ``scale**2`` over the document's features and the constant, above 0.
+        least : float
+            A document whose margin is off by no more is left alone.
+        margins : float64 array, shape (n_documents,)
+            Margin that each document had when it last moved the weights, infinity at first;
+            updated in place.
+        weights : float64 array, shape (n_features + 1, 2)
+            ``scale * w`` and ``scale**2`` of each feature, last of the constant, which every
+            document has; the first column is updated in place.
+
+        Returns
+        -------
+        worst : float
+            By how much a margin was off at most.
+        """
+
     # -- threads (``core/threads.py``) --
 
     def hand_over(self, on: bool) -> None:

@@ -252,6 +252,32 @@ def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
             np.add.at(outputs, targets, d_vectors)
 
 
+def dual_descent(indptr, indices, order, sign, cost, norms, least, margins, weights):
+    def alpha_at(margin):
+        return cost[i] * np.exp(-np.logaddexp(0.0, margin))  # eq. (119)
+
+    worst = 0.0
+    for i in order:
+        features = np.append(indices[indptr[i] : indptr[i + 1]], len(weights) - 1)
+        margin = sign[i] * weights[features, 0].sum()
+        off = abs(margin - margins[i])
+        worst = max(worst, off)
+        if off <= least:
+            continue
+        alpha = alpha_at(margins[i])
+        low, high = margin - norms[i] * alpha, margin + norms[i] * (cost[i] - alpha)
+        for _ in range(100):  # eq. (120)
+            middle = (low + high) / 2
+            if alpha + (middle - margin) / norms[i] > alpha_at(middle):
+                high = middle
+            else:
+                low = middle
+        margins[i] = (low + high) / 2
+        step = sign[i] * (alpha_at(margins[i]) - alpha)
+        weights[features, 0] += step * weights[features, 1]  # eq. (121)
+    return worst
+
+
 def hand_over(on):
     pass
 

@@ -10,9 +10,12 @@ from fastlstm.classifier import fit, networks
 from fastlstm.classifier.held_out import HeldOutPart, with_soft_labels
 from fastlstm.classifier.linear_fit import fit_linear_part
 from fastlstm.core.records import TokenSequences
+from fastlstm.kernels.registry import load_backend
 from fastlstm.network.losses import class_of, loss_for, probabilities, soft_targets
 from fastlstm.text.encoder import TextEncoder, TextOptions
 from fastlstm.training.engine import LabelledSequences
+
+K = load_backend("auto")
 
 SETTINGS = {
     "embedding_dim": 8, "hidden_size": 6, "max_epochs": 3, "n_estimators": 2, "random_state": 0,
@@ -85,13 +88,13 @@ def test_the_linear_part_counts_other_documents_by_their_certainty():
     y, ones = np.tile([1, 0], 4), np.ones(8)
     soft = np.tile([[0.9], [0.2], [0.5]], (4, 1))
     n_tokens = len(encoder.vocabulary)
-    wide, _ = fit_linear_part(ours, n_tokens, y, ones, 2, others=(others, soft))
+    wide, _ = fit_linear_part(K, ours, n_tokens, y, ones, 2, others=(others, soft))
     # The same by hand: all labelled, with weights.
     expected, _ = fit_linear_part(
-        whole, n_tokens, np.concatenate([y, np.tile([1, 0, 0], 4)]),
+        K, whole, n_tokens, np.concatenate([y, np.tile([1, 0, 0], 4)]),
         np.concatenate([ones, np.tile([0.8, 0.6, 0.0], 4)]), 2,
     )  # fmt: skip
-    assert wide.weights == pytest.approx(expected.weights, abs=1e-4)
+    assert wide.weights == pytest.approx(expected.weights, abs=1e-5)
     scores = wide.logits(encoder.read(["fine", "dull", "so"]))[:, 0]
     assert scores[0] > scores[2] > scores[1]
 

@@ -68,8 +68,8 @@ def test_the_blend_is_fitted_on_documents_new_to_both(fitted, reviews, monkeypat
 
     seen = {}
 
-    def fit_linear_part(whole, n_tokens, y, *arguments, **options):
-        wide, _ = real(whole, n_tokens, y, *arguments, **options)
+    def fit_linear_part(k, whole, n_tokens, y, *arguments, **options):
+        wide, _ = real(k, whole, n_tokens, y, *arguments, **options)
         # The number of its document stands for a document's logit.
         return wide, np.arange(len(y), dtype=np.float32)[:, None]
 

@@ -3,6 +3,7 @@
 Importing this package defines the kernels; nothing is compiled before a call.
 """
 
+from fastlstm.kernels.numba.dual import dual_descent
 from fastlstm.kernels.numba.elementwise import (
     adam_update,
     distinct_tokens,
@@ -36,6 +37,7 @@ __all__ = [
     "block_rows",
     "distinct_tokens",
     "dropout",
+    "dual_descent",
     "gather_rows",
     "hand_over",
     "lstm_backward",
