@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -107,9 +107,9 @@ def fit_linear_part(
     rounds = [np.arange(0), *_folds(y, seed)]
     tasks = [(left_out, output) for left_out in rounds for output in range(len(sides))]
     stop: list[bool] = []
-    done = []
+    done: list[bool] = []
 
-    def fit(task):
+    def fit(task: tuple[np.ndarray, int]) -> None:
         left_out, output = task
         seen = np.delete(np.arange(X.shape[0]), left_out)
         coefficients, constant, finished = _nb_lr(k, X, sides[output], seen, seed, stop)
@@ -162,7 +162,7 @@ def _folds(y: np.ndarray, seed: int) -> list[np.ndarray]:
 
 
 def _matrix(
-    ngrams: NGrams, sequences: TokenSequences, map_: Callable[[Callable, list], list]
+    ngrams: NGrams, sequences: TokenSequences, map_: Callable[..., list[Any]]
 ) -> csr_matrix:
     """Which n-grams each document holds, as a matrix of ones."""
     runs = [part for _, part in sequences.runs(TOKENS_AT_ONCE)]
@@ -181,7 +181,7 @@ def _matrix(
 
 
 def _nb_lr(
-    k: Kernels, X: csr_matrix, side: _Side, seen: np.ndarray, seed: int, stop: list
+    k: Kernels, X: csr_matrix, side: _Side, seen: np.ndarray, seed: int, stop: list[bool]
 ) -> tuple[np.ndarray, float, bool]:
     """Logistic regression on columns times log-count ratios (docs/explanation/maths.md, (118)).
 
