@@ -117,6 +117,10 @@ class TextOptions:
         if type(self.jieba_rules) is not int or self.jieba_rules not in _JIEBA_RULES:
             raise ValueError(f"jieba_rules must be 1 or 2, got {self.jieba_rules!r}")
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What an older version pickled was trained with the first rules.
+        vars(self).update({"jieba_rules": HAN_ALONE, **state})
+
     def tokenizer_function(self) -> Callable[[str], list[str]]:
         """The function from a document to its tokens."""
         return get_tokenizer(self.tokenizer, self.lowercase, self.zh_script, self.jieba_rules)
@@ -158,6 +162,10 @@ class TextEncoder:
         self.vocabulary = vocabulary
         self.n_known = n_known
         self._tokenize = options.tokenizer_function()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._tokenize = self.options.tokenizer_function()
 
     @classmethod
     def learn(

@@ -235,3 +235,13 @@ def test_an_encoder_can_be_pickled():
     assert again.tokenize(TEXT) == encoder.tokenize(TEXT)
     assert again.options == encoder.options
     assert len(pickle.dumps(encoder)) < 5000  # without a dictionary
+
+
+def test_what_an_older_version_pickled_keeps_its_rules():
+    pytest.importorskip("rjieba")
+    encoder, _ = TextEncoder.learn(["T恤不错"], TextOptions(tokenizer="jieba"))
+    del vars(encoder.options)["jieba_rules"], vars(encoder.options)["zh_script"]
+    again = pickle.loads(pickle.dumps(encoder))
+    assert again.tokenize("T恤不错") == ["t", "恤", "不错"]
+    assert again.state()["jieba_rules"] == HAN_ALONE
+    assert again.state()["zh_script"] is None
