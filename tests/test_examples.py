@@ -26,7 +26,10 @@ TUTORIALS = {"tutorial.md": "tutorial.py", "tutorial.zh.md": "tutorial_zh.py"}
 SMALL = {"n_estimators": 1, "max_epochs": 2, "embedding_dim": 16, "hidden_size": 8}
 
 # What stands in a program that needs a library beside fastlstm's own.
-NEEDED = {"pandas": "pandas", "tune(": "optuna", "Display": "matplotlib", '"jieba"': "rjieba"}
+NEEDED = {
+    "pandas": "pandas", "tune(": "optuna", "Display": "matplotlib", '"jieba"': "rjieba",
+    "zh_script": "opencc",
+}  # fmt: skip
 
 
 def code_blocks(page, language="python"):

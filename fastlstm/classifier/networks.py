@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from fastlstm.training.callbacks import ProgressBar
 from fastlstm.training.engine import LabelledSequences
 from fastlstm.training.history import EpochRecord
 from fastlstm.training.loop import Trainer, TrainingState
-from fastlstm.vectors.given import Coverage, WordVectors
+from fastlstm.vectors.given import Coverage, WordVectors, with_plainer_forms
 from fastlstm.vectors.learned import skip_gram
 
 # max_epochs="auto": as many epochs as show the network about this many documents, but
@@ -170,9 +171,17 @@ def _given_vectors(
         raise ValueError(f'word_vectors={source!r} is neither "skipgram" nor a file.')
     known = data.encoder.vocabulary.tokens[: data.n_tokens]
     counts = np.bincount(data.read.ids, minlength=len(known))
-    found = WordVectors.of(source, data.encoder.known()).table(known, counts)
+    wanted = with_plainer_forms(data.encoder.known())
+    found = WordVectors.of(source, wanted).table(known, counts)
     if verbose:
         print(f"word vectors: {found[2]}", file=sys.stderr)
+    if not found[2].n_found:
+        warnings.warn(
+            f"none of the {found[2].n_tokens:,} tokens has a vector in word_vectors, so all begin "
+            f"at random; the most frequent are {', '.join(map(repr, found[2].missing[:5]))}. Take "
+            "vectors of the same language, and a tokenizer that divides as they were made.",
+            stacklevel=2,
+        )
     return found
 
 

@@ -15,6 +15,7 @@ from fastlstm.estimator.validation import check_labels, check_same_length
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TRUNCATIONS, TextEncoder, TextOptions
 from fastlstm.text.tokenizers import TOKENIZERS
+from fastlstm.text.zh_script import ZH_SCRIPTS
 
 _TEXT = TextOptions()
 
@@ -32,6 +33,7 @@ TEXT_CONSTRAINTS = {
     "max_length": [Interval(numbers.Integral, 1, None, closed="left"), None],
     "truncation": [StrOptions(set(TRUNCATIONS))],
     "missing": [StrOptions({"error", "empty"})],
+    "zh_script": [StrOptions(set(ZH_SCRIPTS)), None],
 }
 
 
@@ -78,6 +80,9 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
     missing : {"error", "empty"}, default="error"
         What to do with None, NaN and pandas' NA: name the row, or score it at
         ``class_prior_``.
+    zh_script : {"simplified"} or None, default=None
+        "simplified" reads Traditional Chinese characters as their Simplified ones, so that
+        both scripts have the same tokens. Needs ``pip install 'fastlstm[zh]'``.
     wide : {"nb"} or None, default="nb"
         "nb" adds a linear part beside the networks: n-grams of up to three tokens, found
         in two documents at least, weighted by naive Bayes and logistic regression. It
@@ -223,6 +228,7 @@ default="skipgram"
         max_length=_TEXT.max_length,
         truncation=_TEXT.truncation,
         missing="error",
+        zh_script=_TEXT.zh_script,
         wide="nb",
         embedding_dim=OF_TEXTS.embedding_dim,
         hidden_size=OF_TEXTS.hidden_size,
@@ -267,6 +273,7 @@ default="skipgram"
         self.max_length = max_length
         self.truncation = truncation
         self.missing = missing
+        self.zh_script = zh_script
         self.wide = wide
         self.embedding_dim = embedding_dim
         self.hidden_size = hidden_size

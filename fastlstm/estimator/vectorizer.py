@@ -21,7 +21,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    tokenizer, lowercase, max_features, min_df, max_length, truncation, missing
+    tokenizer, lowercase, max_features, min_df, max_length, truncation, missing, zh_script
         As in :class:`LSTMSentimentClassifier`.
     padding : {"post", "pre"}, default="post"
         Where the zeros of shorter documents go.
@@ -55,6 +55,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
         truncation=_TEXT.truncation,
         missing="error",
         padding="post",
+        zh_script=_TEXT.zh_script,
     ):
         self.tokenizer = tokenizer
         self.lowercase = lowercase
@@ -64,6 +65,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
         self.truncation = truncation
         self.missing = missing
         self.padding = padding
+        self.zh_script = zh_script
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

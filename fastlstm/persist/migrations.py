@@ -31,7 +31,7 @@ from fastlstm.core.errors import ModelFormatError
 Arrays = dict[str, np.ndarray]
 Metadata = dict[str, Any]
 
-CURRENT_VERSION = 3
+CURRENT_VERSION = 4
 
 
 def _with_ngrams(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
@@ -70,10 +70,22 @@ def _with_networks(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata
     return arrays, {**metadata, "settings": settings, "blend": blend, "n_networks": 1}
 
 
+def _with_text_rules(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
+    """Version 3 to 4: texts are read by the rules that the model was trained with."""
+    try:
+        encoder = metadata["encoder"]
+        if encoder is not None:
+            encoder = {**encoder, "zh_script": None, "jieba_rules": 1}
+    except (KeyError, TypeError) as error:
+        raise ModelFormatError(f"the model's description is incomplete: {error}") from error
+    return arrays, {**metadata, "encoder": encoder}
+
+
 # From a version to the next one.
 MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     1: _with_ngrams,
     2: _with_networks,
+    3: _with_text_rules,
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastlstm.core.records import UNK_ID, Encoded, TokenSequences
+from fastlstm.text.chinese import HAN_ALONE, WITH_NEIGHBOURS
 from fastlstm.text.tokenizers import get_tokenizer
 from fastlstm.text.vocabulary import (
     SPECIAL_TOKENS,
@@ -80,6 +81,11 @@ class TextOptions:
         Greatest number of tokens of a document; longer ones are cut.
     truncation : {"head", "tail", "head_tail"}
         Which tokens of a long document stay, see `truncate`.
+    zh_script : {"simplified"} or None
+        "simplified" reads Traditional Chinese characters as their Simplified ones.
+    jieba_rules : {1, 2}
+        How the tokenizer "jieba" divides, see `fastlstm.text.chinese.split_chinese`. No
+        parameter of estimators: a model keeps the rules that it was trained with.
 
     Raises
     ------
@@ -93,6 +99,8 @@ class TextOptions:
     min_df: int | float = 1
     max_length: int | None = 600
     truncation: str = "head_tail"
+    zh_script: str | None = None
+    jieba_rules: int = WITH_NEIGHBOURS
 
     def __post_init__(self) -> None:
         checked = {
@@ -106,11 +114,26 @@ class TextOptions:
         if self.truncation not in TRUNCATIONS:
             names = ", ".join(map(repr, TRUNCATIONS))
             raise ValueError(f"truncation must be one of {names}, got {self.truncation!r}")
+        if type(self.jieba_rules) is not int or self.jieba_rules not in _JIEBA_RULES:
+            raise ValueError(f"jieba_rules must be 1 or 2, got {self.jieba_rules!r}")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What an older version pickled was trained with the first rules.
+        vars(self).update({"jieba_rules": HAN_ALONE, **state})
+
+    def tokenizer_function(self) -> Callable[[str], list[str]]:
+        """The function from a document to its tokens."""
+        return get_tokenizer(self.tokenizer, self.lowercase, self.zh_script, self.jieba_rules)
 
 
-PARAMETERS = tuple(field.name for field in fields(TextOptions))
+_JIEBA_RULES = (HAN_ALONE, WITH_NEIGHBOURS)
 
-_STATE_KEYS = {*PARAMETERS, "tokens", "n_known"}
+_FIELDS = tuple(field.name for field in fields(TextOptions))
+
+# Those that estimators have, too.
+PARAMETERS = tuple(name for name in _FIELDS if name != "jieba_rules")
+
+_STATE_KEYS = {*_FIELDS, "tokens", "n_known"}
 
 
 class TextEncoder:
@@ -129,7 +152,7 @@ class TextEncoder:
     ValueError
         `n_known` is no number of tokens.
     ImportError
-        The tokenizer is "jieba" and ``rjieba`` is not installed.
+        A package that the tokenizer or `zh_script` needs is not installed.
     """
 
     def __init__(self, options: TextOptions, vocabulary: Vocabulary, n_known: int) -> None:
@@ -138,7 +161,11 @@ class TextEncoder:
         self.options = options
         self.vocabulary = vocabulary
         self.n_known = n_known
-        self._tokenize = get_tokenizer(options.tokenizer, options.lowercase)
+        self._tokenize = options.tokenizer_function()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._tokenize = self.options.tokenizer_function()
 
     @classmethod
     def learn(
@@ -165,7 +192,7 @@ class TextEncoder:
         ValueError
             No token occurs in `min_df` documents.
         """
-        tokenize = get_tokenizer(options.tokenizer, options.lowercase)
+        tokenize = options.tokenizer_function()
         # A token that is met for the first time takes the next id.
         provisional: defaultdict[str, int] = defaultdict()
         provisional.default_factory = provisional.__len__
@@ -240,7 +267,7 @@ class TextEncoder:
                 "'word', 'char' or 'jieba', or split the documents yourself and pass "
                 "token ids to LSTMClassifier"
             )
-        parameters = {name: getattr(self.options, name) for name in PARAMETERS}
+        parameters = {name: getattr(self.options, name) for name in _FIELDS}
         return {**parameters, "tokens": list(self.vocabulary.tokens), "n_known": self.n_known}
 
     @classmethod
@@ -252,14 +279,14 @@ class TextEncoder:
         ValueError, TypeError
             A key is missing or unknown, or a value is out of its range.
         ImportError
-            The tokenizer is "jieba" and ``rjieba`` is not installed.
+            A package that the tokenizer or `zh_script` needs is not installed.
         """
         if set(state) != _STATE_KEYS:
             different = ", ".join(sorted(map(str, set(state) ^ _STATE_KEYS)))
             raise ValueError(f"the encoder's state has missing or unknown keys: {different}")
         if not isinstance(state["tokenizer"], str) or not isinstance(state["tokens"], list):
             raise ValueError("the encoder's state must name its tokenizer and list its tokens")
-        options = TextOptions(**{name: state[name] for name in PARAMETERS})
+        options = TextOptions(**{name: state[name] for name in _FIELDS})
         return cls(options, Vocabulary.from_tokens(state["tokens"]), state["n_known"])
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlstm.text.chinese import next_han
 from fastlstm.text.clean import (
     CONTROL,
     FILLER,
@@ -25,6 +26,7 @@ from fastlstm.text.clean import (
     find_comments,
 )
 from fastlstm.text.words import MAX_MARK_RUN, MAX_TOKEN_LENGTH, end_before_cut
+from fastlstm.text.zh_script import to_simplified
 
 # What html.unescape takes for a reference.
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)")
@@ -132,6 +134,7 @@ def token_offsets(
     tokens: list[str],
     lowercase: bool,
     tokenizer: str | Callable[[str], list[str]] = "auto",
+    zh_script: str | None = None,
 ) -> np.ndarray:
     """Where the tokens of a document stand in it.
 
@@ -143,6 +146,8 @@ def token_offsets(
     lowercase : bool
     tokenizer : {"auto", "word", "char", "jieba"} or callable
         What made the tokens; those of a callable may be missing in the text.
+    zh_script : {"simplified"} or None
+        What the tokenizer read.
 
     Returns
     -------
@@ -150,13 +155,15 @@ def token_offsets(
         Token ``i`` is ``text[offsets[i, 0]:offsets[i, 1]]``; (-1, -1) where it was not found.
     """
     traced = clean_traced(text, lowercase)
-    searched, tokens = _plain_quotes(traced.text), [_plain_quotes(token) for token in tokens]
+    # As long as the text, character by character.
+    searched = to_simplified(traced.text) if zh_script else traced.text
+    searched, tokens = _plain_quotes(searched), [_plain_quotes(token) for token in tokens]
     if callable(tokenizer):
         spans = _in_order(searched, tokens)
         if None in spans:
             spans = _most_in_order(searched, tokens)
     else:
-        spans = _of_named(searched, tokens, tokenizer != "word")
+        spans = _of_named(searched, tokens, tokenizer)
     found = np.full((len(tokens), 2), -1, dtype=np.int64)
     for number, span in enumerate(spans):
         if span is not None:
@@ -168,7 +175,13 @@ def _plain_quotes(text: str) -> str:
     return text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
-def _of_named(text: str, tokens: list[str], split_scripts: bool) -> Spans:
+def _end_before_cut(text: str, at: int, tokenizer: str) -> int:
+    if tokenizer == "jieba":  # of scripts without spaces, it divides Han alone
+        return end_before_cut(text[: next_han(text, at)], at, split_scripts=False)
+    return end_before_cut(text, at, split_scripts=tokenizer != "word")
+
+
+def _of_named(text: str, tokens: list[str], tokenizer: str) -> Spans:
     """Each token where the one before ended, in the text that it was made from."""
     spans: Spans = []
     cursor = 0
@@ -179,9 +192,9 @@ def _of_named(text: str, tokens: list[str], split_scripts: bool) -> Spans:
             continue
         end = cursor = at + len(token)
         if token == token[0] * MAX_MARK_RUN and not token[0].isalnum():
-            end = cursor = end_before_cut(text, at, split_scripts)  # all marks of the run
+            end = cursor = _end_before_cut(text, at, tokenizer)  # all marks of the run
         elif len(token) == MAX_TOKEN_LENGTH:
-            cursor = max(end, end_before_cut(text, at, split_scripts))
+            cursor = max(end, _end_before_cut(text, at, tokenizer))
         spans.append((at, end))
     return spans
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,20 +12,22 @@ import numpy as np
 
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import TextEncoder, TextOptions
+from fastlstm.text.vocabulary import SPECIAL_TOKENS
+from fastlstm.vectors.files import from_gensim, reader_of
 
 # Of the tokens without a vector, so many are named.
 _NAMED = 10
 
 
 class Coverage(NamedTuple):
-    """How much of a vocabulary has a vector.
+    """How much of a vocabulary has a vector; padding and the unknown token do not count.
 
     Attributes
     ----------
     n_tokens, n_found : int
         Tokens of the vocabulary, and those of them that have a vector.
     share_of_text : float
-        Share of the texts' tokens, each occurrence counted, that have one.
+        Share of the texts' known tokens, each occurrence counted, that have one.
     missing : list of str
         The most frequent tokens without one, ten at most.
     """
@@ -42,6 +44,16 @@ class Coverage(NamedTuple):
             f"{self.share_of_text:.1%} of the text"
             + (f"; the most frequent without one: {named}" if named else "")
         )
+
+
+def plainer_forms(token: str) -> list[str]:
+    """Other spellings under which vectors may hold a token, the likeliest first."""
+    return [form for form in (token.lower(), token.capitalize()) if form != token]
+
+
+def with_plainer_forms(tokens: Iterable[str]) -> set[str]:
+    """All names under which `WordVectors.table` looks for these tokens."""
+    return {name for token in tokens for name in (token, *plainer_forms(token))}
 
 
 class WordVectors:
@@ -62,6 +74,8 @@ class WordVectors:
     ValueError
         Tokens and vectors are not of one number, a token occurs twice, or a number is
         not finite.
+    TypeError
+        A token is neither a str nor a whole number, but None or NaN, for example.
 
     Examples
     --------
@@ -72,7 +86,7 @@ class WordVectors:
     """
 
     def __init__(self, tokens: Sequence[str], vectors) -> None:
-        self.tokens = [str(token) for token in tokens]
+        self.tokens = [_as_str(row, token) for row, token in enumerate(tokens)]
         self.vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.tokens):
             raise ValueError(
@@ -94,7 +108,7 @@ class WordVectors:
     def learn(
         cls, texts, *, size=128, window=8, negatives=5, subsample=1e-4, epochs=4,
         learning_rate=0.025, min_count=2, max_features=None, tokenizer="auto", lowercase=True,
-        random_state=0, backend="auto",
+        random_state=0, backend="auto", zh_script=None,
     ) -> WordVectors:  # fmt: skip
         """Learn vectors by skip-gram with negative sampling.
 
@@ -111,7 +125,7 @@ class WordVectors:
             Tokens that occur less often are left out.
         max_features : int or None
             Tokens at most, the most frequent.
-        tokenizer, lowercase
+        tokenizer, lowercase, zh_script
             As in :class:`LSTMSentimentClassifier`.
         random_state : int
             The result depends on it alone.
@@ -128,8 +142,9 @@ class WordVectors:
         options = SkipGramOptions(window, negatives, subsample, epochs, learning_rate)
         texts, _ = check_documents(texts, name="texts")
         every_token = TextOptions(
-            tokenizer=tokenizer, lowercase=lowercase, max_features=None, max_length=None
-        )
+            tokenizer=tokenizer, lowercase=lowercase, max_features=None, max_length=None,
+            zh_script=zh_script,
+        )  # fmt: skip
         encoder, encoded = TextEncoder.learn(texts, every_token)
         sequences, tokens = encoded.sequences, encoder.vocabulary.tokens
         counts = np.bincount(sequences.ids, minlength=len(tokens))
@@ -154,25 +169,37 @@ class WordVectors:
         ----------
         path : str or path-like
             ``.vec`` or ``.txt``: a token and its numbers a line, with or without a first
-            line of two counts, as fastText, GloVe and word2vec write them, also with
-            ``.gz``; or ``.npz`` with the arrays "tokens" and "vectors", as ``save``.
+            line of two counts, as fastText, GloVe and word2vec write them; ``.bin`` of
+            word2vec or fastText, which needs gensim; or ``.npz`` with the arrays "tokens" and
+            "vectors", as ``save``. All but ``.npz`` also with ``.gz``.
         tokens : container of str, or None
             Only the vectors of these are kept.
+
+        Warns
+        -----
+        UserWarning
+            Entries are left out, since their tokens are not UTF-8.
 
         Raises
         ------
         ValueError
             The file is not of that form; the message names the line.
+        ImportError
+            It is a ``.bin`` and gensim is not installed.
         OSError
             If it cannot be read.
         """
         path = Path(path)
-        name = path.name.lower().removesuffix(".gz")
-        if name.endswith(".npz"):
-            return _load_npz(path, tokens)
-        if name.endswith((".vec", ".txt")):
-            return _load_text(path, tokens)
-        raise ValueError(f"{path}: the suffix is not .vec, .txt (also with .gz) or .npz.")
+        read = reader_of(path)
+        if read is None:
+            raise ValueError(
+                f"{path}: the suffix is not .vec, .txt or .bin (also with .gz) or .npz; unpack "
+                "other archives first."
+            )
+        try:
+            return cls(*read(path, tokens))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from error
 
     @classmethod
     def of(cls, source, tokens: Container[str] | None = None) -> WordVectors:
@@ -187,7 +214,7 @@ class WordVectors:
                 f"word vectors of type {type(source).__name__} are not known; pass a path, "
                 "WordVectors, or gensim's KeyedVectors."
             )
-        return cls(source.index_to_key, source.vectors)
+        return cls(*from_gensim(source))
 
     def save(self, path) -> None:
         """Write vectors to a file, ``.npz`` or, as text, ``.vec`` or ``.txt``.
@@ -252,9 +279,12 @@ class WordVectors:
     def table(self, tokens: Sequence[str], counts) -> tuple[np.ndarray, np.ndarray, Coverage]:
         """Vectors of a vocabulary.
 
+        A token without one gets that of its lower-case or capitalised form.
+
         Parameters
         ----------
         tokens : sequence of str
+            Padding and the unknown token may be among them; they have no vector.
         counts : int array, shape (n,)
             How often each occurs.
 
@@ -265,61 +295,28 @@ class WordVectors:
         found : bool array, shape (n,)
         coverage : Coverage
         """
-        rows = np.array([self._rows.get(token, -1) for token in tokens], dtype=np.int64)
+        rows = np.array([self._row(token) for token in tokens], dtype=np.int64)
         found = rows >= 0
         vectors = np.zeros((len(tokens), self.width), dtype=np.float32)
         vectors[found] = self.vectors[rows[found]]
-        counts = np.asarray(counts, dtype=np.int64)
+        counted = np.array([token not in SPECIAL_TOKENS for token in tokens], dtype=bool)
+        counts = np.where(counted, np.asarray(counts, dtype=np.int64), 0)
         absent = np.flatnonzero(~found & (counts > 0))
         absent = absent[np.argsort(-counts[absent], kind="stable")][:_NAMED]
         share = counts[found].sum() / max(1, counts.sum())
         missing = [tokens[i] for i in absent.tolist()]
-        return vectors, found, Coverage(len(tokens), int(found.sum()), float(share), missing)
+        coverage = Coverage(int(counted.sum()), int(found.sum()), float(share), missing)
+        return vectors, found, coverage
+
+    def _row(self, token: str) -> int:
+        """Row of a token or of the first of its plainer forms, or -1."""
+        if token in SPECIAL_TOKENS:
+            return -1
+        names = (token, *plainer_forms(token))
+        return next((self._rows[name] for name in names if name in self._rows), -1)
 
 
-def _load_npz(path, wanted) -> WordVectors:
-    with np.load(path, allow_pickle=False) as arrays:
-        absent = [name for name in ("tokens", "vectors") if name not in arrays]
-        if absent:
-            raise ValueError(f'{path}: there is no array "{absent[0]}".')
-        tokens, vectors = arrays["tokens"].tolist(), arrays["vectors"]
-    if wanted is not None:
-        kept = [row for row, token in enumerate(tokens) if token in wanted]
-        tokens, vectors = [tokens[row] for row in kept], vectors[kept]
-    try:
-        return WordVectors(tokens, vectors)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _load_text(path, wanted) -> WordVectors:
-    open_file = gzip.open if path.suffix == ".gz" else open
-    tokens: dict[str, None] = {}
-    vectors, width = [], None
-    with open_file(path, "rt", encoding="utf-8", newline="\n") as lines:
-        for number, line in enumerate(lines, start=1):
-            fields = line.rstrip(" \r\n").split(" ")
-            if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
-                width = int(fields[1])
-                continue
-            if width is None:
-                width = len(fields) - 1
-            # A token may hold spaces, numbers do not.
-            token = " ".join(fields[: len(fields) - width])
-            if len(fields) <= width or not width:
-                raise ValueError(
-                    f"{path}: line {number} has {len(fields)} fields, not a token and {width} "
-                    "numbers."
-                )
-            if token in tokens or (wanted is not None and token not in wanted):
-                continue  # the first of equal tokens is the most frequent
-            try:
-                vectors.append(np.array(fields[-width:], dtype=np.float32))
-            except ValueError as error:
-                raise ValueError(f"{path}: line {number}: {error}.") from error
-            tokens[token] = None
-    rows = np.stack(vectors) if vectors else np.zeros((0, width or 0), np.float32)
-    try:
-        return WordVectors(list(tokens), rows)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+def _as_str(row: int, token: object) -> str:
+    if not isinstance(token, (str, Integral)):
+        raise TypeError(f"token {row} is {token!r}; every token must be a str. Drop its vector.")
+    return str(token)

@@ -91,7 +91,37 @@ def test_a_model_of_ids_of_version_1_predicts_as_it_did():
     assert (model.ngrams, model.segment_length, model.word_vectors) == (1, None, None)
 
 
-@pytest.mark.parametrize("version", [1, 2])
+# A model of Chinese words that version 3 of the file holds, where words of two scripts were cut.
+CHINESE = ["这件T恤不错", "恤", "这条裤子很差"]
+PROBABILITIES_OF_CHINESE = [
+    [0.24433051, 0.75566949], [0.35176486, 0.64823514], [0.70609918, 0.29390082],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("read", [fastlstm.load, fastlstm.Predictor])
+def test_an_old_model_of_chinese_words_keeps_its_rules(read):
+    pytest.importorskip("rjieba")
+    model = read(OLD / "jieba_version_3.fastlstm")
+    expected = np.array(PROBABILITIES_OF_CHINESE)
+    assert model.predict_proba(CHINESE) == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_old_model_of_chinese_words_goes_on_under_its_rules(tmp_path):
+    pytest.importorskip("rjieba")
+    model = fastlstm.load(OLD / "jieba_version_3.fastlstm")
+    assert model.encoder_.tokenize("T恤") == ["t", "恤"]
+    (explanation,) = model.explain(["<i>T</i>恤 T恤"], method="gradient_x_input")
+    assert [explanation.text[a:b] for a, b in explanation.offsets] == ["T", "恤", "T", "恤"]
+    model.save(tmp_path / "model.fastlstm")
+    again = fastlstm.load(tmp_path / "model.fastlstm")
+    assert np.array_equal(again.predict_proba(CHINESE), model.predict_proba(CHINESE))
+    model.set_params(warm_start=True).fit(CHINESE * 4, [1, 1, 0] * 4)
+    assert model.encoder_.tokenize("T恤") == ["t", "恤"]
+    model.set_params(warm_start=False).fit(CHINESE * 4, [1, 1, 0] * 4)
+    assert model.encoder_.tokenize("T恤") == ["t恤"]
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
 @pytest.mark.parametrize("metadata", [{}, {"config": None, "settings": {}}, {"config": {}}])
 def test_incomplete_content_of_an_old_version_is_refused(metadata, version):
     with pytest.raises(ModelFormatError, match="incomplete"):

@@ -257,6 +257,9 @@ def test_state_refuses_a_callable():
     [
         ({"extra": 1}, "missing or unknown keys: extra"),
         ({"tokenizer": ["word"]}, "must name its tokenizer"),
+        ({"jieba_rules": 3}, "jieba_rules must be 1 or 2, got 3"),
+        ({"jieba_rules": True}, "jieba_rules must be 1 or 2, got True"),
+        ({"zh_script": "other"}, "zh_script must be"),
         ({"tokenizer": "os.system"}, "tokenizer must be one of"),
         ({"tokens": "abc"}, "list its tokens"),
         ({"tokens": ["a"]}, "first two tokens"),
