@@ -205,8 +205,6 @@ def test_truncation_warns_in_a_plain_line(reviews):
 
 def test_non_finite_loss_warns_in_a_plain_line(reviews, tmp_path):
     result = train(reviews, "--json", more=["learning_rate=1e38", "max_grad_norm=none"])
-    assert result.exit_code == 1  # "none" is no Python value
-    result = train(reviews, "--json", more=["learning_rate=1e38", "max_grad_norm=None"])
     assert only_json(result)["stopped_by"] == "non_finite_loss"
     assert result.stderr.startswith("Warning: the loss was not finite")
     assert result.stderr.count("\n") == 1
