@@ -159,10 +159,10 @@ def print_comparison(scores: dict[str, Score], n_valid: int, absent: Sequence = 
             for key, s in scores.items()
         ],
     )
-    n_classes = sorted({score.n_classes for score in scores.values()})
+    few, *_, many = sorted(score.n_classes for score in scores.values())
     click.echo(
-        f"macro-F1 is the mean over classes that occur there or are predicted: "
-        f"{' to '.join(map(str, dict.fromkeys((n_classes[0], n_classes[-1]))))}."
+        f"macro-F1 is the mean over {few:,}{f' to {many:,}' if many > few else ''} "
+        f"class{'es' if many > 1 else ''}: those that occur there or are predicted."
     )
     if absent:
         click.echo(without_documents(absent))

@@ -19,7 +19,11 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?")
 
 
 def choose_columns(
-    parsed: Parsed, path, text_column: str | None, label_column: str | None, need_labels: bool
+    parsed: Parsed,
+    path,
+    text_column: str | int | None,
+    label_column: str | int | None,
+    need_labels: bool,
 ) -> tuple[int, int | None]:
     """Positions of the text and the label column; the latter None if it is not wanted.
 
@@ -29,8 +33,8 @@ def choose_columns(
         If no column or several fit, or if the first line seems to be a record.
     """
     columns = parsed.columns
-    text = _given_column(columns, text_column, "text", path)
-    label = _given_column(columns, label_column, "label", path)
+    text = _given_column(parsed, text_column, "text", path)
+    label = _given_column(parsed, label_column, "label", path)
     if text is not None and text == label:
         raise ValueError(f"{path}: text_column and label_column are both {text_column!r}")
     if text is None:
@@ -64,10 +68,11 @@ def matching(columns, names, taken=None) -> list[int]:
     ]
 
 
-def _given_column(columns, name, role, path):
+def _given_column(parsed, name, role, path):
     """Position of a column given by its name, else by its name in any case, else by number."""
     if name is None:
         return None
+    name, columns = str(name), parsed.columns
     found = [index for index, column in enumerate(columns) if column == name]
     found = found or _in_any_case(columns, name)
     if not found and re.fullmatch("0*[1-9][0-9]{0,8}", name) and int(name) <= len(columns):
@@ -78,7 +83,7 @@ def _given_column(columns, name, role, path):
     if not found:
         raise ValueError(
             f"{start} no column of that name; the columns are {_listed(columns)}; a number counts "
-            "from 1"
+            f"from 1{_no_header(parsed)}"
         )
     numbers = ", ".join(f"{columns[index]!r} is column {index + 1}" for index in found)
     raise ValueError(
@@ -112,11 +117,14 @@ def _longer_column(parsed, indices):
 
 
 def _unknown_column(parsed, role, path):
-    header = "; if the file has no header, add --no-header" if parsed.header else ""
     return ValueError(
         f"{path}: cannot tell which column is the {role}; the columns are "
-        f"{_listed(parsed.columns)}; {_how_to_name(role)}{header}"
+        f"{_listed(parsed.columns)}; {_how_to_name(role)}{_no_header(parsed)}"
     )
+
+
+def _no_header(parsed):
+    return "; if the file has no header, add --no-header" if parsed.header else ""
 
 
 def _how_to_name(role):
@@ -136,7 +144,7 @@ def _check_header(parsed, text, given, path):
     """
     columns = parsed.columns
     known = columns[text].casefold() in TEXT_NAMES
-    if known or any(name is not None and _in_any_case(columns, name) for name in given):
+    if known or any(name is not None and _in_any_case(columns, str(name)) for name in given):
         return
     if columns in (tuple(map(str, range(start, start + len(columns)))) for start in (0, 1)):
         return

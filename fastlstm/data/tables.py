@@ -67,8 +67,8 @@ class Table(NamedTuple):
 def read_table(
     path: str | os.PathLike,
     *,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: str | int | None = None,
+    label_column: str | int | None = None,
     need_labels: bool = True,
     encoding: str | None = None,
     header: bool = True,
@@ -87,7 +87,7 @@ def read_table(
     ----------
     path : path-like
         The file.
-    text_column, label_column : str, optional
+    text_column, label_column : str or int, optional
         Columns to use: the name, in any case where that leaves one column, or the number,
         counted from 1, of a column if none has it for a name. Without them a column is
         found by its name (see ``TEXT_NAMES`` and ``LABEL_NAMES``, in any case); in a file

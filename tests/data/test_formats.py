@@ -74,7 +74,7 @@ def test_unknown_encodings(tmp_path, encoding):
     ("content", "encoding", "message"),
     [
         ("text,label\n好,1\n".encode(), "ascii", "not ASCII.*looks like UTF-8.*--encoding, utf-8"),
-        ("text,label\n丄丄,1\n".encode("gb18030"), "big5", "line 2 is not BIG5.*gb18030"),
+        ("text,label\n亐亐,1\n".encode("gb18030"), "big5", "line 2 is not BIG5.*gb18030"),
         ("a,1\n".encode("utf-16-le"), "latin-1", "zero byte at offset 1"),
         (b"text,label\n\x81,1\n", "cp1252", "0x81 at offset 11"),
     ],
@@ -238,6 +238,7 @@ def test_lines_that_are_not_fasttext(tmp_path, line, message):
         ("id,Body,Stars", "body", "STARS"),
         ("id,Body,Stars", "2", "3"),
         ("id,Body,Stars", "02", "stars "),
+        ("id,Body,Stars", 2, 3),
         ("3,x,2", "x", "2"),
         ("text,text,text", "2", "3"),
         ("Text,text,TEXT", "text", "TEXT"),
