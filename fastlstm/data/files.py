@@ -125,7 +125,7 @@ def _mend(raw: bytes, encoding: str | None) -> str:
     """What the bytes look like, and what to do."""
     guess, words = _guess(raw)
     if encoding is not None:
-        return f"{words}; pass another --encoding" + (f", {guess}" if guess else "")
+        return f"{words}; pass " + (f"--encoding {guess}" if guess else "another --encoding")
     if guess is None:
         return (
             f'{words}; save as UTF-8 (in Excel "CSV UTF-8"), or name its encoding: --encoding '
