@@ -6,6 +6,7 @@ import contextlib
 import csv
 import re
 import threading
+from itertools import islice
 
 from fastlstm.data.files import lines
 from fastlstm.data.parsed import Parsed, clean_name
@@ -53,18 +54,9 @@ def _sniff_delimiter(content, header):
 
     def cells(delimiter):
         reader = csv.reader(lines(content), delimiter=delimiter)
-        n = 0
-        for record in reader:
-            if not record:
-                continue
-            n += 1
-            if header or n == 1:
-                width = len(record)
-            if header or n > _SNIFFED:
-                return width
-            if len(record) != width:
-                return 0
-        return width if n else 0
+        records = (record for record in reader if "".join(record).strip())
+        widths = {len(record) for record in islice(records, 1 if header else _SNIFFED)}
+        return widths.pop() if len(widths) == 1 else 0
 
     with _no_field_limit():
         return max(_DELIMITERS, key=cells)

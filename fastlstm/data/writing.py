@@ -67,7 +67,8 @@ def write_columns(
 
     In csv and tsv, a str that a spreadsheet would run as a formula gets a leading
     apostrophe; numbers are written as they are; objects and arrays of JSON are written as
-    JSON. JSON keeps every value. In JSON and Parquet names that occur twice get a number.
+    JSON. JSON keeps every value, but NaN becomes null. In JSON and Parquet names that occur
+    twice get a number.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ def _safe_cell(value):
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False, default=_plain_value)
     if not isinstance(value, str):
-        return value
+        return None if value != value else value
     # JSON input can hold both: a lone surrogate has no UTF-8 form, and csv readers
     # stop at a zero byte.
     value = _UNWRITABLE.sub("\ufffd", value)
@@ -174,7 +175,8 @@ def _write_json(stream, names, columns):
 def _objects(names, columns):
     names = distinct(names)
     for values in zip(*columns, strict=True):
-        record = dict(zip(names, values, strict=True))
+        # NaN, a missing number, is no JSON.
+        record = {n: None if v != v else v for n, v in zip(names, values, strict=True)}
         line = json.dumps(record, ensure_ascii=False, default=_plain_value)
         if _SURROGATE.search(line):
             line = json.dumps(record, default=_plain_value)

@@ -73,7 +73,11 @@ def test_unknown_encodings(tmp_path, encoding):
 @pytest.mark.parametrize(
     ("content", "encoding", "message"),
     [
-        ("text,label\n好,1\n".encode(), "ascii", "not ASCII.*looks like UTF-8; pass --encoding utf-8"),
+        (
+            "text,label\n好,1\n".encode(),
+            "ascii",
+            "not ASCII.*looks like UTF-8; pass --encoding utf-8",
+        ),
         ("text,label\n亐亐,1\n".encode("gb18030"), "big5", "line 2 is not BIG5.*gb18030"),
         ("a,1\n".encode("utf-16-le"), "latin-1", "zero byte at offset 1"),
         (b"text,label\n\x81,1\n", "cp1252", "0x81 at offset 11"),
@@ -101,6 +105,7 @@ def test_a_wrong_encoding(content, encoding, message):
         ("a.csv", "text,label\ngood,pos,\nbad,neg,\n", [2, 3], 0),
         ("a.csv", "text,label,\ngood,pos\nbad,neg\n", [2, 3], 0),
         ("a.csv", "text,label,,\r\ngood,pos,,\r\nbad,neg,,\r\n", [2, 3], 0),
+        ("a.csv", "  \ntext;label\ngood;pos\nbad;neg\n", [3, 4], 1),
         ("a.csv", "sep=;\ntext;label\ngood;pos\nbad;neg\n", [3, 4], 0),
         ("a.csv", '\ufeff"sep=;"\r\ntext;label\r\ngood;pos\r\nbad;neg\r\n', [3, 4], 0),
         ("a.csv", "SEP=#\ntext#label#a,b,c\ngood#pos#\nbad#neg#1\n", [3, 4], 0),

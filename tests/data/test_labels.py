@@ -40,6 +40,11 @@ def test_not_alike(one, other):
     assert alike(one) != alike(other)
 
 
+def test_a_number_of_a_million_digits_is_a_text():
+    assert label_hints({"9" * 10**6: 1, "9" * 10**6 + "0": 1}) == []
+    assert display_order(["9" * 10**6, "1"]) == [1, 0]
+
+
 @pytest.mark.parametrize(
     "label", ["N/A", "nan", "NaN", "null", "NULL", "None", "-", "--", "?", "#N/A", "<NA>", '""']
 )

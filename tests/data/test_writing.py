@@ -109,6 +109,8 @@ def test_cells_of_tsv_that_look_like_two(tmp_path, text):
         (-1, "-1"),
         (np.float32(-0.25), "-0.25"),
         (None, ""),
+        (float("nan"), ""),
+        (float("inf"), "inf"),
         ("half \ud83d", "half \ufffd"),
         ("zero\0", "zero\ufffd"),
         ({"a": ["=1"]}, '{"a": ["=1"]}'),
@@ -151,6 +153,10 @@ def test_json_keeps_every_value(tmp_path, kind):
     table = read_table(path, need_labels=False)
     assert table.texts == texts
     assert table.parsed.column(4) == [{"a": [1, None]}] * n
+
+
+def test_a_missing_number_is_null_in_json():
+    assert written(["n"], [[float("nan"), 1.0]], "jsonl") == '{"n": null}\n{"n": 1.0}\n'
 
 
 def test_no_records():
