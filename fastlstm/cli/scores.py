@@ -162,7 +162,7 @@ def print_comparison(scores: dict[str, Score], n_valid: int, absent: Sequence = 
     few, *_, many = sorted(score.n_classes for score in scores.values())
     click.echo(
         f"macro-F1 is the mean over {few:,}{f' to {many:,}' if many > few else ''} "
-        f"class{'es' if many > 1 else ''}: those that occur there or are predicted."
+        f"class{'es' if many > 1 else ''}, those that occur there or are predicted."
     )
     if absent:
         click.echo(without_documents(absent))

@@ -356,13 +356,15 @@ def test_standard_output_has_the_columns_too(model):
     assert invoke("predict", model, *options, "--drop").stdout == "text,label\na great film,pos\n"
 
 
-def test_an_existing_file_is_kept_in_every_format(model, tmp_path):
-    for kind in KINDS:
-        need(kind)
-        path = tmp_path / f"y.{kind}"
-        path.write_bytes(b"mine")
-        assert "--force" in failure(invoke("predict", model, "a film", "--out", path))
-        assert path.read_bytes() == b"mine"
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_existing_file_is_kept_in_every_format(model, tmp_path, kind):
+    need(kind)
+    path = tmp_path / f"y.{kind}"
+    path.write_bytes(b"mine")
+    assert "--force" in failure(invoke("predict", model, "a film", "--out", path))
+    assert path.read_bytes() == b"mine"
+    assert invoke("predict", model, "a film", "--out", path, "--force").exit_code == 0
+    assert read_table(path).texts == ["a film"]
 
 
 # --- classes without documents ---------------------------------------------------------------
@@ -388,7 +390,7 @@ def test_classes_with_one_document(tmp_path):
     assert "2 classes have no document here: 'lone', 'once'." in result.stdout
     n = {score["n_classes"] for score in report["scores"].values()}
     shown = " to ".join(map(str, sorted({min(n), max(n)})))
-    assert f"macro-F1 is the mean over {shown} classes: those that occur" in result.stdout
+    assert f"macro-F1 is the mean over {shown} classes, those that occur" in result.stdout
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "2 classes have no document here: " in page and ">once<" in page
 
