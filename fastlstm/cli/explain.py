@@ -62,10 +62,11 @@ def _label(classes, name):
 
 
 def _write_page(path, explanations):
+    from fastlstm.data.files import replaced
     from fastlstm.explain.html import explanation_page
 
-    page = explanation_page(explanations).encode("utf-8")  # before the file is touched
-    Path(path).write_bytes(page)
+    with replaced(Path(path)) as stream:
+        stream.write(explanation_page(explanations).encode("utf-8"))
     count = "1 explanation" if len(explanations) == 1 else f"{len(explanations):,} explanations"
     note(f"Wrote {count} to {path}.")
 

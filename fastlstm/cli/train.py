@@ -84,6 +84,7 @@ def write_report(path, reviews, clf, data, scores) -> None:
     if path is None:
         return
     from fastlstm.cli.scores import BASELINE_NAMES
+    from fastlstm.data.files import replaced
     from fastlstm.report.training import Run, training_report
 
     named = {**BASELINE_NAMES, "lstm": "fastlstm"}
@@ -92,7 +93,8 @@ def write_report(path, reviews, clf, data, scores) -> None:
         {named[key]: score for key, score in scores.items()},
     )  # fmt: skip
     page = training_report(run, f"Training on {Path(reviews).name}")
-    Path(path).write_bytes(page.encode("utf-8"))
+    with replaced(Path(path)) as stream:
+        stream.write(page.encode("utf-8"))
     note(f"Wrote the report to {path}.")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import contextlib
 import gzip
+import os
 import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 # UTF-32's mark begins with that of UTF-16.
 _MARKS = (
@@ -24,9 +26,9 @@ _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff]")
 _GUESSED_ON = 100_000
 
 
-def opener(path: Path):
-    """What opens a file of that name: ``gzip.open`` or ``open``."""
-    return gzip.open if path.name.lower().endswith(".gz") else open
+def is_gzip(path: Path) -> bool:
+    """Whether a file of that name is gzipped."""
+    return path.name.lower().endswith(".gz")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -40,7 +42,7 @@ def read_bytes(path: Path) -> bytes:
         If it cannot be opened.
     """
     try:
-        with opener(path)(path, "rb") as stream:
+        with (gzip.open if is_gzip(path) else open)(path, "rb") as stream:
             return stream.read()
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path}: not a whole gzip file ({error})") from None
@@ -165,3 +167,22 @@ def lines(content: str) -> Iterator[str]:
     ``str.splitlines`` would also cut at form feeds and U+2028, which texts contain.
     """
     return (match.group() for match in _LINE.finditer(content))
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """What is written takes the place of a file when all of it is there; else that stays."""
+    if path.exists() and not path.is_file():
+        with open(path, "wb") as stream:  # a pipe or a device
+            yield stream
+        return
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".fastlstm-{os.urandom(8).hex()}.tmp")
+    try:
+        with open(temporary, "xb") as stream:
+            yield stream
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import gzip
+import io
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
-from fastlstm.data.files import opener
+from fastlstm.data.files import is_gzip, replaced
 from fastlstm.data.parquet import parquet_bytes
 
 # Suffixes of files to write, and what is written.
@@ -58,7 +61,7 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 
 def write_columns(
-    stream_or_path: TextIO | str | os.PathLike,
+    stream_or_path: TextIO | BinaryIO | str | os.PathLike,
     names: Sequence[str],
     columns: Sequence[Any],
     format: str = "csv",
@@ -72,13 +75,14 @@ def write_columns(
 
     Parameters
     ----------
-    stream_or_path : text stream or path-like
-        A path is written as UTF-8, gzipped if it ends in ``.gz``.
+    stream_or_path : stream or path-like
+        A text stream, or a binary one for Parquet. A path is written as UTF-8, gzipped if
+        it ends in ``.gz``; the file that was there stays until all is written.
     names : sequence of str
     columns : sequence
         The values of each column, all of one length; for Parquet also Arrow arrays.
     format : {"csv", "tsv", "jsonl", "json", "parquet"}
-        What to write. Parquet needs a path, and pyarrow.
+        What to write. Parquet needs pyarrow.
 
     Raises
     ------
@@ -90,19 +94,23 @@ def write_columns(
     if format not in WRITTEN.values():
         known = ", ".join(dict.fromkeys(WRITTEN.values()))
         raise ValueError(f"format must be one of {known}; it is {format!r}")
-    if format == "parquet":
-        path = Path(stream_or_path)  # type: ignore[arg-type]
-        content = parquet_bytes(distinct(names), columns, path)
-        with opener(path)(path, "wb") as stream:
-            stream.write(content)
-        return
-    write: Callable = _TEXT_FORMATS[format]
+    write: Callable = _FORMATS[format]
     if hasattr(stream_or_path, "write"):
         write(stream_or_path, names, columns)
         return
     path = Path(stream_or_path)
-    with opener(path)(path, "wt", encoding="utf-8", newline="\n") as stream:
-        write(stream, names, columns)
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(replaced(path))
+        if is_gzip(path):
+            name = path.name[: -len(".gz")]
+            stream = stack.enter_context(gzip.GzipFile(name, "wb", fileobj=stream))  # type: ignore
+        if format != "parquet":
+            text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
+            write(text, names, columns)
+            text.flush()
+            text.detach()
+        else:
+            write(stream, names, columns)
 
 
 class _LineFeedEnds:
@@ -183,6 +191,10 @@ def _objects(names, columns):
         yield line
 
 
+def _write_parquet(stream, names, columns):
+    stream.write(parquet_bytes(distinct(names), columns, "the file to write"))
+
+
 def _plain_value(value):
     """What JSON can hold: a NumPy scalar's number, else a text."""
     if isinstance(value, bytes):
@@ -190,6 +202,7 @@ def _plain_value(value):
     return value.item() if hasattr(value, "item") else str(value)
 
 
-_TEXT_FORMATS = {
+_FORMATS = {
     "csv": _write_csv, "tsv": _write_tsv, "jsonl": _write_jsonl, "json": _write_json,
+    "parquet": _write_parquet,
 }  # fmt: skip

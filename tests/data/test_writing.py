@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -188,6 +189,27 @@ def test_other_suffixes(name):
 def test_unknown_format():
     with pytest.raises(ValueError, match="csv, tsv, jsonl, json, parquet; it is 'xlsx'"):
         written(["text"], [[]], "xlsx")
+
+
+@pytest.mark.parametrize("kind", [*FORMATS, "csv.gz"])
+def test_a_failure_half_way_keeps_the_old_file(tmp_path, kind):
+    need(kind)
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(b"mine")
+    with pytest.raises(ValueError):
+        write_columns(path, ["a", "b"], [["x"] * 10_000, ["y"] * 9_999], kind.split(".")[0])
+    assert path.read_bytes() == b"mine"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symbolic links and devices")
+def test_links_stay_links_and_devices_are_written_to(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"mine")
+    (tmp_path / "b.csv").symlink_to(tmp_path / "a.csv")
+    write_columns(tmp_path / "b.csv", ["text"], [["a"]])
+    assert (tmp_path / "b.csv").is_symlink()
+    assert (tmp_path / "a.csv").read_bytes() == b"text\na\n"
+    write_columns("/dev/null", ["text"], [["a"]])
 
 
 def test_gzip(tmp_path):
