@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 import sys
 
 import pytest
@@ -76,7 +77,12 @@ def test_a_model_whose_classes_have_space_around_them(tmp_path):
 def test_numbers_are_shown_by_their_size(tmp_path):
     rows = [(f"film of {'ab'[i % 2]} {i % 11}", i % 11) for i in range(88)]
     source = write_csv("x.csv", rows)
-    assert only_json(train(source, "--json"))["classes"] == sorted(map(str, range(11)))
+    report = only_json(train(source, "--json", "--report", "page.html"))
+    assert report["classes"] == sorted(map(str, range(11)))
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    confusion = page.partition("<h2>Confusion</h2>")[2].partition("</section>")[0]
+    names = [str(i) for i in range(11)]
+    assert re.findall("<bdi[^>]*>([^<]*)</bdi>", confusion) == names * 2
     clf = fastlstm.load("x.fastlstm")
     assert clf.classes_.tolist() == sorted(map(str, range(11)))
     result = only_json(invoke("evaluate", "x.fastlstm", source, "--json"))
