@@ -159,8 +159,8 @@ def _tidied(records, rows, header):
     while (
         records
         and len(records[0]) > 1
-        and _first_misfit(records) is None
         and not any(record[-1].strip() for record in records)
+        and _first_misfit(records) is None
     ):
         records = [record[:-1] for record in records]
     return records, rows, n_empty
