@@ -27,11 +27,14 @@ class Score(NamedTuple):
         Mean F1 of the classes that occur among the labels or the predictions.
     seconds : float
         Wall time of training and predicting.
+    n_classes : int
+        Number of those classes.
     """
 
     accuracy: float
     macro_f1: float
     seconds: float
+    n_classes: int
 
 
 def score(y_true, y_pred, seconds: float) -> Score:
@@ -43,7 +46,10 @@ def score(y_true, y_pred, seconds: float) -> Score:
     seconds : float
         Passed on.
     """
-    return Score(accuracy(y_true, y_pred), macro_f1(y_true, y_pred), seconds)
+    totals = _totals(y_true, y_pred)
+    return Score(
+        float(totals.accuracy()), float(totals.macro_f1()), seconds, int(totals.n_classes())
+    )
 
 
 def accuracy(y_true, y_pred) -> float:
@@ -158,8 +164,11 @@ class Totals(NamedTuple):
 
     def macro_f1(self) -> np.ndarray:
         """Mean F1 of the classes that occur or are predicted, as scikit-learn's."""
-        occurs = self.predicted + self.true > 0
-        return self.scores()[..., 2].sum(axis=-1) / occurs.sum(axis=-1)
+        return self.scores()[..., 2].sum(axis=-1) / self.n_classes()
+
+    def n_classes(self) -> np.ndarray:
+        """How many classes occur or are predicted."""
+        return (self.predicted + self.true > 0).sum(axis=-1)
 
 
 def bootstrap(counts, seed: int = 0) -> Totals:

@@ -56,7 +56,7 @@ CONCURRENCY = {
     "threading": {
         "core/threads.py": None,
         "training/callbacks.py": {"current_thread", "main_thread"},
-        "data/tables.py": {"Lock", "RLock"},
+        "data/delimited.py": {"Lock", "RLock"},
         "predictor.py": {"local"},
     },
     "concurrent": {"core/threads.py": None},
@@ -374,7 +374,7 @@ THREADS = [
     ("network/a.py", "import threading", 1),
     ("training/callbacks.py", "import threading\nthreading.current_thread()", 0),
     ("training/callbacks.py", "import threading\nthreading.Thread(target=print).start()", 1),
-    ("data/tables.py", "from threading import Lock", 0),
+    ("data/delimited.py", "from threading import Lock", 0),
     ("data/tables.py", "from threading import Timer", 1),
     ("estimator/base.py", "import multiprocessing.pool", 1),
 ]

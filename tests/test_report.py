@@ -18,7 +18,7 @@ def run():
     ).fit(texts, labels)  # fmt: skip
     valid = [*test.texts[:60], texts[0], "", "<script>alert(1)</script>"]
     valid_labels = [*(f"<{label}>" for label in test.labels[:60]), labels[0], labels[0], labels[1]]
-    scores = {"majority <class>": Score(0.5, 0.33, 0.0), "fastlstm": Score(0.8, 0.8, 1.0)}
+    scores = {"majority <class>": Score(0.5, 0.33, 0.0, 2), "fastlstm": Score(0.8, 0.8, 1.0, 2)}
     return Run(clf, texts, labels, valid, valid_labels, "of a <file>", scores)
 
 

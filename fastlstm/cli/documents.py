@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fastlstm.cli.errors import note
 from fastlstm.cli.files import is_model
 from fastlstm.cli.output import quoted
+from fastlstm.cli.reading import Reading
+
+if TYPE_CHECKING:
+    from fastlstm.data.tables import Table
 
 
 class TextCommand(click.Command):
@@ -25,7 +29,7 @@ class TextCommand(click.Command):
             raise
 
 
-def given_texts(command, model, text, file, text_column) -> list:
+def given_documents(command, model, text, file, reading: Reading) -> Table:
     """The documents of a command, wherever they are.
 
     Parameters
@@ -36,8 +40,14 @@ def given_texts(command, model, text, file, text_column) -> list:
         Path of the model file, likewise.
     text : tuple of str
         Texts of the command line.
-    file, text_column : str or None
-        Values of the options.
+    file : str or None
+        Value of the option.
+    reading : Reading
+
+    Returns
+    -------
+    Table
+        Without columns if the documents are of no file that has any.
 
     Raises
     ------
@@ -48,13 +58,18 @@ def given_texts(command, model, text, file, text_column) -> list:
     """
     if file is not None and text:
         raise click.UsageError("Pass TEXT or --file, not both.")
-    if text_column is not None and file in (None, "-"):
-        raise click.UsageError("--text-column belongs to --file.")
-    if file not in (None, "-"):
-        return _read_file(file, text_column)
+    if file in (None, "-"):
+        if reading.text_column is not None:
+            raise click.UsageError("--text-column belongs to --file.")
+        if not reading.header:
+            raise click.UsageError("--no-header belongs to --file.")
+    else:
+        return _read_file(file, reading)
     if text and text != ("-",):
+        if reading.encoding is not None:
+            raise click.UsageError("--encoding belongs to --file or standard input.")
         _refuse_files(command, model, text)
-        return [argument_text(one) for one in text]
+        return _without_columns([argument_text(one) for one in text])
     if not text and file is None and stdin_is_terminal():
         name = quoted(model)
         raise click.UsageError(
@@ -63,19 +78,23 @@ def given_texts(command, model, text, file, text_column) -> list:
             f"  fastlstm {command} {name} --file texts.csv\n"
             f"  fastlstm {command} {name} < lines.txt"
         )
-    return read_lines(sys.stdin.buffer, "standard input")
+    return _without_columns(read_lines(sys.stdin.buffer, "standard input", reading.encoding))
 
 
-def _read_file(path, text_column) -> list:
-    from fastlstm.data.tables import read_table
+def _without_columns(texts) -> Table:
+    from fastlstm.data.tables import Table
 
-    table = read_table(path, text_column=text_column, need_labels=False)
-    if text_column is None and len(table.columns) > 1:
+    return Table(texts, None, None, None, (), list(range(1, len(texts) + 1)))
+
+
+def _read_file(path, reading) -> Table:
+    table = reading.table(path, need_labels=False)
+    if reading.text_column is None and len(table.columns) > 1:
         note(
             f"Texts are those of column {table.text_column!r} of {path}; "
             "--text-column names another."
         )
-    return table.texts
+    return table
 
 
 def _refuse_files(command, model, texts) -> None:
@@ -101,22 +120,17 @@ def _is_file_name(text: str) -> bool:
     return bool(suffixes) and suffixes[-1].lower() in FORMATS and not any(map(str.isspace, text))
 
 
-def read_lines(stream, name: str) -> list[str]:
+def read_lines(stream, name: str, encoding: str | None = None) -> list[str]:
     """Documents of a binary stream, one a line; an empty line is an empty document.
 
     Raises
     ------
     ValueError
-        If there is none, or a line is not UTF-8.
+        If there is none, or a line is not in the encoding (UTF-8 by default).
     """
-    raw = stream.read()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"{name}: line {line} is not UTF-8; convert it to UTF-8") from None
-    # Universal newlines; str.splitlines would also cut at form feeds and U+2028.
-    texts = [line.removesuffix("\n") for line in io.StringIO(text, newline=None)]
+    from fastlstm.data.files import decode, lines
+
+    texts = [line.rstrip("\r\n") for line in lines(decode(stream.read(), name, encoding))]
     if not texts:
         raise ValueError(f"{name}: no documents; write one a line")
     return texts

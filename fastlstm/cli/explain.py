@@ -6,18 +6,20 @@ from pathlib import Path
 
 import click
 
-from fastlstm.cli.documents import TextCommand, given_texts
+from fastlstm.cli.documents import TextCommand, given_documents
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_target
 from fastlstm.cli.output import console, print_json
+from fastlstm.cli.reading import reading_options
 from fastlstm.core.methods import METHODS
 
 
 @click.command("explain", cls=TextCommand, short_help="Show which words made the model say so.")
 @click.argument("model", type=click.Path())
 @click.argument("text", nargs=-1)
-@click.option("--file", type=click.Path(), help="Documents: csv, tsv, jsonl or txt, also .gz.")
-@click.option("--text-column", metavar="NAME", help="Column of --file with the documents.")
+@click.option("--file", type=click.Path(),
+              help="Documents: csv, tsv, json, jsonl, parquet or txt, also .gz.")  # fmt: skip
+@reading_options("text")
 @click.option("--method", type=click.Choice(METHODS), default=METHODS[0], show_default=True,
               help="How contributions are computed.")  # fmt: skip
 @click.option("--target", metavar="LABEL", help="Class to explain, instead of the predicted one.")
@@ -25,7 +27,7 @@ from fastlstm.core.methods import METHODS
 @click.option("--force", is_flag=True, help="Replace the file of --html if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
-def explain_command(model, text, file, text_column, method, target, html, force, as_json):
+def explain_command(model, text, file, reading, method, target, html, force, as_json):
     """Show what each word of a TEXT adds to the prediction of MODEL.
 
     Words on blue speak for the class and words on orange against it. Documents may
@@ -34,7 +36,7 @@ def explain_command(model, text, file, text_column, method, target, html, force,
     from fastlstm import Predictor
     from fastlstm.explain.documents import PREDICTED
 
-    texts = given_texts("explain", model, text, file, text_column)
+    texts = given_documents("explain", model, text, file, reading).texts
     if html is not None:
         check_target(html, [model, file], force=force, option="--html")
     predictor = Predictor(model)
@@ -60,10 +62,11 @@ def _label(classes, name):
 
 
 def _write_page(path, explanations):
+    from fastlstm.data.files import replaced
     from fastlstm.explain.html import explanation_page
 
-    page = explanation_page(explanations).encode("utf-8")  # before the file is touched
-    Path(path).write_bytes(page)
+    with replaced(Path(path)) as stream:
+        stream.write(explanation_page(explanations).encode("utf-8"))
     count = "1 explanation" if len(explanations) == 1 else f"{len(explanations):,} explanations"
     note(f"Wrote {count} to {path}.")
 

@@ -3,91 +3,133 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 
-from fastlstm.cli.documents import TextCommand, given_texts
+from fastlstm.cli.documents import TextCommand, given_documents
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_target
 from fastlstm.cli.output import print_json, print_table
+from fastlstm.cli.reading import reading_options
 from fastlstm.cli.scores import note_truncated
+from fastlstm.core.shown import display_order
 
 
 @click.command("predict", cls=TextCommand, short_help="Label texts with a model.")
 @click.argument("model", type=click.Path())
 @click.argument("text", nargs=-1)
-@click.option("--file", type=click.Path(), help="Documents: csv, tsv, jsonl or txt, also .gz.")
-@click.option("--text-column", metavar="NAME", help="Column of --file with the documents.")
+@click.option("--file", type=click.Path(),
+              help="Documents: csv, tsv, json, jsonl, parquet or txt, also .gz.")  # fmt: skip
+@reading_options("text")
 @click.option("--proba", is_flag=True, help="Give the probability of each class.")
-@click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), help="What to write.")
-@click.option("--out", type=click.Path(), help="Write to this file (UTF-8).")
+@click.option("--drop", is_flag=True, help="Leave out the other columns of --file.")
+@click.option("--format", "kind", help="What to write, whatever the suffix of --out.",
+              type=click.Choice(["csv", "tsv", "jsonl", "json", "parquet"]))  # fmt: skip
+@click.option("--out", type=click.Path(),
+              help="Write to this file: .csv, .tsv, .jsonl, .json or .parquet.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace the file of --out if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
-def predict_command(model, text, file, text_column, proba, kind, out, force, as_json):
+def predict_command(model, text, file, reading, proba, drop, kind, out, force, as_json):
     """Label each TEXT, or the documents of --file, or of standard input.
 
     Standard input holds one document a line, and is read when there is no TEXT, or
     when TEXT is "-". A text that begins with a dash goes after "--". The result is
-    a table on a terminal and csv elsewhere; --out also takes its format from the
-    file's suffix (.jsonl). Rows keep their order.
+    a table on a terminal and csv elsewhere; --out takes its format from the file's
+    suffix. Rows keep their order, and those of --file their other columns; the
+    prediction is in a column "label", or "predicted" if the file has labels.
     """
     from fastlstm import Predictor
 
-    texts = given_texts("predict", model, text, file, text_column)
     if out is not None:
         check_target(out, [model, file], force=force)
+    kind = _checked_format(kind, out)
+    table = given_documents("predict", model, text, file, reading)
+    texts = table.texts
     predictor = Predictor(model)
     encoded = predictor.encode(texts)
-    probabilities = predictor.predict_proba(encoded)
+    found = _predictions(predictor.classes_, predictor.predict_proba(encoded), proba)
     note_truncated(encoded.n_truncated, len(texts))
-    classes = predictor.classes_.tolist()
     if out is not None:
-        _write(out, kind or _format_of(out), texts, classes, probabilities, proba)
+        _write(out, table, file, kind or "csv", drop, found)
         note(f"Wrote {len(texts):,} predictions to {out}.")
     if as_json:
-        print_json(_as_object(texts, classes, probabilities, proba))
+        print_json(_as_object(texts, found))
     elif out is None and kind is None and text and sys.stdout.isatty():
-        _print(texts, classes, probabilities, proba)
+        _print(texts, found)
     elif out is None:
         if "utf" not in sys.stdout.encoding.lower():
             note(f"Standard output is {sys.stdout.encoding}; --out FILE keeps all characters.")
-        _write(sys.stdout, kind or "csv", texts, classes, probabilities, proba)
+        _write(sys.stdout, table, file, kind or "csv", drop, found)
 
 
-def _format_of(path) -> str:
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() != ".gz"]
-    return "jsonl" if suffixes and suffixes[-1] in (".jsonl", ".ndjson") else "csv"
+class _Predictions(NamedTuple):
+    """The label of each document, and each class's probabilities if they are wanted."""
+
+    labels: list
+    probabilities: dict[str, list[float]]
 
 
-def _write(target, kind, texts, classes, probabilities, proba):
-    from fastlstm.data.tables import write_predictions
-
-    names = [f"p_{label}" for label in classes] if proba else []
-    shown = probabilities.tolist() if proba else [[]] * len(texts)
-    records = (
-        {"text": text, "label": classes[best], **dict(zip(names, values, strict=True))}
-        for text, best, values in zip(texts, probabilities.argmax(axis=1), shown, strict=True)
-    )
-    write_predictions(target, records, ["text", "label", *names], kind)
+def _predictions(classes, probabilities, proba) -> _Predictions:
+    labels = classes[probabilities.argmax(axis=1)].tolist()
+    shown = display_order(classes.tolist()) if proba else []
+    return _Predictions(labels, {str(classes[i]): probabilities[:, i].tolist() for i in shown})
 
 
-def _as_object(texts, classes, probabilities, proba) -> dict:
-    predictions = []
-    for text, row in zip(texts, probabilities, strict=True):
-        prediction = {"text": text, "label": classes[row.argmax()]}
-        if proba:
-            named = zip(map(str, classes), row.tolist(), strict=True)
-            prediction["probabilities"] = dict(named)
-        predictions.append(prediction)
+def _checked_format(kind, out) -> str | None:
+    """The format to write, None if nothing says one; refused before time is spent."""
+    from fastlstm.data.parquet import need_pyarrow
+    from fastlstm.data.writing import written_format
+
+    if out is not None and kind is None:
+        kind = written_format(out)
+    if kind == "parquet":
+        if out is None:
+            raise click.UsageError("--format parquet needs --out.")
+        need_pyarrow(out)
+    return kind
+
+
+def _write(target, table, file, kind, drop, found):
+    from fastlstm.data.columns import LABEL_NAMES, matching
+    from fastlstm.data.writing import distinct, write_columns
+
+    names, columns = _kept(table, kind, drop)
+    # A file with two columns for labels could not be scored.
+    labels = matching(names, LABEL_NAMES)
+    new: dict[str, list] = {"predicted" if labels else "label": found.labels}
+    new |= {f"p_{name}": values for name, values in found.probabilities.items()}
+    added = distinct([*names, *new])[len(names) :]
+    if labels:
+        note(f"{file} has a column {names[labels[0]]!r}; predictions are in {added[0]!r}.")
+    write_columns(target, [*names, *added], [*columns, *new.values()], kind)
+
+
+def _kept(table, kind, drop) -> tuple[list[str], Any]:
+    """Names and values of the columns that were read, as they were."""
+    parsed = table.parsed
+    if drop or parsed is None:
+        return ["text"], [table.texts]
+    names = list(parsed.columns)
+    if parsed.header is False:
+        names[table.text_index] = "text"
+    if kind == "parquet" and parsed.arrow is not None:
+        return names, parsed.arrow.columns
+    return names, [parsed.column(index) for index in range(len(names))]
+
+
+def _as_object(texts, found) -> dict:
+    predictions = [
+        {"text": text, "label": label} for text, label in zip(texts, found.labels, strict=True)
+    ]
+    for name, values in found.probabilities.items():
+        for prediction, value in zip(predictions, values, strict=True):
+            prediction.setdefault("probabilities", {})[name] = value
     return {"predictions": predictions, "n": len(texts)}
 
 
-def _print(texts, classes, probabilities, proba):
-    header = ["text", "label", *([f"p_{label}" for label in classes] if proba else [])]
-    rows = []
-    for text, row in zip(texts, probabilities, strict=True):
-        numbers = [f"{p:.3f}" for p in row] if proba else []
-        rows.append([text, classes[row.argmax()], *numbers])
-    print_table(header, rows, n_text=2)
+def _print(texts, found):
+    header = ["text", "label", *(f"p_{name}" for name in found.probabilities)]
+    numbers = [[f"{p:.3f}" for p in values] for values in found.probabilities.values()]
+    print_table(header, list(zip(texts, found.labels, *numbers, strict=True)), n_text=2)

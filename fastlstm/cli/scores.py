@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from fastlstm.cli.errors import note
 from fastlstm.cli.output import listed, print_table
+from fastlstm.core.shown import display_order
 
 if TYPE_CHECKING:
     from fastlstm.evaluation import Score
@@ -17,31 +20,49 @@ _MAX_MATRIX = 12
 BASELINE_NAMES = {"majority": "majority class", "tfidf": "TF-IDF + logistic regression"}
 
 
-def known_labels(path, labels, rows, classes) -> list[str]:
-    """The labels, once each of them is known.
+def known_labels(path, table, classes) -> list[str]:
+    """The labels of a file as the model has them, once each of them is known.
 
     Parameters
     ----------
     path : str
-    labels : list of str
-    rows : list of int
-        Line of each label in the file.
+    table : fastlstm.data.tables.Table
+        With labels.
     classes : sequence of str
 
     Raises
     ------
     ValueError
-        Names the first line with a label that is not among ``classes``.
+        Names the first row with a label that is not among ``classes``.
     """
-    known = set(classes)
-    for label, row in zip(labels, rows, strict=True):
+    from fastlstm.data.labels import twins
+
+    # Space around labels is not read, but may have been where the model learned them.
+    known = {name.strip(): name for name in classes} | {name: name for name in classes}
+    for label, row in zip(table.labels, table.rows, strict=True):
         if label not in known:
+            near = twins(label, classes)
+            hint = f" {near[0]!r} differs only in case, space or number format." if near else ""
             raise ValueError(
-                f"{path}: the label on line {row} is {label!r}, which the model does not know; "
-                f"its classes are {listed(map(repr, classes))}. Correct the label, drop the row, "
-                "or name another column with --label-column"
+                f"{path}: the label on {table.unit} {row} is {label!r}, which the model does not "
+                f"know; its classes are {listed(map(repr, in_display_order(classes)))}.{hint} "
+                "Correct the label, drop the row, or name another column with --label-column"
             )
-    return labels
+    return [known[label] for label in table.labels]
+
+
+def in_display_order(labels) -> list:
+    """Labels in the order in which tables show them."""
+    labels = list(labels)
+    return [labels[i] for i in display_order(labels)]
+
+
+def note_labels(labels) -> None:
+    """Say on standard error which labels are probably not meant as they stand in a file."""
+    from fastlstm.data.labels import label_hints
+
+    for hint in label_hints(Counter(labels)):
+        note(f"Hint: {hint}")
 
 
 def evaluation(classes, y_true, probabilities) -> dict:
@@ -50,14 +71,20 @@ def evaluation(classes, y_true, probabilities) -> dict:
     Parameters
     ----------
     classes : list of str
-        The order of the confusion matrix: rows are true labels, columns predictions.
+        In the order of the probabilities. The result has them in that of
+        ``display_order``, also in the confusion matrix: rows are true labels, columns
+        predictions.
     y_true : sequence of str
     probabilities : float array, shape (n_documents, n_classes)
     """
+    import numpy as np
+
     from fastlstm.evaluation import Totals, class_numbers, confusion, expected_calibration_error
 
+    order = display_order(classes)
     true, predicted = class_numbers(y_true, classes), probabilities.argmax(axis=1)
-    counts = confusion(true, predicted, len(classes))
+    counts = confusion(true, predicted, len(classes))[np.ix_(order, order)]
+    classes = [classes[i] for i in order]
     totals = Totals.of(counts)
     per_class = {
         label: {"precision": p, "recall": r, "f1": f, "support": int(n)}
@@ -66,22 +93,36 @@ def evaluation(classes, y_true, probabilities) -> dict:
     return {
         "accuracy": float(totals.accuracy()),
         "macro_f1": float(totals.macro_f1()),
+        "macro_f1_classes": int(totals.n_classes()),
         "calibration_error": expected_calibration_error(
             probabilities.max(axis=1), predicted == true
         ),
         "per_class": per_class,
         "confusion_matrix": counts.tolist(),
-        "labels": list(classes),
+        "labels": classes,
+        "classes_without_documents": [c for c in classes if not per_class[c]["support"]],
         "n": len(y_true),
     }
 
 
+def without_documents(labels) -> str:
+    """In words, which classes have no document to score on."""
+    labels = list(labels)
+    n = "1 class has" if len(labels) == 1 else f"{len(labels):,} classes have"
+    return f"{n} no document here: {listed(map(repr, labels))}."
+
+
 def print_evaluation(result: dict) -> None:
     """Tables for people of what ``evaluation`` returned."""
+    labels, absent = result["labels"], result["classes_without_documents"]
+    n = result["macro_f1_classes"]
     click.echo(
-        f"accuracy {result['accuracy']:.3f}, macro-F1 {result['macro_f1']:.3f}, "
-        f"calibration error {result['calibration_error']:.3f} on {result['n']:,} documents"
+        f"accuracy {result['accuracy']:.3f}, macro-F1 {result['macro_f1']:.3f} "
+        f"(of {n:,} class{'es' if n > 1 else ''}), calibration error "
+        f"{result['calibration_error']:.3f} on {result['n']:,} documents"
     )
+    if absent:
+        click.echo(without_documents(absent))
     print_table(
         ["class", "precision", "recall", "F1", "documents"],
         [
@@ -89,7 +130,6 @@ def print_evaluation(result: dict) -> None:
             for label, row in result["per_class"].items()
         ],
     )
-    labels = result["labels"]
     if len(labels) > _MAX_MATRIX:
         click.echo(f"The confusion matrix of {len(labels)} classes is in the output of --json.")
         return
@@ -99,7 +139,7 @@ def print_evaluation(result: dict) -> None:
     )
 
 
-def print_comparison(scores: dict[str, Score], n_valid: int) -> None:
+def print_comparison(scores: dict[str, Score], n_valid: int, absent: Sequence = ()) -> None:
     """The table of the baselines and the LSTM, and in words which is better.
 
     Parameters
@@ -108,6 +148,8 @@ def print_comparison(scores: dict[str, Score], n_valid: int) -> None:
         Scores under "majority", "tfidf" and "lstm".
     n_valid : int
         Number of documents they were measured on.
+    absent : sequence
+        Classes that none of these documents has.
     """
     names = {**BASELINE_NAMES, "lstm": "LSTM"}
     print_table(
@@ -117,6 +159,13 @@ def print_comparison(scores: dict[str, Score], n_valid: int) -> None:
             for key, s in scores.items()
         ],
     )
+    few, *_, many = sorted(score.n_classes for score in scores.values())
+    click.echo(
+        f"macro-F1 is the mean over {few:,}{f' to {many:,}' if many > few else ''} "
+        f"class{'es' if many > 1 else ''}, those that occur there or are predicted."
+    )
+    if absent:
+        click.echo(without_documents(absent))
     lstm = scores["lstm"].accuracy
     # One right and one wrong answer are added, so that 100 % of a few is not certain.
     share = (lstm * n_valid + 1) / (n_valid + 2)

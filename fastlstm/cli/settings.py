@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import click
 
+_WORDS = {"none": None, "null": None, "true": True, "false": False}
+
 
 def parse_settings(pairs: Sequence[str], known: Sequence[str]) -> dict:
     """Parameters from texts such as ``hidden_size=128``.
@@ -22,7 +24,7 @@ def parse_settings(pairs: Sequence[str], known: Sequence[str]) -> dict:
     Returns
     -------
     settings : dict
-        A value is what JSON makes of it, else a Python literal, else the text.
+        A value is what ``parse_value`` makes of it.
 
     Raises
     ------
@@ -47,7 +49,9 @@ def parse_settings(pairs: Sequence[str], known: Sequence[str]) -> dict:
 
 
 def parse_value(text: str):
-    """What JSON makes of a text, else a Python literal, else the text itself."""
+    """None, True and False in any case, else what JSON or Python makes of a text, else the text."""
+    if text.casefold() in _WORDS:
+        return _WORDS[text.casefold()]
     for parse in (json.loads, ast.literal_eval):
         try:
             return parse(text)

@@ -16,7 +16,14 @@ from fastlstm.cli.files import check_target
 from fastlstm.cli.fitting import Split, announce_compilation, fit_and_score, with_baselines
 from fastlstm.cli.info import best_epoch
 from fastlstm.cli.output import human_size, listed, plain, print_json, quoted
-from fastlstm.cli.scores import known_labels, print_comparison, winning_baseline
+from fastlstm.cli.reading import Reading
+from fastlstm.cli.scores import (
+    in_display_order,
+    known_labels,
+    note_labels,
+    print_comparison,
+    winning_baseline,
+)
 from fastlstm.cli.settings import parse_settings
 from fastlstm.cli.training_options import training_options
 
@@ -29,10 +36,10 @@ _HELD_OUT = 0.1
               help="File of further documents without labels, to learn from too.")  # fmt: skip
 @plain_errors
 def train_command(
-    reviews, text_column, label_column, out, valid, report, unlabelled, pairs, seed, force, quiet,
-    as_json,
+    reviews, reading, out, valid, report, unlabelled, pairs, seed, force, quiet, as_json,
 ):  # fmt: skip
-    """Train a model on the labelled documents in REVIEWS (csv, tsv or jsonl, also .gz).
+    """Train a model on the labelled documents in REVIEWS (csv, tsv, json, jsonl, parquet or
+    fastText's txt, also .gz).
 
     A tenth of the documents is held out, or --valid is read, and the model is scored
     on these beside two baselines: the majority class, and TF-IDF with logistic
@@ -52,9 +59,9 @@ def train_command(
     clf = LSTMSentimentClassifier(**{**defaults, **parse_settings(pairs, known)})
     clf._validate_params()
     talkative = not (quiet or as_json)
-    data = read_split(reviews, valid, text_column, label_column, clf.missing, seed, talkative)
+    data = read_split(reviews, valid, reading, clf.missing, seed, talkative)
     if unlabelled is not None:
-        data = data._replace(unlabelled=_read_unlabelled(unlabelled, text_column, clf.missing))
+        data = data._replace(unlabelled=_read_unlabelled(unlabelled, reading, clf.missing))
         if talkative:
             n = len(data.unlabelled)
             click.echo(f"Documents without labels from {plain(unlabelled)}: {n:,}.")
@@ -77,6 +84,7 @@ def write_report(path, reviews, clf, data, scores) -> None:
     if path is None:
         return
     from fastlstm.cli.scores import BASELINE_NAMES
+    from fastlstm.data.files import replaced
     from fastlstm.report.training import Run, training_report
 
     named = {**BASELINE_NAMES, "lstm": "fastlstm"}
@@ -85,7 +93,8 @@ def write_report(path, reviews, clf, data, scores) -> None:
         {named[key]: score for key, score in scores.items()},
     )  # fmt: skip
     page = training_report(run, f"Training on {Path(reviews).name}")
-    Path(path).write_bytes(page.encode("utf-8"))
+    with replaced(Path(path)) as stream:
+        stream.write(page.encode("utf-8"))
     note(f"Wrote the report to {path}.")
 
 
@@ -100,50 +109,62 @@ def targets(reviews, out, report, force, sources) -> str:
     return target
 
 
-def read_split(reviews, valid, text_column, label_column, missing, seed, talkative) -> Split:
+def read_split(reviews, valid, reading: Reading, missing, seed, talkative) -> Split:
     """The documents to train on and to score on, described on the way if ``talkative``."""
-    from fastlstm.classifier.held_out import hold_out
-    from fastlstm.data.tables import read_table
-
     started = time.perf_counter()
-    table = read_table(reviews, text_column=text_column, label_column=label_column)
+    table = reading.table(reviews)
+    note_labels(table.labels)
     _check_texts(reviews, table, missing)
     counts = _check_classes(reviews, table)
     labels = table.labels
-    assert labels is not None, "read_table was asked for labels"
+    assert labels is not None, "labels were asked for"
     if talkative:
         _describe(reviews, table, counts, time.perf_counter() - started)
     if valid is None:
-        train, held_out = hold_out(labels, _HELD_OUT, seed)
-        if not len(held_out):
-            raise ValueError(
-                f"{reviews}: each class has one document, so none can be held out; add documents, "
-                "or pass --valid FILE"
-            )
-        how = f"held out of {reviews} with seed {seed}"
-        texts = table.texts
-        data = Split(
-            [texts[i] for i in train], [labels[i] for i in train],
-            [texts[i] for i in held_out], [labels[i] for i in held_out], how,
-            chooses_epoch=False,
-        )  # fmt: skip
+        data = _split(reviews, table.texts, labels, seed)
     else:
-        other = read_table(valid, text_column=table.text_column, label_column=table.label_column)
+        other = reading.like(table, reviews, valid).table(valid)
         _check_texts(valid, other, missing)
-        assert other.labels is not None, "read_table was asked for labels"
-        known_labels(valid, other.labels, other.rows, sorted(counts))
         data = Split(
-            table.texts, labels, other.texts, other.labels, f"of {valid}", chooses_epoch=True
-        )
+            table.texts, labels, other.texts, known_labels(valid, other, sorted(counts)),
+            f"of {valid}", chooses_epoch=True,
+        )  # fmt: skip
+    _note_single(counts, valid)
     if talkative:
         _describe_split(data)
     return data
 
 
-def _read_unlabelled(path, text_column, missing) -> list:
-    from fastlstm.data.tables import read_table
+def _split(reviews, texts, labels, seed) -> Split:
+    from fastlstm.classifier.held_out import hold_out
 
-    table = read_table(path, text_column=text_column, need_labels=False)
+    train, held_out = hold_out(labels, _HELD_OUT, seed)
+    if not len(held_out):
+        raise ValueError(
+            f"{reviews}: each class has one document, so none can be held out; add documents, "
+            "or pass --valid FILE"
+        )
+    how = f"held out of {reviews} with seed {seed}"
+    return Split(
+        [texts[i] for i in train], [labels[i] for i in train],
+        [texts[i] for i in held_out], [labels[i] for i in held_out], how,
+        chooses_epoch=False,
+    )  # fmt: skip
+
+
+def _note_single(counts, valid) -> None:
+    """Say which classes have too few documents to be on both sides of the split."""
+    single = in_display_order(label for label, n in counts.items() if n == 1)
+    if single:
+        n = "1 class has" if len(single) == 1 else f"{len(single):,} classes have"
+        note(
+            f"Warning: {n} one document: {listed(map(repr, single))}. Too few to learn a class "
+            f"from{', and none is left to score it on' if valid is None else ''}."
+        )
+
+
+def _read_unlabelled(path, reading, missing) -> list:
+    table = reading._replace(label_column=None).table(path, need_labels=False)
     _check_texts(path, table, missing)
     return table.texts
 
@@ -152,18 +173,14 @@ def _check_texts(path, table, missing):
     if missing == "error" and None in table.texts:
         row = table.rows[table.texts.index(None)]
         raise ValueError(
-            f"{path}: the document on line {row} is missing; drop it, or --set missing=empty"
+            f"{path}: the document on {table.unit} {row} is missing; drop it, or --set "
+            "missing=empty"
         )
 
 
 def _check_classes(path, table) -> Counter:
     counts = Counter(table.labels)
     column = f"column {table.label_column!r}"
-    if table.label_column in counts:
-        raise ValueError(
-            f"{path}: the label column is called {table.label_column!r}, which is also a label: "
-            "the file seems to have no header; put a first line with the columns' names"
-        )
     if len(counts) < 2:
         raise ValueError(
             f"{path}: {column} has one class, {table.labels[0]!r}; a classifier needs at least 2"
@@ -216,6 +233,9 @@ def training_report(clf, target, data, scores) -> dict:
         "n_unlabelled": len(data.unlabelled or []),
         "classes": clf.classes_.tolist(),
         "scores": {name: score._asdict() for name, score in scores.items()},
+        "classes_without_documents": in_display_order(
+            set(clf.classes_.tolist()) - set(data.valid_labels)
+        ),
         "baseline_wins": winning_baseline(scores) is not None,
         "epochs": clf.n_iter_,
         "best_epoch": None if best is None else best["epoch"],
@@ -229,7 +249,7 @@ def training_report(clf, target, data, scores) -> dict:
 
 def print_training_report(report, scores, clf) -> None:
     """The same for people."""
-    print_comparison(scores, report["n_valid"])
+    print_comparison(scores, report["n_valid"], report["classes_without_documents"])
     if report["baseline_wins"] and report["stopped_by"] != "interrupt":
         click.echo(
             "Hint: an LSTM needs many documents, so more labelled ones help most. Else stay "

@@ -6,11 +6,11 @@ from functools import reduce
 
 import click
 
+from fastlstm.cli.reading import reading_options
+
 _REVIEWS = click.argument("reviews", type=click.Path())
 
 _DATA = (
-    click.option("--text-column", metavar="NAME", help="Column with the documents."),
-    click.option("--label-column", metavar="NAME", help="Column with the labels."),
     click.option("--out", type=click.Path(),
                  help="Model file to write; may replace an older model."),
     click.option("--valid", type=click.Path(),
@@ -29,4 +29,5 @@ _DATA = (
 
 def training_options(command):
     """REVIEWS, where the data is, what to write, and how much to say."""
-    return reduce(lambda so_far, option: option(so_far), reversed((_REVIEWS, *_DATA)), command)
+    with_data = reduce(lambda so_far, option: option(so_far), reversed(_DATA), command)
+    return _REVIEWS(reading_options("text", "label")(with_data))

@@ -31,8 +31,7 @@ _SHOWN = 10
               show_default=True, help="What to raise.")  # fmt: skip
 @plain_errors
 def tune_command(
-    reviews, minutes, metric, text_column, label_column, out, valid, report, pairs, seed, force,
-    quiet, as_json,
+    reviews, minutes, metric, reading, out, valid, report, pairs, seed, force, quiet, as_json,
 ):  # fmt: skip
     """Try parameters on the labelled documents in REVIEWS for some minutes, and train.
 
@@ -50,7 +49,7 @@ def tune_command(
         **{"missing": "empty", "random_state": seed, **parse_settings(pairs, known)}
     )
     clf._validate_params()
-    data = read_split(reviews, valid, text_column, label_column, clf.missing, seed, talkative)
+    data = read_split(reviews, valid, reading, clf.missing, seed, talkative)
     # Nothing but the search chooses: the documents to score on stay unseen.
     data = data._replace(chooses_epoch=False)
     if talkative:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 
 # Escape sequences and direction overrides in a document would act on the terminal.
 # Lone surrogates cannot be encoded.
@@ -12,6 +13,26 @@ _ACTIVE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff
 _UNSHOWN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DIGITS = re.compile(r"([0-9]+(?:\.[0-9]+)?)")
+
+
+def display_order(labels: Sequence[object]) -> list[int]:
+    """Positions of labels in the order in which tables show them: numbers by their size.
+
+    "2 stars" comes before "10 stars" and "-2" before "-1". The order of a model's
+    ``classes_`` is another one, that of Python's ``sorted``.
+    """
+    texts = [str(label) for label in labels]
+    if all(map(_NUMBER.fullmatch, texts)):
+        return sorted(range(len(texts)), key=lambda i: (float(texts[i]), texts[i]))
+
+    def parts(i: int) -> tuple[list[tuple[float, str]], str]:
+        found = _DIGITS.split(texts[i])  # digits at every second place
+        return [(float(p), "") if n % 2 else (0.0, p) for n, p in enumerate(found)], texts[i]
+
+    return sorted(range(len(texts)), key=parts)
 
 
 def plain(text: object) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastlstm
-from fastlstm.core.shown import isolated
+from fastlstm.core.shown import display_order, isolated
 from fastlstm.evaluation import (
     Totals,
     bootstrap,
@@ -69,9 +69,10 @@ def training_report(run: Run, title: str = "Training report") -> str:
     """The page, as HTML that stands alone."""
     clf = run.clf
     chances = clf.predict_proba(run.valid_texts)
-    classes = clf.classes_
-    true = class_numbers(run.valid_labels, classes.tolist())
-    counts = confusion(true, chances.argmax(axis=1), len(classes))
+    true = class_numbers(run.valid_labels, clf.classes_.tolist())
+    order = display_order(clf.classes_.tolist())
+    classes = clf.classes_[order]
+    counts = confusion(true, chances.argmax(axis=1), len(classes))[np.ix_(order, order)]
     resampled = bootstrap(counts)
     sections = [
         _section("Scores", _scores(run, resampled)),
@@ -99,14 +100,15 @@ def _interval(resampled) -> str:
 
 def _scores(run, resampled: Totals) -> str:
     rows = [
-        (isolated(name), f"{s.accuracy:.3f}", f"{s.macro_f1:.3f}", f"{s.seconds:.1f}")
+        (isolated(name), f"{s.accuracy:.3f}", f"{s.macro_f1:.3f}", f"{s.n_classes:,}",
+         f"{s.seconds:.1f}")
         for name, s in run.scores.items()
-    ]
+    ]  # fmt: skip
     n = f"{len(run.valid_labels):,}"
     few = " So few documents say little, and intervals of all-right answers are too narrow."
     return (
         f"<p>On {n} documents {isolated(run.how)}.{few if len(run.valid_labels) < 100 else ''}</p>"
-        + table(("", "accuracy", "macro-F1", "seconds"), rows, numbers=3)
+        + table(("", "accuracy", "macro-F1", "of classes", "seconds"), rows, numbers=4)
         + f'<p class="faint">95 % bootstrap interval of the last line: accuracy '
         f"{_interval(resampled.accuracy())}, macro-F1 {_interval(resampled.macro_f1())}.</p>"
     )
@@ -168,16 +170,32 @@ def learning_curves(history) -> str:
 
 def _classes(classes, totals: Totals, resampled: Totals) -> str:
     scores, of_resampled = totals.scores(), resampled.scores()
-    rows = []
-    for i, label in enumerate(classes.tolist()):
+    rows, labels = [], classes.tolist()
+    for i, label in enumerate(labels):
         low, high = percentile_interval(of_resampled[:, i])
         cells = [
             f"{s:.3f} <span class='faint'>({a:.3f} to {b:.3f})</span>"
             for s, a, b in zip(scores[i], low, high, strict=True)
         ]
         rows.append((isolated(label), *cells, f"{totals.true[i]:,.0f}"))
-    return table(("class", "precision", "recall", "F1", "documents"), rows, numbers=4,
-                 caption="with 95 % bootstrap intervals")  # fmt: skip
+    shown = table(("class", "precision", "recall", "F1", "documents"), rows, numbers=4,
+                  caption="with 95 % bootstrap intervals")  # fmt: skip
+    return shown + _without_documents(
+        [label for label, n in zip(labels, totals.true, strict=True) if not n]
+    )
+
+
+def _without_documents(labels) -> str:
+    """Which classes are not scored at all, if there are any."""
+    if not labels:
+        return ""
+    n = "1 class has" if len(labels) == 1 else f"{len(labels):,} classes have"
+    named = ", ".join(map(isolated, labels[:_MOST_CLASSES]))
+    more = f" and {len(labels) - _MOST_CLASSES:,} more" if len(labels) > _MOST_CLASSES else ""
+    return (
+        f"<p>{n} no document here: {named}{more}. Macro-F1 is the mean over classes that occur "
+        "or are predicted.</p>"
+    )
 
 
 def confusion_table(classes, counts) -> str:
@@ -231,8 +249,9 @@ def _words(run) -> str:
     if not texts:
         return ""
     pieces = [f'<p class="faint">Sums over {len(texts):,} documents, by integrated gradients.</p>']
-    classes = clf.classes_[1:] if len(clf.classes_) == 2 else clf.classes_[:_MOST_CLASSES]
-    for label in classes.tolist():
+    classes = clf.classes_.tolist()
+    shown = classes[1:] if len(classes) == 2 else [classes[i] for i in display_order(classes)]
+    for label in shown[:_MOST_CLASSES]:
         words = moving_words(clf.explain(texts, target=label), label, n=10)
         rows = [
             (isolated(w.token), f"{w.total:+.2f}", f"{w.mean:+.3f}", f"{w.documents:,}")

@@ -1,6 +1,7 @@
 """The command as a whole: help, imports, encodings, pipes, plain failures."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -89,8 +90,11 @@ def test_closed_pipe_is_quiet(model, tmp_path):
     # More than a pipe holds, so that the writer meets the closed end.
     source = write_csv(tmp_path / "many.csv", [("film " * 20, "pos")] * 3000)
     command = [sys.executable, "-m", "fastlstm", "predict", model, "--file", source,
-               "--text-column", "text"]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+               "--text-column", "text", "--drop"]  # fmt: skip
+    root = str(Path(fastlstm.__file__).parents[1])
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    environment = {**os.environ, "PYTHONPATH": root}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
         assert process.stdout.readline().strip() == b"text,label"
         process.stdout.close()
         assert process.stderr.read() == b""

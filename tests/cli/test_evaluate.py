@@ -31,7 +31,8 @@ def test_scores(model, labelled):
     true, predicted = [label for _, label in ROWS], [p["label"] for p in rows]
     report = classification_report(true, predicted, output_dict=True)
     keys = {"accuracy", "macro_f1", "calibration_error", "per_class", "confusion_matrix", "labels"}
-    assert set(result) == keys | {"n"}
+    assert set(result) == keys | {"n", "macro_f1_classes", "classes_without_documents"}
+    assert result["macro_f1_classes"] == 2 and result["classes_without_documents"] == []
     confidence = [max(p["probabilities"].values()) for p in rows]
     right = [p == label for p, label in zip(predicted, true, strict=True)]
     expected = expected_calibration_error(confidence, right)
@@ -88,7 +89,12 @@ def test_a_class_without_documents(model, tmp_path):
     result = invoke("evaluate", model, path, "--json")
     assert only_json(result)["per_class"]["neg"]["support"] == 0
     assert only_json(result)["macro_f1"] == 1.0
-    assert "no document of 'neg'" in result.stderr
+    assert only_json(result)["macro_f1_classes"] == 1
+    assert only_json(result)["classes_without_documents"] == ["neg"]
+    assert "1 class has no document here: 'neg'." in result.stderr
+    shown = invoke("evaluate", model, path).stdout
+    assert "macro-F1 1.000 (of 1 class)" in shown
+    assert "1 class has no document here: 'neg'." in shown
 
 
 @pytest.mark.parametrize("classes", [(0, 1), (1.0, 2.0), (False, True)])

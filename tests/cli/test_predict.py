@@ -214,7 +214,10 @@ def test_a_guessed_column_is_named(model, tmp_path):
     write_csv(tmp_path / "texts.csv", english_rows(4))
     path = tmp_path / "texts.csv"
     assert "column 'text'" in invoke("predict", model, "--file", path).stderr
-    assert invoke("predict", model, "--file", path, "--text-column", "text").stderr == ""
+    result = invoke("predict", model, "--file", path, "--text-column", "text")
+    assert result.stderr == f"{path} has a column 'label'; predictions are in 'predicted'.\n"
+    options = ("--text-column", "text", "--drop")
+    assert invoke("predict", model, "--file", path, *options).stderr == ""
 
 
 def test_predictions_replace_a_file_only_when_forced(model, tmp_path):

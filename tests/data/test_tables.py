@@ -3,14 +3,12 @@
 import csv
 import gzip
 import io
-import json
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastlstm.data.tables import LABEL_NAMES, TEXT_NAMES, read_table, write_predictions
+from fastlstm.data.tables import LABEL_NAMES, TEXT_NAMES, read_table
 
 AWKWARD_TEXTS = [
     "plain",
@@ -109,7 +107,7 @@ def test_reads(tmp_path, name, content, texts, labels, rows):
 def test_plain_text_is_one_document_a_line(tmp_path, name):
     path = write(tmp_path / name, '\ufeffone, "two"\r\n\nthree\x0cstill\u2028three\n')
     table = read_table(path, need_labels=False)
-    assert table == (
+    assert table[:6] == (
         ['one, "two"', "", "three\x0cstill\u2028three"],
         None,
         None,
@@ -323,14 +321,17 @@ def test_labels_that_are_asked_for_may_be_missing(tmp_path):
         (
             "a.csv",
             "text,label\n好,1\n".encode("gb18030"),
-            r"byte 0xba at offset 11\), it looks like GB18030 or GBK; save as UTF-8",
+            r"line 2 is not UTF-8 \(byte 0xba at offset 11\), it looks like GB18030 or GBK; "
+            r"add --encoding gb18030 \(encoding='gb18030' in Python\), or save as UTF-8",
         ),
         ("a.csv", "\ufefftext,label\n".encode() + b"\xff", "byte 0xff at offset 14"),
-        ("a.csv", "text,label\na,1\n".encode("utf-16"), "offset 0.*UTF-16; save as UTF-8"),
+        ("a.csv", "text,label\na,1\n".encode("utf-16")[:-1], "not UTF-16-LE.*damaged UTF-16"),
+        ("a.csv", b"text,label\na\0,1\n", r"not UTF-8 text \(a zero byte at offset 12\)"),
+        ("a.csv", b"PK\x03\x04" + bytes(30), "zero byte"),
         (
             "a.csv",
-            "text,label\na,1\n".encode("utf-16-le"),
-            "zero byte at offset 1.*UTF-16; save as UTF-8",
+            ("text,label\n" + "un très bon accueil au milieu de la ville,1\n" * 9).encode("cp1252"),
+            "looks like Windows-1252 or Latin-1; add --encoding cp1252",
         ),
         ("a.csv.gz", gzip.compress(b"text,label\n\xe9,1\n"), r"0xe9 at offset 11\); save"),
         ("a.csv", "text,label\n好,1\n".encode("big5"), r"offset 11\); save"),
@@ -360,89 +361,3 @@ def test_plain_text_has_no_columns_and_no_labels(tmp_path, options):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_table(tmp_path / "a.csv")
-
-
-# --- predictions -------------------------------------------------------------------
-
-
-def written(records, fieldnames, format="csv"):
-    stream = io.StringIO(newline="")
-    write_predictions(stream, records, fieldnames, format)
-    return stream.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("value", "cell"),
-    [
-        ("=1+1", "'=1+1"),
-        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
-        ("-2+3", "'-2+3"),
-        ("@SUM(A1)", "'@SUM(A1)"),
-        ("  =1", "'  =1"),
-        ("\u3000=1", "'\u3000=1"),
-        ("\tx", "'\tx"),
-        ("\rx", "'\rx"),
-        ("＝1", "'＝1"),
-        ("＋1", "'＋1"),
-        ("－1", "'－1"),
-        ("＠x", "'＠x"),
-        ("- 差", "'- 差"),
-        ("1=1", "1=1"),
-        ("good = bad", "good = bad"),
-        ("很好", "很好"),
-        ("", ""),
-        ("-1", "-1"),
-        ("+0.5e-3", "+0.5e-3"),
-        (-0.53, "-0.53"),
-        (-1, "-1"),
-        (np.float32(-0.25), "-0.25"),
-        (None, ""),
-        ("half \ud83d", "half \ufffd"),
-        ("zero\0", "zero\ufffd"),
-    ],
-)
-def test_csv_cells(value, cell):
-    rows = list(csv.reader(io.StringIO(written([{"a": "x", "b": value}], ["a", "b"]), newline="")))
-    assert rows == [["a", "b"], ["x", cell]]
-
-
-def test_csv_header_cannot_be_a_formula_either():
-    assert written([], ["text", "=label"]) == "text,'=label\n"
-
-
-def test_csv_lines_end_with_a_line_feed_and_returns_are_quoted():
-    content = written([{"text": "a\rb"}, {"text": "c\r\n"}, {}], ["text", "label"])
-    assert content == 'text,label\n"a\rb",\n"c\r\n",\n,\n'
-
-
-@settings(deadline=None)
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))))
-def test_written_csv_is_read_back(tmp_path_factory, texts):
-    path = tmp_path_factory.mktemp("csv") / "a.csv.gz"
-    records = [{"text": text, "label": "x"} for text in ["first", *texts]]
-    write_predictions(path, records, ["text", "label"])
-    table = read_table(path)
-    for text, cell in zip(["first", *texts], table.texts, strict=True):
-        assert cell in (text, "'" + text)
-        assert not cell.lstrip().startswith(tuple("=@＝＋－＠"))
-
-
-def test_json_lines_keep_every_text(tmp_path):
-    texts = [*AWKWARD_TEXTS, "=1+1", "half \ud83d", "zero\0"]
-    records = [{"text": text, "p": np.float32(0.25), "n": np.int64(2)} for text in texts]
-    path = tmp_path / "a.jsonl"
-    write_predictions(path, records, ["text", "p", "n", "label"], "jsonl")
-    lines = path.read_bytes().decode().split("\n")
-    assert lines.pop() == ""
-    assert [json.loads(line) for line in lines] == [
-        {"text": text, "p": 0.25, "n": 2, "label": None} for text in texts
-    ]
-    assert "很好，“推荐”！" in path.read_text(encoding="utf-8")
-    assert read_table(path, need_labels=False).texts == texts
-
-
-def test_unknown_format_and_unknown_fields():
-    with pytest.raises(ValueError, match="'csv' or 'jsonl', got 'xlsx'"):
-        written([], ["text"], "xlsx")
-    with pytest.raises(ValueError, match="record 1 has fields.*'label'"):
-        written([{"text": "a"}, {"text": "b", "label": "c"}], ["text"])
