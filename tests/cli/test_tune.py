@@ -57,7 +57,7 @@ def test_what_is_set_stays(reviews, clock):
     """At its default, too: whoever names a parameter means it."""
     report = only_json(tune(reviews, "--json", "--set", "hidden_size=64", "--set", "ngrams=2"))
     assert all(set(trial["params"]) == {"pooling"} for trial in report["trials"][1:])
-    message = failure(tune(reviews, "--set", "pooling=max", "--force"))
+    message = failure(tune(reviews, "--set", "pooling=max", "--force", "--quiet"))
     assert "nothing is left to search" in message
 
 
