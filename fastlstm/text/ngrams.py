@@ -12,7 +12,6 @@ import numpy as np
 
 from fastlstm.core.records import UNK_ID, TokenSequences
 
-
 # Keys that NumPy sorts or looks up in one call: Ctrl-C waits until it returns.
 _KEYS_AT_ONCE = 1 << 19
 
