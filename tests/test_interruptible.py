@@ -51,7 +51,7 @@ def signalled(monkeypatch):
         def counted(*arguments, **options):
             calls.append(name)
             if len(calls) == 3:
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
             return real(*arguments, **options)
 
         monkeypatch.setattr(owner, name, counted)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -253,6 +254,7 @@ main()
 """
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to its process")
 def test_a_real_ctrl_c_keeps_the_model(reviews):
     done = python("-c", INTERRUPTED, "once", "train", reviews, *tiny_settings())
     out, err = done.stdout.decode(), done.stderr.decode()
@@ -263,6 +265,7 @@ def test_a_real_ctrl_c_keeps_the_model(reviews):
     assert fastlstm.Predictor("reviews.fastlstm").predict(["a film"])[0] in ("neg", "pos")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to its process")
 def test_a_second_real_ctrl_c_ends_the_command(reviews, tmp_path):
     done = python("-c", INTERRUPTED, "twice", "train", reviews, *tiny_settings())
     assert done.returncode == 1

@@ -1,5 +1,6 @@
 """fastlstm tune, from end to end."""
 
+import os
 import sys
 
 import pytest
@@ -99,6 +100,7 @@ main()
 """
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to its process")
 @pytest.mark.parametrize("how", ["once", "again"])
 def test_ctrl_c(reviews, how):
     """The first ends the search, the next one training, and the model is written."""

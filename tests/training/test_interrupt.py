@@ -296,6 +296,7 @@ def outcomes(*programs):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to its process")
 def test_a_fit_alone_keeps_its_model_and_warns():
     found = outcomes(ALONE)
     assert len(found) == 4
@@ -304,6 +305,7 @@ def test_a_fit_alone_keeps_its_model_and_warns():
         assert outcome == {"result": kept, "warned": 1, "restored": True, "steps": 3}, name
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to its process")
 def test_a_loop_around_fit_ends():
     found = outcomes(IN_LOOPS)
     assert len(found) == 10
@@ -312,6 +314,7 @@ def test_a_loop_around_fit_ends():
         assert outcome == ended, name
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to its process")
 def test_a_study_of_optuna_ends():
     pytest.importorskip("optuna")
     ended = {"result": "KeyboardInterrupt", "warned": 0, "restored": True, "steps": 3}
@@ -421,7 +424,7 @@ def signals(monkeypatch):
         update(self, *arguments)
         while left[0]:
             left[0] -= 1
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Trainer, "_update", interrupted)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
