@@ -23,6 +23,7 @@ _PUBLIC = {
     "explain": "fastlstm.explain",
     "BackendError": "fastlstm.core.errors",
     "DownloadError": "fastlstm.core.errors",
+    "InterruptedFitWarning": "fastlstm.core.errors",
     "ModelFormatError": "fastlstm.core.errors",
     "NonFiniteLossWarning": "fastlstm.core.errors",
     "TruncationWarning": "fastlstm.core.errors",

@@ -2,6 +2,7 @@ from fastlstm import datasets, explain
 from fastlstm.core.errors import (
     BackendError,
     DownloadError,
+    InterruptedFitWarning,
     ModelFormatError,
     NonFiniteLossWarning,
     TruncationWarning,
@@ -24,6 +25,7 @@ __all__ = [
     "BackendError",
     "DownloadError",
     "ExplanationDisplay",
+    "InterruptedFitWarning",
     "LSTMClassifier",
     "LSTMSentimentClassifier",
     "LearningHistoryDisplay",

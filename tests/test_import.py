@@ -54,6 +54,7 @@ def test_all_public_names_resolve_and_star_import_works():
         "Predictor": "type",
         "BackendError": "type",
         "DownloadError": "type",
+        "InterruptedFitWarning": "type",
         "ModelFormatError": "type",
         "NonFiniteLossWarning": "type",
         "TruncationWarning": "type",

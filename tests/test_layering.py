@@ -55,7 +55,7 @@ FOREIGN = {"pandas", "polars", "torch", "keras", "tensorflow", "onnx", "onnxrunt
 CONCURRENCY = {
     "threading": {
         "core/threads.py": None,
-        "training/callbacks.py": {"current_thread", "main_thread"},
+        "training/interrupts.py": {"current_thread", "main_thread"},
         "data/delimited.py": {"Lock", "RLock"},
         "predictor.py": {"local"},
     },
@@ -372,8 +372,8 @@ THREADS = [
     ("core/threads.py", "from concurrent.futures import ThreadPoolExecutor", 0),
     ("network/a.py", "def f():\n    from concurrent.futures import ThreadPoolExecutor", 1),
     ("network/a.py", "import threading", 1),
-    ("training/callbacks.py", "import threading\nthreading.current_thread()", 0),
-    ("training/callbacks.py", "import threading\nthreading.Thread(target=print).start()", 1),
+    ("training/interrupts.py", "import threading\nthreading.current_thread()", 0),
+    ("training/interrupts.py", "import threading\nthreading.Thread(target=print).start()", 1),
     ("data/delimited.py", "from threading import Lock", 0),
     ("data/tables.py", "from threading import Timer", 1),
     ("estimator/base.py", "import multiprocessing.pool", 1),

@@ -37,6 +37,7 @@ from fastlstm.network.losses import probabilities
 from fastlstm.network.predict import Network
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.engine import LabelledSequences
+from fastlstm.training.interrupts import NO_GUARD, Guard
 from fastlstm.training.loop import TrainingState
 from fastlstm.vectors.given import Coverage
 
@@ -46,7 +47,7 @@ _MIN_VALIDATION = 20
 
 def fit_model(
     data: FitData, options: Options, seed: int, *, linear: bool = False,
-    start: FittedModel | None = None,
+    start: FittedModel | None = None, guard: Guard = NO_GUARD,
 ) -> FittedModel:  # fmt: skip
     """Fit a model.
 
@@ -60,27 +61,31 @@ def fit_model(
         Whether a linear part stands beside the networks; only with an encoder.
     start : FittedModel or None
         Its networks go on, instead of fresh ones; its n-grams stay.
+    guard : Guard
+        What Ctrl-C does; that of the default is to raise.
 
     Returns
     -------
     FittedModel
-        After Ctrl-C while networks or the linear part were trained what was whole by then,
-        with "interrupt" in its record.
+        After a Ctrl-C that ``guard`` took, while networks or the linear part were trained,
+        what was whole by then, with "interrupt" in its record.
 
     Raises
     ------
+    KeyboardInterrupt
+        Of any other Ctrl-C.
     ValueError
         If ``start`` has networks of another shape, or word vectors do not fit.
     """
-    job = _job(data, options, seed, start)
+    job = _job(data, options, seed, start, guard)
     n_networks = int(options.n_estimators) if start is None else len(start.networks)
     parts = _parts(job, n_networks, linear)
     vectors, coverage = None, None if start is None else start.record.coverage
     if start is None:
-        vectors, coverage = first_vectors(job.k, data, options, seed)
+        vectors, coverage = first_vectors(job.k, data, options, seed, job.guard)
     stage = "" if data.unlabelled is None else "from labels, "
     trained = train_networks(job, parts, seed, vectors, start, stage)
-    model = _with_company(job, parts, trained, linear, coverage=coverage)
+    model = _with_company(job, parts, trained, linear, coverage=coverage, start=start)
     if data.unlabelled is None or model.record.stopped_by == "interrupt":
         return model
     return _learn_from_others(job, parts, data.unlabelled, vectors, linear, model)
@@ -128,7 +133,10 @@ def continue_model(
     return _model(job, trained, part, blend, coverage), states
 
 
-def _job(data: FitData, options: Options, seed: int, start: FittedModel | None) -> Job:
+def _job(
+    data: FitData, options: Options, seed: int, start: FittedModel | None,
+    guard: Guard = NO_GUARD,
+) -> Job:  # fmt: skip
     if start is None:
         ngrams = NGrams.learn(
             data.read, data.n_tokens, int(options.ngrams), max_features=options.max_ngrams
@@ -138,7 +146,8 @@ def _job(data: FitData, options: Options, seed: int, start: FittedModel | None) 
     config = make_config(options, data, ngrams)
     if start is not None:
         check_same_network(start.config, config)
-    return Job(load_backend(options.backend), data, options, seed, ngrams, config)
+    k = load_backend(options.backend)
+    return Job(k, data, options, seed, ngrams, config, guard)
 
 
 def _parts(job: Job, n_networks: int, linear: bool) -> list[HeldOutPart]:
@@ -172,13 +181,24 @@ def _model(
 def _with_company(
     job: Job, parts: list[HeldOutPart], trained: Trained, linear: bool,
     others: SoftlyLabelled | None = None, coverage: Coverage | None = None,
+    start: FittedModel | None = None,
 ) -> FittedModel:  # fmt: skip
-    """The model of some networks, with what stands beside them and how much each counts."""
-    alone = Blend.of_networks(job.data.n_outputs)
+    """The model of some networks, with what stands beside them and how much each counts.
+
+    After an interrupt that is what ``start`` had.
+    """
+    part, blend, guard = None, None, job.guard
+    if start is not None and (start.linear is None or linear):
+        part, blend = start.linear, start.blend
     try:
-        part, blend = _company(job, parts, trained, linear, others)
+        if not (guard.requested and guard.in_loop):  # who leaves a loop does not wait for more
+            part, blend = _company(job, parts, trained, linear, others)
     except KeyboardInterrupt:
-        return _model(job, trained._replace(stopped_by="interrupt"), None, alone, coverage)
+        if not guard.is_first():
+            raise
+        guard.where = "after the networks, before all was fitted that stands beside them"
+        trained = trained._replace(stopped_by="interrupt")
+    alone = Blend.of_networks(job.data.n_outputs)
     return _model(job, trained, part, alone if blend is None else blend, coverage)
 
 
@@ -222,6 +242,23 @@ def _learn_from_others(
     linear: bool, teacher: FittedModel,
 ) -> FittedModel:  # fmt: skip
     """A new model, from the labels and from what ``teacher`` says of other documents."""
+    try:
+        model = _taught(job, parts, unlabelled, vectors, linear, teacher)
+        if model is not None and model.record.stopped_by != "interrupt":
+            return model
+    except KeyboardInterrupt:
+        if not job.guard.is_first():
+            raise
+    # The first model is whole.
+    job.guard.where = "while it learned from documents without labels"
+    return replace(teacher, record=replace(teacher.record, stopped_by="interrupt"))
+
+
+def _taught(
+    job: Job, parts: list[HeldOutPart], unlabelled: Encoded, vectors: FirstVectors | None,
+    linear: bool, teacher: FittedModel,
+) -> FittedModel | None:  # fmt: skip
+    """That model, or None if not all of its networks were trained."""
     data = job.data
     others = unlabelled.take(np.flatnonzero(unlabelled.sequences.lengths))
     scorer = Scorer(teacher, job.options.backend, job.options.precision)
@@ -235,9 +272,6 @@ def _learn_from_others(
     )  # fmt: skip
     whole = others.whole
     softly = None if whole is None else (whole, target.reshape(-1, data.n_outputs))
-    if len(trained.parameters) == len(parts):
-        model = _with_company(job, parts, trained, linear, softly, teacher.record.coverage)
-        if model.record.stopped_by != "interrupt":
-            return model
-    # The first model is whole.
-    return replace(teacher, record=replace(teacher.record, stopped_by="interrupt"))
+    if len(trained.parameters) < len(parts):
+        return None
+    return _with_company(job, parts, trained, linear, softly, teacher.record.coverage)

@@ -23,6 +23,7 @@ from fastlstm.text.ngrams import NGrams
 from fastlstm.training.callbacks import ProgressBar
 from fastlstm.training.engine import LabelledSequences
 from fastlstm.training.history import EpochRecord
+from fastlstm.training.interrupts import NO_GUARD, Guard
 from fastlstm.training.loop import Trainer, TrainingState
 from fastlstm.vectors.given import Coverage, WordVectors, with_plainer_forms
 from fastlstm.vectors.learned import skip_gram
@@ -53,6 +54,8 @@ class Job(NamedTuple):
     seed : int
     ngrams : NGrams
     config : ModelConfig
+    guard : Guard
+        Asked whether to stop.
     """
 
     k: Kernels
@@ -61,6 +64,7 @@ class Job(NamedTuple):
     seed: int
     ngrams: NGrams
     config: ModelConfig
+    guard: Guard
 
     @property
     def n_threads(self) -> int:
@@ -122,7 +126,7 @@ def check_same_network(old: ModelConfig, new: ModelConfig) -> None:
 
 
 def first_vectors(
-    k: Kernels, data: FitData, options: Options, seed: int
+    k: Kernels, data: FitData, options: Options, seed: int, guard: Guard = NO_GUARD
 ) -> tuple[FirstVectors | None, Coverage | None]:
     """Vectors of all tokens to begin with, and their coverage; None for either that is not.
 
@@ -141,7 +145,13 @@ def first_vectors(
         return None, None
     if isinstance(source, str) and source == "skipgram":
         streams = make_streams(seed)
-        with task_bar("word vectors", bool(options.verbose)) as report:
+        with task_bar("word vectors", bool(options.verbose)) as show:
+
+            def report(share: float) -> None:
+                guard.check()
+                if show is not None:
+                    show(share)
+
             rows = skip_gram(
                 k, data.read, data.n_tokens, int(options.embedding_dim), streams.word_vectors,
                 report=report,
@@ -255,7 +265,7 @@ def _run(
     with ShardPool(job.n_threads, job.k) as pool:
         Trainer(
             job.k, job.config, state, options, pool, callbacks, options.precision, unknown_share
-        ).run(train, valid)
+        ).run(train, valid, job.guard)
     for record in state.history:
         record["network"] = number + 1
 
@@ -299,17 +309,28 @@ def train_networks(
     of ``start`` those that were not reached are as they were.
     """
     states: list[TrainingState] = []
-    interrupted = False
+    interrupted, guard = False, job.guard
     for number, part in enumerate(parts):
-        if start is None:
-            state = fresh_state(job, number, seed, vectors)
-        else:
-            state = state_of(start, number, seed)
-        train(job, state, part, number, stage + title_of(number, len(parts)))
-        interrupted = state.stopped_by == "interrupt"
-        if not (interrupted and states) or start is not None:
-            states.append(state)  # else it is half trained, and others are not
+        which = f"network {number + 1} of {len(parts)}"
+        guard.where = f"before {which}"
+        try:
+            if start is None:
+                state = fresh_state(job, number, seed, vectors)
+            else:
+                state = state_of(start, number, seed)
+            train(job, state, part, number, stage + title_of(number, len(parts)))
+        except KeyboardInterrupt:
+            if not (states and guard.is_first()):
+                raise
+            interrupted = True
+            break
+        # Also where what was asked for came when the network had just ended.
+        interrupted = guard.requested
+        half_trained = state.stopped_by == "interrupt"
+        if not (half_trained and states) or start is not None:
+            states.append(state)  # else others are whole
         if interrupted:
+            guard.where = f"in epoch {len(state.history)} of {which}"
             break
     if start is not None:
         states += [state_of(start, n, seed) for n in range(len(states), len(start.networks))]

@@ -50,18 +50,22 @@ def fit_and_score(clf, data: Split, save_to=None) -> Score:
     clf : LSTMSentimentClassifier
     data : Split
     save_to : path-like or None
-        Model file, written as soon as training ends.
+        Model file, written as soon as training ends, by Ctrl-C too.
     """
     from fastlstm.evaluation import score
+    from fastlstm.training.interrupts import InterruptGuard, guarded_by
 
     started = time.perf_counter()
     given = {}
     if data.chooses_epoch and clf.early_stopping:
         given = {"X_val": data.valid_texts, "y_val": data.valid_labels}
-    clf.fit(data.texts, data.labels, X_unlabelled=data.unlabelled, **given)
+    with guarded_by(InterruptGuard()):  # whatever loop the command runs in
+        clf.fit(data.texts, data.labels, X_unlabelled=data.unlabelled, **given)
     clf.set_params(verbose=0)
     if save_to is not None:
         clf.save(save_to)
+        if clf.stopped_by_ == "interrupt":
+            note(f"The model so far is in {save_to}.")
     predicted = clf.predict(data.valid_texts)
     return score(data.valid_labels, predicted, time.perf_counter() - started)
 

@@ -68,8 +68,6 @@ def train_command(
     if talkative:
         announce_compilation(clf.backend)
     lstm = fit_and_score(clf, data, save_to=target)
-    if clf.stopped_by_ == "interrupt":
-        note(f"Ctrl-C: training ended early; the model so far is in {target}.")
     scores = with_baselines(lstm, data)
     result = training_report(clf, target, data, scores)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import click
@@ -36,38 +37,42 @@ def tune_command(
     """Try parameters on the labelled documents in REVIEWS for some minutes, and train.
 
     Networks with other parameters are trained on part of the documents and scored on
-    another part; the worse ones end early. The best parameters, or the defaults if
-    none were better, then train on all of them, and the model is scored as by train, on
-    documents that chose nothing. Needs Optuna: pip install 'fastlstm[tune]'.
+    another part; the worse ones end early. What --set names stays as it is set. The best
+    parameters, or those it began with if none were better, then train on all of them, and
+    the model is scored as by train, on documents that chose nothing. Ctrl-C ends the
+    search, and the next one training; both keep what there is by then. Needs Optuna:
+    pip install 'fastlstm[tune]'.
     """
     from fastlstm import LSTMSentimentClassifier, tune
+    from fastlstm.training.interrupts import InterruptGuard, guarded_by
 
     target = targets(reviews, out, report, force, [reviews, valid])
     talkative = not (quiet or as_json)
     known = sorted(LSTMSentimentClassifier().get_params())
-    clf = LSTMSentimentClassifier(
-        **{"missing": "empty", "random_state": seed, **parse_settings(pairs, known)}
-    )
+    settings = parse_settings(pairs, known)
+    clf = LSTMSentimentClassifier(**{"missing": "empty", "random_state": seed, **settings})
     clf._validate_params()
     data = read_split(reviews, valid, reading, clf.missing, seed, talkative)
     # Nothing but the search chooses: the documents to score on stay unseen.
     data = data._replace(chooses_epoch=False)
     if talkative:
         announce_compilation(clf.backend)
-    with live_view(talkative and sys.stderr.isatty()) as show:
+    with live_view(talkative and sys.stderr.isatty()) as show, guarded_by(InterruptGuard()):
         found = tune(
             data.texts, data.labels, minutes=minutes, estimator=clf, metric=metric,
-            random_state=seed, report=show and (lambda trials: show(_rendered(trials, metric))),
+            random_state=seed, fixed=settings,
+            report=show and (lambda trials: show(_rendered(trials, metric))),
         )  # fmt: skip
+    if found.stopped_by == "interrupt":
+        note("Ctrl-C ended the search. Training follows; the next Ctrl-C ends that.")
     clf.set_params(**found.best_params, verbose=int(talkative and sys.stderr.isatty()))
     lstm = fit_and_score(clf, data, save_to=target)
-    if clf.stopped_by_ == "interrupt":
-        note(f"Ctrl-C: training ended early; the model so far is in {target}.")
     scores = with_baselines(lstm, data)
     result = {
         **training_report(clf, target, data, scores),
         "best_params": found.best_params,
-        "best_search_score": found.best_score,
+        "best_search_score": None if math.isnan(found.best_score) else found.best_score,
+        "search_stopped_by": found.stopped_by,
         "trials": [vars(trial) for trial in found.trials],
     }
     if as_json:
@@ -106,7 +111,14 @@ def _named(params: dict) -> str:
 
 def _print_search(found, metric):
     n = len(found.trials)
+    ended = ", ended by Ctrl-C" if found.stopped_by == "interrupt" else ""
+    if math.isnan(found.best_score):
+        click.echo(
+            f"No trial of the search{ended} came to its end: the model has the parameters it "
+            "began with. Give it more --minutes."
+        )
+        return
     click.echo(
-        f"{n} trial{'s' if n > 1 else ''}. Best {metric}, of one network on the documents that "
-        f"chose it: {found.best_score:.3f}, with {_named(found.best_params)}."
+        f"{n} trial{'s' if n > 1 else ''}{ended}. Best {metric}, of one network on the documents "
+        f"that chose it: {found.best_score:.3f}, with {_named(found.best_params)}."
     )

@@ -17,5 +17,9 @@ class TruncationWarning(UserWarning):
     """Some documents were longer than ``max_length`` and lost tokens."""
 
 
+class InterruptedFitWarning(UserWarning):
+    """Ctrl-C ended ``fit``, which keeps what was trained by then; the message says what."""
+
+
 class NonFiniteLossWarning(RuntimeWarning):
     """Training met a NaN or infinite loss and stopped at the last good weights."""

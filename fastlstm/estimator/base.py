@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import os
+import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -36,6 +37,7 @@ from fastlstm.kernels.contract import POOLING, PRECISIONS
 from fastlstm.kernels.registry import BACKENDS, load_backend
 from fastlstm.network.losses import predicted_class, probabilities
 from fastlstm.text.encoder import TextEncoder
+from fastlstm.training.interrupts import Guard, guard_for
 from fastlstm.training.optim.optimizers import OPTIMIZERS
 from fastlstm.training.optim.schedules import SCHEDULES
 from fastlstm.vectors.given import WordVectors
@@ -180,8 +182,14 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         documents, stratified by class, if ``early_stopping``, ``calibrate`` or a part
         beside the networks needs them. A class with a single document stays in training.
         Where fewer than 20 documents, or fewer than there are classes, would be held
-        out, nothing is. Ctrl-C ends training after the current step and leaves a fitted
-        model. A fit that fails changes nothing.
+        out, nothing is. A fit that fails changes nothing.
+
+        The first Ctrl-C while something is trained ends training after the current step.
+        The estimator then holds what is whole, and ``fit`` returns with an
+        ``InterruptedFitWarning``. But where a loop runs around ``fit``, of the program or of
+        a library such as scikit-learn, it raises ``KeyboardInterrupt``, which ends the loop.
+        A second Ctrl-C, and one before anything was trained, raises at once and changes
+        nothing.
         """
         options = self._checked_options()
         start = getattr(self, "model_", None) if self.warm_start else None
@@ -195,8 +203,12 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         data = self._data(reading, classes, indices, sample_weight)
         data = data._replace(valid=self._given_validation(X_val, y_val, reading, classes))
         seed = check_random_state(self.random_state).randint(_MAX_SEED)
-        model = fit_model(data, options, seed, linear=self._linear, start=start)
-        return self._take(model, reading)
+        guard = guard_for(sys._getframe(1))
+        model = fit_model(data, options, seed, linear=self._linear, start=start, guard=guard)
+        self._take(model, reading)
+        if model.record.stopped_by == "interrupt":
+            guard.finish(_what_is_kept(model, guard, self._linear, options))
+        return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train the networks for one epoch on more documents, at a constant learning rate.
@@ -402,6 +414,18 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         super().__setstate__(state)
         if hasattr(self, "model_"):
             self._hold(self.model_, {})
+
+
+def _what_is_kept(model: FittedModel, guard: Guard, linear: bool, options: Options) -> str:
+    """What to tell about an interrupted fit."""
+    kept, wanted = len(model.networks), max(len(model.networks), int(options.n_estimators))
+    beside = ""
+    if linear:
+        beside = f" {'without the' if model.linear is None else 'and a'} linear part"
+    return (
+        f"Ctrl-C ended fit {guard.where}. The estimator has what was trained by then: "
+        f"{kept} of {wanted} networks{beside}."
+    )
 
 
 def warn_truncated(encoded: Encoded, max_length) -> None:

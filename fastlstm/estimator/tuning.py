@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from fastlstm.estimator.text import LSTMSentimentClassifier
 from fastlstm.estimator.validation import check_labels, check_same_length
 from fastlstm.evaluation import accuracy, macro_f1
 from fastlstm.text.documents import check_documents
+from fastlstm.training.interrupts import Guard, guard_for, guarded_by
 
 METRICS = {"accuracy": accuracy, "macro_f1": macro_f1}
 
@@ -25,23 +27,39 @@ _ENOUGH_DOCUMENTS = 800
 # Of the documents, held out to score trials.
 _HELD_OUT = 0.2
 
-# One network without company, which is what the search varies.
-_ALONE = {"wide": None, "n_estimators": 1, "calibrate": False, "early_stopping": False}
+# One network without company, whatever the estimator has: that is put back in the end.
+_ALONE = {"wide": None, "n_estimators": 1, "calibrate": False}
+
+# The space: what moves the score of one network, around the defaults.
+_SPACE: dict[str, Callable] = {
+    "embedding_dim": lambda trial, name: trial.suggest_categorical(name, [64, 128, 256]),
+    "hidden_size": lambda trial, name: trial.suggest_categorical(name, [32, 64, 128]),
+    "pooling": lambda trial, name: trial.suggest_categorical(name, ["max", "mean_max", "mean"]),
+    "dropout": lambda trial, name: trial.suggest_float(name, 0.2, 0.7, step=0.1),
+    "embedding_dropout": lambda trial, name: trial.suggest_float(name, 0.1, 0.7, step=0.1),
+    "token_dropout": lambda trial, name: trial.suggest_float(name, 0.0, 0.4, step=0.1),
+    "ngrams": lambda trial, name: trial.suggest_int(name, 1, 3),
+    "learning_rate": lambda trial, name: trial.suggest_float(name, 1e-3, 1e-2, log=True),
+    "batch_size": lambda trial, name: trial.suggest_categorical(name, [16, 32, 64]),
+}
 
 
-def _suggest(trial) -> dict:
-    """The space: what moves the score of one network, around the defaults."""
-    return {
-        "embedding_dim": trial.suggest_categorical("embedding_dim", [64, 128, 256]),
-        "hidden_size": trial.suggest_categorical("hidden_size", [32, 64, 128]),
-        "pooling": trial.suggest_categorical("pooling", ["max", "mean_max", "mean"]),
-        "dropout": trial.suggest_float("dropout", 0.2, 0.7, step=0.1),
-        "embedding_dropout": trial.suggest_float("embedding_dropout", 0.1, 0.7, step=0.1),
-        "token_dropout": trial.suggest_float("token_dropout", 0.0, 0.4, step=0.1),
-        "ngrams": trial.suggest_int("ngrams", 1, 3),
-        "learning_rate": trial.suggest_float("learning_rate", 1e-3, 1e-2, log=True),
-        "batch_size": trial.suggest_categorical("batch_size", [16, 32, 64]),
-    }
+def _free(start: LSTMSentimentClassifier, fixed) -> list[str]:
+    """Parameters of the space that nobody has decided on."""
+    unknown = sorted(set(fixed) - set(start.get_params()))
+    if unknown:
+        raise ValueError(f"fixed: there is no parameter {', '.join(unknown)}.")
+    default = LSTMSentimentClassifier().get_params()
+    fixed = {*fixed, *(name for name in _SPACE if getattr(start, name) != default[name])}
+    if not (start.word_vectors is None or start.word_vectors == "skipgram"):
+        fixed.add("embedding_dim")  # that of the vectors
+    free = [name for name in _SPACE if name not in fixed]
+    if not free:
+        raise ValueError(
+            "nothing is left to search: the estimator has values of its own, or fixed names, for "
+            f"all of {', '.join(_SPACE)}. Leave one of them at its default."
+        )
+    return free
 
 
 @dataclass
@@ -75,17 +93,41 @@ class TuningResult:
     best_params : dict
         Those of the best trial; empty where none was better than the beginning.
     best_score : float
-        Of that trial, on the documents that chose it: an optimistic figure.
+        Of that trial, on the documents that chose it: an optimistic figure. NaN where no
+        trial came to all of its documents.
     trials : list of Trial
+    stopped_by : str
+        What ended the search: "minutes" or "interrupt".
     """
 
     best_params: dict
     best_score: float
     trials: list[Trial] = field(default_factory=list)
+    stopped_by: str = "minutes"
+
+
+class _OutOfTimeError(Exception):
+    """The search's time is over."""
+
+
+class _Deadline(Guard):
+    """Ends the fit of a trial when the time is over; Ctrl-C raises at once."""
+
+    def __init__(self, minutes: float) -> None:
+        self._end = time.perf_counter() + 60 * minutes
+
+    @property
+    def requested(self) -> bool:  # type: ignore[override]
+        self.check()
+        return False
+
+    def check(self) -> None:
+        if time.perf_counter() >= self._end:
+            raise _OutOfTimeError
 
 
 def tune(
-    texts, labels, *, minutes=5.0, estimator=None, metric="accuracy", random_state=0,
+    texts, labels, *, minutes=5.0, estimator=None, metric="accuracy", random_state=0, fixed=(),
     report: Callable[[list[Trial]], None] | None = None,
 ) -> TuningResult:  # fmt: skip
     """Search for better parameters of a text classifier.
@@ -98,13 +140,21 @@ def tune(
     texts : list, tuple, array or Series of str
     labels : array-like, shape (n_documents,)
     minutes : float
-        After these no trial begins or goes on. The first one is always finished.
+        After these the search ends, within a step of training.
     estimator : LSTMSentimentClassifier or None
-        Where the search begins, and the parameters that it leaves alone.
+        Where the search begins. A parameter that is not at its default is left alone, and
+        so is the width of given word vectors. Of the others these are searched:
+        ``embedding_dim``, ``hidden_size``, ``pooling``, ``dropout``, ``embedding_dropout``,
+        ``token_dropout``, ``ngrams``, ``learning_rate`` and ``batch_size``. Trials
+        have one network and nothing beside it, whatever ``n_estimators``, ``wide`` and
+        ``calibrate`` are, and their seed is ``random_state`` of this function. The result
+        names none of these four.
     metric : {"accuracy", "macro_f1"}
     random_state : int
         Of the documents held out, the search and the networks. How many trials there is
         time for depends on the machine.
+    fixed : iterable of str
+        Further parameters to leave alone, at their default.
     report : callable or None
         Called with all trials after each step of one.
 
@@ -119,6 +169,12 @@ def tune(
         If Optuna is not installed.
     ValueError
         If no document can be held out, or a parameter is out of its range.
+    KeyboardInterrupt
+        Of a Ctrl-C where a loop runs around the call, as with ``fit``.
+
+    Notes
+    -----
+    Ctrl-C ends the search. The result has the best of the trials that were whole.
     """
     optuna = _optuna()
     if metric not in METRICS:
@@ -126,24 +182,26 @@ def tune(
     if not minutes > 0:
         raise ValueError(f"minutes={minutes!r} must be above 0.")
     start = LSTMSentimentClassifier() if estimator is None else estimator
+    free = _free(start, fixed)
     texts, _ = check_documents(texts, missing=start.missing, name="texts")
     labels = check_labels(labels, name="labels")
     check_same_length(len(texts), labels, "texts", "labels")
+    guard = guard_for(sys._getframe(1))
     search = _Search(optuna, start, texts, labels, metric, random_state, report)
-    deadline = time.perf_counter() + 60 * minutes
-    study = optuna.create_study(
-        direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=random_state),
-        pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2),
-    )
-    begin = study.ask({})
-    search.run(begin, {}, deadline=None)
-    search.tell(study, begin)
-    while time.perf_counter() < deadline:
-        trial = study.ask()
-        search.run(trial, _suggest(trial), deadline)
-        search.tell(study, trial)
-    return search.result()
+    study = _study(optuna, random_state)
+    try:
+        with guarded_by(_Deadline(minutes)) as deadline:
+            search.run(study, study.ask({}), {})
+            while True:
+                deadline.check()
+                trial = study.ask()
+                search.run(study, trial, {name: _SPACE[name](trial, name) for name in free})
+    except _OutOfTimeError:
+        return search.result("minutes")
+    except KeyboardInterrupt:
+        if guard.in_loop:
+            raise
+        return search.result("interrupt")
 
 
 def _optuna():
@@ -153,8 +211,20 @@ def _optuna():
         raise ImportError(
             "tuning needs Optuna: pip install 'fastlstm[tune]' (or: pip install optuna)"
         ) from error
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
+
+
+def _study(optuna, seed):
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it has a line for each new study
+    try:
+        return optuna.create_study(
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=seed),
+            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2),
+        )
+    finally:
+        optuna.logging.set_verbosity(verbosity)
 
 
 class _Search:
@@ -176,12 +246,11 @@ class _Search:
         self._shares = steps
         self.trials: list[Trial] = []
 
-    def run(self, trial, params: dict, deadline: float | None) -> None:
+    def run(self, study, trial, params: dict) -> None:
         """Train on more and more documents, until the trial is over or not worth it."""
+        states = self._optuna.trial.TrialState
         record = Trial(len(self.trials), params)
         for step, rows in self._steps.items():
-            if deadline is not None and time.perf_counter() > deadline:
-                return
             started = time.perf_counter()
             score = self._score(params, rows)
             if not record.share:
@@ -190,8 +259,10 @@ class _Search:
             record.seconds += time.perf_counter() - started
             trial.report(score, step)
             self._report(self.trials)
-            if deadline is not None and trial.should_prune():
+            if params and record.share < 1 and trial.should_prune():
+                study.tell(trial, state=states.PRUNED)
                 return
+        study.tell(trial, record.score)
 
     def _score(self, params, rows) -> float:
         clf = clone(self._start).set_params(
@@ -201,18 +272,9 @@ class _Search:
         predicted = clf.predict([self._texts[i] for i in self._held_out])
         return float(self._metric(self._labels[self._held_out], predicted))
 
-    def tell(self, study, trial) -> None:
-        """Hand the trial's outcome to the sampler."""
-        states = self._optuna.trial.TrialState
-        record = next((t for t in self.trials if t.params == trial.params), None)
-        if record is None:  # no time for its first step
-            study.tell(trial, state=states.FAIL)
-        elif record.share == 1:
-            study.tell(trial, record.score)
-        else:
-            study.tell(trial, state=states.PRUNED)
-
-    def result(self) -> TuningResult:
+    def result(self, stopped_by: str) -> TuningResult:
         whole = [trial for trial in self.trials if trial.share == 1]
+        if not whole:
+            return TuningResult({}, float("nan"), self.trials, stopped_by)
         best = max(whole, key=lambda trial: trial.score)  # of equals the first
-        return TuningResult(best.params, best.score, self.trials)
+        return TuningResult(best.params, best.score, self.trials, stopped_by)

@@ -12,6 +12,9 @@ import numpy as np
 
 from fastlstm.core.records import UNK_ID, TokenSequences
 
+# Keys that NumPy sorts or looks up in one call: Ctrl-C waits until it returns.
+_KEYS_AT_ONCE = 1 << 19
+
 
 class NGrams:
     """Ids of n-grams, behind those of single tokens.
@@ -76,7 +79,7 @@ class NGrams:
         places, parents, n_ids = np.arange(len(sequences.ids)), sequences.ids, n_tokens
         for n in range(2, longest + 1):
             places, keys = _candidates(sequences, places, parents, n)
-            found, counts = np.unique(keys, return_counts=True)
+            found, counts = _counted(keys)
             often = np.flatnonzero(counts >= min_count)
             if max_features is not None and len(often) > max_features:
                 often = often[np.argsort(-counts[often], kind="stable")[:max_features]]
@@ -144,12 +147,30 @@ def _candidates(
     return places[fit], _key(left[fit], parents[fit])
 
 
+def _counted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct keys, rising, and how often each occurs; those of some left tokens at a time."""
+    if len(keys) <= _KEYS_AT_ONCE:
+        found, counts = np.unique(keys, return_counts=True)
+        return found, counts
+    left = keys >> 32
+    group_of = np.cumsum(np.bincount(left)) // _KEYS_AT_ONCE
+    groups = group_of[left]
+    parts = [
+        np.unique(keys[groups == group], return_counts=True) for group in range(group_of[-1] + 1)
+    ]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
 def _known(
     places: np.ndarray, keys: np.ndarray, known: np.ndarray, first_id: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The places whose key is known, and the ids."""
     if not len(known):
         return places[:0], np.empty(0, dtype=np.int32)
-    index = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    index = np.empty(len(keys), dtype=np.int64)
+    for first in range(0, len(keys), _KEYS_AT_ONCE):
+        some = slice(first, first + _KEYS_AT_ONCE)
+        index[some] = np.searchsorted(known, keys[some])
+    np.minimum(index, len(known) - 1, out=index)
     hit = known[index] == keys
     return places[hit], (first_id + index[hit]).astype(np.int32)

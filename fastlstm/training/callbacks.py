@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-
 from fastlstm.core.progress import print_above, text_bar
 from fastlstm.training.history import EpochRecord, describe
 
@@ -60,29 +57,3 @@ class ProgressBar(Callback):
 
     def on_train_end(self):
         self.progress.stop()
-
-
-class InterruptGuard:
-    """Turns the first Ctrl-C into a wish to stop; a second one raises as usual.
-
-    Signals can be caught in the main thread only; elsewhere, and where Python does
-    not handle Ctrl-C (a background process ignores it), the guard changes nothing.
-    """
-
-    def __init__(self):
-        self.requested = False
-        self._previous = None
-
-    def __enter__(self):
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        if in_main_thread and callable(signal.getsignal(signal.SIGINT)):
-            self._previous = signal.signal(signal.SIGINT, self._on_signal)
-        return self
-
-    def _on_signal(self, number, frame):
-        self.requested = True
-        signal.signal(signal.SIGINT, self._previous)
-
-    def __exit__(self, *exc_info):
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)

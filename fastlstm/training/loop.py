@@ -17,9 +17,10 @@ from fastlstm.network.losses import loss_for, predicted_class
 from fastlstm.network.parameters import Parameters, pack_model, repack
 from fastlstm.network.predict import predict_logits
 from fastlstm.training.averaging import WeightAverage
-from fastlstm.training.callbacks import Callback, InterruptGuard
+from fastlstm.training.callbacks import Callback
 from fastlstm.training.engine import GradientEngine, LabelledSequences
 from fastlstm.training.history import EpochRecord
+from fastlstm.training.interrupts import NO_GUARD, Guard
 from fastlstm.training.masking import mask, occurs_once
 from fastlstm.training.optim.optimizers import clip_factor, make_optimizer
 from fastlstm.training.optim.schedules import make_schedule
@@ -123,11 +124,18 @@ class Trainer:
         if options.average_decay:
             self._average = WeightAverage(parameters, options.average_decay)
 
-    def run(self, train: LabelledSequences, valid: LabelledSequences | None) -> None:
+    def run(
+        self, train: LabelledSequences, valid: LabelledSequences | None, guard: Guard = NO_GUARD
+    ) -> None:
         """Train for up to ``max_epochs``; with early stopping end at the best one.
 
-        Without ``early_stopping`` validation data is measured and changes nothing.
+        Without ``early_stopping`` validation data is measured and changes nothing. What
+        ``guard`` asks for happens after the current step.
         """
+        with guard:
+            self._run(train, valid, guard)
+
+    def _run(self, train: LabelledSequences, valid: LabelledSequences | None, guard: Guard) -> None:
         options, state = self.options, self.state
         n_epochs = int(options.max_epochs)
         n_steps = -(-int(np.sum(train.sequences.lengths > 0)) // options.batch_size)
@@ -143,23 +151,22 @@ class Trainer:
         state.stopped_by = "max_epochs"
         self._tell("on_train_begin", n_epochs, n_steps)
         try:
-            with InterruptGuard() as guard:
-                for epoch in range(1, n_epochs + 1):
-                    record = self._epoch(epoch, train, schedule, first_step, guard)
-                    if record is not None and valid is not None:
-                        self._validate(record, valid)
-                    if record is None or not self._is_finite(record):
-                        self._back_to_good_weights()
-                        break
-                    record["epoch"] = first_epoch + epoch
-                    state.history.append(record)
-                    self._tell("on_epoch_end", record)
-                    if best is not None and best.offer(record, self._predicting()):
-                        state.stopped_by = "early_stopping"
-                        break
-                    if guard.requested:
-                        state.stopped_by = "interrupt"
-                        break
+            for epoch in range(1, n_epochs + 1):
+                record = self._epoch(epoch, train, schedule, first_step, guard)
+                if record is not None and valid is not None:
+                    self._validate(record, valid)
+                if record is None or not self._is_finite(record):
+                    self._back_to_good_weights()
+                    break
+                record["epoch"] = first_epoch + epoch
+                state.history.append(record)
+                self._tell("on_epoch_end", record)
+                if best is not None and best.offer(record, self._predicting()):
+                    state.stopped_by = "early_stopping"
+                    break
+                if guard.requested:
+                    state.stopped_by = "interrupt"
+                    break
         finally:
             self._tell("on_train_end")
         if best is not None and best.parameters is not None:

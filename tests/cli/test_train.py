@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from fastlstm.data.tables import read_table
 from fastlstm.training.loop import Trainer
 from tests.helpers import without_bfloat16
 
-from .conftest import english_rows, failure, invoke, only_json, tiny_settings, write_csv
+from .conftest import english_rows, failure, invoke, only_json, python, tiny_settings, write_csv
 
 CHINESE = {"积极": "味道很好，非常满意", "消极": "太差了，再也不来", "中性": "一般，还可以"}
 
@@ -228,6 +229,48 @@ def test_ctrl_c_keeps_the_model(reviews, monkeypatch):
     assert report["epochs"] == 1
     assert "Ctrl-C" in result.stderr
     assert fastlstm.Predictor("reviews.fastlstm").predict(["a film"])[0] in ("neg", "pos")
+
+
+# The third step gets a signal; with "twice" the linear part gets another one.
+INTERRUPTED = """
+import os, signal, sys
+from fastlstm.classifier import fit
+from fastlstm.cli import main
+from fastlstm.training.loop import Trainer
+
+def signalled(*arguments):
+    os.kill(os.getpid(), signal.SIGINT)
+    sys.exit("the signal had no effect")
+
+def step(self, *arguments):
+    update(self, *arguments)
+    if self.state.step == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+
+update, Trainer._update = Trainer._update, step
+if sys.argv.pop(1) == "twice":
+    fit._company = signalled
+main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to its process")
+def test_a_real_ctrl_c_keeps_the_model(reviews):
+    done = python("-c", INTERRUPTED, "once", "train", reviews, *tiny_settings())
+    out, err = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == 0, err
+    assert "Warning: Ctrl-C ended fit in epoch 1 of network 1 of 1." in err
+    assert "The model so far is in reviews.fastlstm." in err
+    assert "Model: reviews.fastlstm" in out
+    assert fastlstm.Predictor("reviews.fastlstm").predict(["a film"])[0] in ("neg", "pos")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to its process")
+def test_a_second_real_ctrl_c_ends_the_command(reviews, tmp_path):
+    done = python("-c", INTERRUPTED, "twice", "train", reviews, *tiny_settings())
+    assert done.returncode == 1
+    assert done.stderr.decode().split() == ["Aborted!"]
+    assert not (tmp_path / "reviews.fastlstm").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import fastlstm
-from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor, datasets
+from fastlstm import (
+    InterruptedFitWarning,
+    LSTMClassifier,
+    LSTMSentimentClassifier,
+    Predictor,
+    datasets,
+)
+from fastlstm.classifier import fit, networks
 from fastlstm.classifier.blend import Blend
 from fastlstm.classifier.held_out import folds
-from fastlstm.training.callbacks import ProgressBar
+from fastlstm.training.callbacks import Callback, ProgressBar
+from fastlstm.training.interrupts import InterruptGuard, guarded_by
+from fastlstm.training.loop import Trainer
 
 SETTINGS = {
     "embedding_dim": 8, "hidden_size": 6, "max_epochs": 3, "n_estimators": 3, "ngrams": 2,
@@ -149,10 +159,6 @@ def test_given_validation_documents_leave_all_to_each_network(reviews):
 @pytest.mark.parametrize(("in_network", "kept"), [(1, 1), (2, 1), (3, 2)])
 def test_an_interrupt_keeps_the_networks_that_are_whole(reviews, monkeypatch, in_network, kept):
     """Or the first one, however far it came."""
-    import signal
-
-    from fastlstm.training.callbacks import Callback
-    from fastlstm.training.loop import Trainer
 
     class Interrupt(Callback):
         def on_step_end(self, epoch, step, loss):
@@ -166,7 +172,10 @@ def test_an_interrupt_keeps_the_networks_that_are_whole(reviews, monkeypatch, in
 
     begun, real = [], Trainer.__init__
     monkeypatch.setattr(Trainer, "__init__", init)
-    clf = LSTMSentimentClassifier(**WITH_WIDE).fit(reviews[0], reviews[1])
+    clf = LSTMSentimentClassifier(**WITH_WIDE)
+    what = f"in epoch 2 of network {in_network} of 3.* {kept} of 3 networks and a linear part"
+    with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match=what):
+        clf.fit(reviews[0], reviews[1])
     assert len(begun) == in_network
     assert len(clf.networks_) == kept
     assert clf.stopped_by_ == "interrupt"
@@ -175,10 +184,6 @@ def test_an_interrupt_keeps_the_networks_that_are_whole(reviews, monkeypatch, in
 
 
 def test_an_interrupt_leaves_networks_that_were_there(reviews, monkeypatch):
-    import signal
-
-    from fastlstm.training.loop import Trainer
-
     clf = LSTMSentimentClassifier(**SETTINGS, warm_start=True).fit(reviews[0], reviews[1])
     before, steps, update = clf.networks_, [], Trainer._update
 
@@ -189,7 +194,11 @@ def test_an_interrupt_leaves_networks_that_were_there(reviews, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Trainer, "_update", interrupt)
-    clf.fit(reviews[0], reviews[1])
+    with (
+        guarded_by(InterruptGuard()),
+        pytest.warns(InterruptedFitWarning, match="of network 2 of 3"),
+    ):
+        clf.fit(reviews[0], reviews[1])
     assert clf.stopped_by_ == "interrupt"
     assert len(clf.networks_) == 3
     same = [same_weights(a, b) for a, b in zip(before, clf.networks_, strict=True)]
@@ -203,12 +212,80 @@ def test_an_interrupt_beside_the_networks_keeps_them(reviews, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(linear_fit, "fit_linear_part", fit_linear_part)
-    clf = LSTMSentimentClassifier(**WITH_WIDE).fit(reviews[0], reviews[1])
+    clf = LSTMSentimentClassifier(**WITH_WIDE)
+    what = "after the networks.* 3 of 3 networks without the linear part"
+    with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match=what):
+        clf.fit(reviews[0], reviews[1])
     assert len(clf.networks_) == 3
     assert clf.wide_ is None
     assert clf.stopped_by_ == "interrupt"
     assert clf.blend_.shares.tolist() == [1]
     assert clf.predict(NEW).shape == (5,)
+
+
+def test_an_interrupt_beside_old_networks_keeps_the_old_linear_part(reviews, monkeypatch):
+    clf = LSTMSentimentClassifier(**WITH_WIDE, warm_start=True).fit(reviews[0], reviews[1])
+    before = clf.model_
+    monkeypatch.setattr(fit, "_company", interrupted)
+    with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match="and a linear"):
+        clf.fit(reviews[0], reviews[1])
+    assert clf.model_ is not before
+    assert clf.wide_ is before.linear and clf.blend_ is before.blend
+
+
+def test_a_second_interrupt_beside_the_networks_raises(reviews, monkeypatch):
+    """The first one ended the networks, and what stands beside them was on its way."""
+    update = Trainer._update
+
+    def first(self, *arguments):
+        update(self, *arguments)
+        signal.raise_signal(signal.SIGINT)
+
+    def second(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the signal had no effect")
+
+    monkeypatch.setattr(Trainer, "_update", first)
+    monkeypatch.setattr(fit, "_company", second)
+    clf = LSTMSentimentClassifier(**WITH_WIDE)
+    with guarded_by(InterruptGuard()), pytest.raises(KeyboardInterrupt):
+        clf.fit(reviews[0], reviews[1])
+    assert not hasattr(clf, "model_")
+
+
+def test_an_interrupt_between_networks_keeps_those_before(reviews, monkeypatch):
+    fresh = networks.fresh_state
+    monkeypatch.setattr(
+        networks, "fresh_state",
+        lambda job, number, *others: interrupted() if number == 2 else fresh(job, number, *others),
+    )  # fmt: skip
+    clf = LSTMSentimentClassifier(**SETTINGS)
+    with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match="before network"):
+        clf.fit(reviews[0], reviews[1])
+    assert len(clf.networks_) == 2
+
+
+def test_an_interrupt_in_the_last_step_of_a_network_is_heard(reviews, monkeypatch):
+    """Early stopping had just ended the first network: it is whole, and no other begins."""
+    validate = Trainer._validate
+
+    def and_interrupt(self, record, valid):
+        validate(self, record, valid)
+        if self.state.history:
+            record.update(val_accuracy=0.0)  # worse than before
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Trainer, "_validate", and_interrupt)
+    options = {**SETTINGS, "max_epochs": 5, "early_stopping": True, "n_iter_no_change": 1}
+    clf = LSTMSentimentClassifier(**options)
+    with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match="network 1 of 3"):
+        clf.fit(reviews[0], reviews[1])
+    assert clf.stopped_by_ == "interrupt"
+    assert len(clf.networks_) == 1
+
+
+def interrupted(*arguments):
+    raise KeyboardInterrupt
 
 
 def test_temperature_makes_overconfident_probabilities_honest():

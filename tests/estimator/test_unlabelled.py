@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastlstm import LSTMClassifier, LSTMSentimentClassifier, datasets
+from fastlstm import InterruptedFitWarning, LSTMClassifier, LSTMSentimentClassifier, datasets
 from fastlstm.classifier import fit, networks
 from fastlstm.classifier.held_out import HeldOutPart, with_soft_labels
 from fastlstm.classifier.linear_fit import fit_linear_part
@@ -14,6 +14,7 @@ from fastlstm.kernels.registry import load_backend
 from fastlstm.network.losses import class_of, loss_for, probabilities, soft_targets
 from fastlstm.text.encoder import TextEncoder, TextOptions
 from fastlstm.training.engine import LabelledSequences
+from fastlstm.training.interrupts import InterruptGuard, guarded_by
 
 K = load_backend("auto")
 
@@ -156,12 +157,30 @@ def test_an_interrupt_keeps_the_first_model(reviews, monkeypatch):
         return learn(*arguments)
 
     monkeypatch.setattr(fit, "_learn_from_others", interrupted)
-    clf.fit(texts, labels, X_unlabelled=others)
+    what = "while it learned from documents without labels"
+    with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match=what):
+        clf.fit(texts, labels, X_unlabelled=others)
     assert clf.stopped_by_ == "interrupt"
     assert clf.model_.networks is stopped[0].networks
     assert clf.wide_ is not None
     assert clf.predict(others[:3]).shape == (3,)
     assert plain.fit(texts, labels).stopped_by_ == "max_epochs"
+
+
+def test_an_interrupt_before_the_second_training_keeps_the_first_model(reviews, monkeypatch):
+    """What the first model says of many documents takes time, too."""
+    texts, labels, others = reviews
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit, "Scorer", interrupted)
+    clf = LSTMSentimentClassifier(**SETTINGS)
+    with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match="without labels"):
+        clf.fit(texts, labels, X_unlabelled=others)
+    assert clf.stopped_by_ == "interrupt"
+    assert clf.wide_ is not None
+    assert clf.predict(others[:3]).shape == (3,)
 
 
 def test_token_ids():

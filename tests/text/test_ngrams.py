@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastlstm.core.records import TokenSequences
+from fastlstm.text import ngrams as ngrams_of_texts
 from fastlstm.text.ngrams import NGrams
 
 
@@ -125,3 +126,39 @@ def test_pairs_come_back():
     sequences = sequences_of(*drawn_documents(3))
     assert len(ngrams) > 20
     assert np.array_equal(again.longest(sequences).ids, ngrams.longest(sequences).ids)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 100])
+def test_calls_that_ctrl_c_waits_for_are_short(monkeypatch, at_once):
+    """NumPy gets some keys at a time, and the result is that of all of them at once."""
+    documents = sequences_of(*drawn_documents(n=200))
+    whole = NGrams.learn(documents, 6, 3, max_features=9)
+    ids = whole.longest(documents).ids
+    sizes, searchsorted = [], np.searchsorted
+
+    def counted(known, keys):
+        sizes.append(len(keys))
+        return searchsorted(known, keys)
+
+    monkeypatch.setattr(ngrams_of_texts, "_KEYS_AT_ONCE", at_once)
+    monkeypatch.setattr(np, "searchsorted", counted)
+    parts = NGrams.learn(documents, 6, 3, max_features=9)
+    assert len(whole) and np.array_equal(parts.pairs, whole.pairs)
+    assert np.array_equal(parts.longest(documents).ids, ids)
+    assert max(sizes) == at_once
+
+
+def test_keys_are_sorted_for_some_first_tokens_at_a_time(monkeypatch):
+    documents = sequences_of(*drawn_documents(n=200))
+    n_tokens = len(documents.ids)
+    sizes, unique = [], np.unique
+
+    def counted(keys, **options):
+        sizes.append(len(keys))
+        return unique(keys, **options)
+
+    monkeypatch.setattr(ngrams_of_texts, "_KEYS_AT_ONCE", 50)
+    monkeypatch.setattr(np, "unique", counted)
+    NGrams.learn(documents, 6, 2)
+    frequent = np.bincount(documents.ids).max()
+    assert len(sizes) > 1 and max(sizes) <= frequent + 50 < n_tokens

@@ -13,6 +13,7 @@ from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import init_parameters, pack_model
 from fastlstm.training.callbacks import Callback
 from fastlstm.training.engine import LabelledSequences
+from fastlstm.training.interrupts import NO_GUARD
 from fastlstm.training.loop import Trainer, TrainingState, evaluate
 from tests.helpers import token_sequences
 
@@ -48,7 +49,7 @@ def fresh_state(config=CONFIG, seed=0):
 
 
 def train(data, valid=None, *, config=CONFIG, state=None, n_threads=1, callbacks=(), k=K,
-          precision="float32", **options):  # fmt: skip
+          precision="float32", guard=NO_GUARD, **options):  # fmt: skip
     """A state after training with ``options``."""
     state = fresh_state(config) if state is None else state
     with ShardPool(n_threads) as pool:
@@ -56,7 +57,7 @@ def train(data, valid=None, *, config=CONFIG, state=None, n_threads=1, callbacks
             **{"max_epochs": 10, "n_iter_no_change": 10, "weight_decay": 0.0, **options}
         )
         trainer = Trainer(k, config, state, options, pool, callbacks, precision)
-        trainer.run(data, valid)
+        trainer.run(data, valid, guard)
     return state
 
 
