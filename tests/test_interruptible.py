@@ -130,6 +130,15 @@ def test_reading_documents(signalled):
     ended(calls, lambda: fresh.fit(TEXTS, LABELS))
 
 
+def test_the_linear_part(signalled):
+    calls = signalled(load_backend("auto"), "dual_descent")
+    settings = {**SETTINGS, "wide": "nb", "n_jobs": 1}
+    fresh = LSTMSentimentClassifier(**settings)
+    # A loop runs around it where tests run, so that Ctrl-C is raised.
+    ended(calls, lambda: fresh.fit(TEXTS[:300], LABELS[:300]))
+    assert fresh.wide_ is None and fresh.stopped_by_ == "interrupt"
+
+
 def test_baselines(signalled):
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -138,11 +147,11 @@ def test_baselines(signalled):
 
 
 def test_reading_a_file(signalled, tmp_path):
-    from fastlstm.data import tables
+    from fastlstm.data import json_tables
 
     path = tmp_path / "reviews.jsonl"
     path.write_text('{"text": "good", "label": "a"}\n' * 1000, encoding="utf-8")
-    ended(signalled(tables.json, "loads"), lambda: read_table(path, label_column="label"))
+    ended(signalled(json_tables.json, "loads"), lambda: read_table(path, label_column="label"))
 
 
 def test_saving_leaves_the_file_that_was_there(clf, signalled, tmp_path):
