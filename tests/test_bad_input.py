@@ -258,6 +258,7 @@ ARGUMENTS = [
      r"sample_weight is nan .*in row 5.*Use 0 to leave a row out"),
     ("weight_infinite", weigh(put([1.0] * 12, 5, np.inf)), ValueError, "is inf .*in row 5"),
     ("weight_none", weigh(put([1.0] * 12, 5, None)), ValueError, "is nan .*in row 5"),
+    ("weight_masked", weigh(np.ma.masked_equal([1] * 5 + [9] * 7, 9)), ValueError, "in row 5"),
     ("weight_text", weigh(["much"] * 12), ValueError, "must hold numbers.*one weight per document"),
     ("weight_zero", weigh([0.0] * 12), ValueError, "zero in every row.*Give some rows a weight"),
     ("weight_huge", weigh([1e308] * 12), ValueError, "sum of sample_weight is infinite. Scale"),

@@ -178,11 +178,17 @@ def _refuse_matrix(y: np.ndarray, name, classes: list) -> None:
     if (y >= 0).all() and np.allclose(y.sum(axis=1), 1, atol=_ROUNDED):
         raise ValueError(
             f"{begin}: probabilities of classes. Repeat each document once for every class, "
-            "weighted by its probability:\n"
-            f"    documents = [x for x in X for _ in range({len(classes)})]\n"
-            f"    labels = {classes!r} * len({name})\n"
-            f"    weights = np.ravel({name})\n"
-            "    clf.fit(documents, labels, sample_weight=weights)"
+            "weighted by its probability, and hold out others that are not repeated, since a "
+            "copy would be known from its siblings:\n"
+            f"    Y, classes = np.asarray({name}), np.array({classes!r})\n"
+            "    kept = np.arange(len(Y)) % 10 > 0\n"
+            "    clf.fit(\n"
+            "        [x for x, keep in zip(X, kept) if keep for _ in classes],\n"
+            "        np.tile(classes, kept.sum()),\n"
+            "        sample_weight=Y[kept].ravel(),\n"
+            "        X_val=[x for x, keep in zip(X, kept) if not keep],\n"
+            "        y_val=classes[Y[~kept].argmax(axis=1)],\n"
+            "    )"
         )
     raise ValueError(f"{begin}. Pass one label per document.")
 
@@ -220,6 +226,8 @@ def check_weights(sample_weight, n_rows: int) -> np.ndarray:
     """Sample weights as float64, shape (n_rows,); None is 1 for every row."""
     if sample_weight is None:
         return np.ones(n_rows)
+    if isinstance(sample_weight, np.ma.MaskedArray):
+        sample_weight = sample_weight.astype(np.float64).filled(np.nan)
     try:
         weight = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError) as error:

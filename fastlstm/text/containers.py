@@ -72,6 +72,8 @@ def read_column(X: Any, name: str, what: str) -> list[Any] | np.ndarray:
                 return list(getattr(X, method)())
         if isinstance(X, Sequence):
             return list(X)
+    if hasattr(kind, "__array__"):
+        return _array(np.asarray(X), name, what)
     raise TypeError(
         f"{name} must be a list, tuple, one-dimensional array, series or one-column data frame "
         f"of {what}, got {type_name(X)}; {_mend(X, name, what)}"
@@ -135,7 +137,11 @@ def _array(X: np.ndarray, name: str, what: str) -> np.ndarray:
         raise TypeError(f"{name} is an array without dimensions; pass a list of {what}")
     if isinstance(X, np.ma.MaskedArray):
         masked = np.ma.getmaskarray(X)
-        return np.where(masked, None, X.data.astype(object)) if masked.any() else X.data
+        if not masked.any():
+            return X.data
+        values = X.data.astype(object)
+        values[masked] = None
+        return values
     if X.dtype.kind == "T":  # variable-width strings, which scikit-learn does not read
         na = getattr(X.dtype, "na_object", None)
         X = X.astype(object)

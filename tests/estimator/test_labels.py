@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
+import textwrap
 from functools import partial
 
 import numpy as np
@@ -58,11 +59,7 @@ LABEL_KIND = "y must be a list, tuple, .*series or one-column data frame of labe
 PROBABILITIES = np.array([[0.25, 0.75], [1, 0], [0.5, 0.5]] * 4)
 INDICATOR = np.array([[1, 1], [1, 0], [0, 0]] * 4)
 REPEAT = (
-    r"shape \(12, 2\): probabilities of classes. Repeat each document.*\n"
-    r"    documents = \[x for x in X for _ in range\(2\)\]\n"
-    r"    labels = {} \* len\(y\)\n"
-    r"    weights = np.ravel\(y\)\n"
-    r"    clf.fit\(documents, labels, sample_weight=weights\)"
+    r"(?s)shape \(12, 2\): probabilities of classes. Repeat each .* np.array\({}\)\n    kept = "
 )
 ARGMAX = r"{} label.*pass the class of each row, np.array\({}\)\[np.argmax\(y, axis=1\)\]"
 ONE_CLASS = r"y has one class \({}\): a classifier needs at least 2 classes. Add documents of"
@@ -148,3 +145,52 @@ def test_labels_that_are_refused(call, kind, message):
     with pytest.raises(kind, match=message) as caught:
         call()
     assert caught.type is kind
+
+
+def smoothed(labels, classes):
+    """Probabilities as of a teacher that is right in 8 of 10 cases."""
+    return 0.1 + 0.7 * (np.array(labels)[:, None] == classes)
+
+
+@pytest.mark.parametrize("frame", [False, True], ids=["matrix", "frame"])
+def test_what_is_said_of_probabilities_works(frame):
+    # The way that the message names, as it stands there.
+    train, test = load_reviews("en", "train"), load_reviews("en", "test")
+    names = sorted({*train.labels})
+    y = smoothed(train.labels, names)
+    wanted = names if frame else list(range(3))
+    if frame:
+        y = pd.DataFrame(y, columns=names)
+    clf = text(hidden_size=16, embedding_dim=16, max_epochs=12, n_estimators=1)
+    with pytest.raises(ValueError, match="probabilities of classes") as caught:
+        clf.fit(train.texts, y)
+    program = textwrap.dedent(str(caught.value).partition("\n")[2])
+    exec(program, {"clf": clf, "X": train.texts, "y": y, "np": np})
+    assert clf.classes_.tolist() == wanted
+    np.testing.assert_allclose(clf.class_prior_.sum(), 1)
+    labels = np.array(wanted)[np.searchsorted(names, test.labels)]
+    accuracy = clf.score(test.texts, labels)
+    hard = text(hidden_size=16, embedding_dim=16, max_epochs=12, n_estimators=1)
+    hard.fit(train.texts, train.labels)
+    assert accuracy > 0.9 * hard.score(test.texts, test.labels) > 0.5
+
+
+def test_what_is_said_of_probabilities_works_on_token_ids():
+    clf, X = tokens(vocabulary_size=10), np.tile(IDS, (5, 1))
+    y = smoothed(NUMBERS * 5, [0, 1]) + [[0.05, 0.05]]
+    with pytest.raises(ValueError, match="probabilities of classes") as caught:
+        clf.fit(X, y)
+    exec(textwrap.dedent(str(caught.value).partition("\n")[2]), dict(clf=clf, X=X, y=y, np=np))
+    assert clf.classes_.tolist() == [0, 1]
+    np.testing.assert_allclose(clf.class_count_, y[np.arange(60) % 10 > 0].sum(axis=0))
+
+
+@pytest.mark.parametrize("frame", [False, True], ids=["matrix", "frame"])
+def test_what_is_said_of_one_hot_labels_works(frame):
+    y = pd.get_dummies(pd.Series(LABELS))
+    y = y if frame else y.to_numpy()
+    with pytest.raises(ValueError, match="one-hot") as caught:
+        text().fit(TEXTS, y)
+    mend = re.search(r"np\.array.*axis=1\)\]", str(caught.value))[0]
+    found = eval(mend, {"np": np, "y": y})
+    assert found.tolist() == (LABELS if frame else NUMBERS)
