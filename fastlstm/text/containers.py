@@ -67,7 +67,7 @@ def read_column(X: Any, name: str, what: str) -> list[Any] | np.ndarray:
     if isinstance(getattr(X, "dtype", None), np.dtype) and hasattr(kind, "__array__"):
         return _array(np.asarray(X), name, what)
     if hasattr(kind, "__len__") and _dimensions(X) == 1:
-        for method in ("to_pylist", "to_list", "tolist"):  # pyarrow; polars and pandas; others
+        for method in ("to_pylist", "tolist", "to_list"):  # pyarrow; pandas and others; polars
             if hasattr(kind, method):
                 return list(getattr(X, method)())
         if isinstance(X, Sequence):

@@ -193,6 +193,8 @@ def test_numbers_and_booleans_stay_what_they_are(container, kind):
     if "pyarrow" in kind:
         arrow()
     y = NUMBER_SERIES[container](kind)
+    if container == "pandas" and np.asarray(y).dtype == object:
+        pytest.skip("pandas before 2.2 gives no width of nullable numbers")
     model = small().fit(TEXTS, y)
     assert model.classes_.tolist() == [0, 1]
     assert model.classes_.dtype == OF_KIND[kind]

@@ -11,7 +11,7 @@ from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, StackingClas
 from sklearn.impute import SimpleImputer
 from sklearn.inspection import permutation_importance
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
-from sklearn.multioutput import ClassifierChain
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.semi_supervised import SelfTrainingClassifier
@@ -78,7 +78,7 @@ def test_bagging_of_all_documents_is_the_mean(expected):
 MISSING = {
     "None": (np.array([None, *TEXTS[1:]], dtype=object)[:, None], None),
     "nan": (np.array([np.nan, *TEXTS[1:]], dtype=object)[:, None], np.nan),
-    "pandas": (pd.DataFrame({"text": [None, *TEXTS[1:]]}), np.nan),
+    "pandas": (pd.DataFrame({"text": [np.nan, *TEXTS[1:]]}), np.nan),
     "pandas_NA": (pd.DataFrame({"text": [None, *TEXTS[1:]]}, dtype="string"), pd.NA),
 }
 
@@ -161,14 +161,24 @@ NEED_NUMBERS = {
 
 
 @pytest.mark.parametrize("name", NEED_NUMBERS)
-def test_what_needs_numbers_takes_token_ids(name):
+def test_what_needs_numbers_takes_no_text(name):
     make, y = NEED_NUMBERS[name]
     with pytest.raises(ValueError, match="could not convert string to float"):
         make(small()).fit(COLUMN, y)
+
+
+@pytest.mark.parametrize("name", ["OneVsOneClassifier", "SelfTrainingClassifier"])
+def test_what_needs_numbers_takes_token_ids(name):
+    make, y = NEED_NUMBERS[name]
     # A part of the documents need not hold the largest id.
     tokens = LSTMClassifier(vocabulary_size=30_000, **SMALL)
     model = make_pipeline(SequenceVectorizer(), make(tokens))
-    assert len(model.fit(TEXTS, y).predict(TEXTS)) == 40
+    assert set(model.fit(TEXTS, y).predict(TEXTS)) <= {*np.unique(y)}
+
+
+def test_several_labels_of_a_document_take_a_classifier_each():
+    model = MultiOutputClassifier(small()).fit(TEXTS, BINARY)
+    assert model.predict(TEXTS).shape == BINARY.shape
 
 
 def test_validation_of_a_function_transformer_needs_numbers():
