@@ -23,6 +23,9 @@ from fastlstm.text.containers import (
 # Members of labels that are given as rows of a matrix.
 _ROWS = (list, tuple, np.ndarray)
 
+# Members that NumPy makes a number of, or a dtype that is refused by its name.
+_SINGLE = (int, float, complex, bytes, np.generic)
+
 # How far probabilities that were rounded may be from a sum of 1.
 _ROUNDED = 0.02
 
@@ -97,7 +100,7 @@ def _of_members(values: list | np.ndarray, container, name) -> np.ndarray:
     """An array of Python objects as one of their kind: all strings, or all numbers."""
     nested = [row for row, value in enumerate(values) if isinstance(value, _ROWS)]
     array = np.array([*values], dtype=object) if nested else values
-    shape = np.shape(array)
+    shape = (len(array),) if isinstance(array, list) else array.shape
     if nested and len(shape) == 1:
         raise ValueError(
             f"{name} holds {type_name(values[nested[0]])} in row {nested[0]}, not one label. "
@@ -140,11 +143,12 @@ def _of_text(values: list, name, dtype) -> np.ndarray:
 
 
 def _of_numbers(values: list, name) -> np.ndarray:
-    array = np.array([plain_value(value) for value in values])
-    if array.dtype.kind == "O":
-        others = (row for row, value in enumerate(values) if not isinstance(value, (int, float)))
-        row = next(others, 0)
-        mend = "Use strings or integers."
+    # NumPy would take apart what has a buffer or a length.
+    others = [row for row, value in enumerate(values) if not isinstance(value, _SINGLE)]
+    array = np.array([] if others else [plain_value(value) for value in values])
+    if others or array.dtype.kind == "O":
+        row = others[0] if others else 0
+        mend = "Use strings, or integers of at most 64 bits."
         if isinstance(values[row], Enum):
             mend = f"Use their values: [label.value for label in {name}]."
         kind = type_name(values[row])

@@ -42,7 +42,7 @@ def read_column(X: Any, name: str, what: str) -> list[Any] | np.ndarray:
         It has more than one column.
     """
     if isinstance(X, (list, tuple)):
-        return list(X)
+        return _members(X)
     if isinstance(X, (str, bytes, bytearray)):
         raise TypeError(f"{name} is a single {type_name(X)}; pass a list of {what}: [{name}]")
     if isinstance(X, np.ndarray):
@@ -71,7 +71,7 @@ def read_column(X: Any, name: str, what: str) -> list[Any] | np.ndarray:
             if hasattr(kind, method):
                 return list(getattr(X, method)())
         if isinstance(X, Sequence):
-            return list(X)
+            return _members(X)
     if hasattr(kind, "__array__"):
         return _array(np.asarray(X), name, what)
     raise TypeError(
@@ -130,6 +130,17 @@ def is_missing(value: Any) -> bool:
     if isinstance(value, (float, np.floating, np.datetime64, np.timedelta64)):
         return bool(value != value)
     return type(value).__name__ in ("NAType", "NaTType")
+
+
+def _members(X: Sequence[Any]) -> list[Any]:
+    """The members of a sequence, taken out of scalars of pyarrow and 0-d arrays."""
+    values = list(X)
+    first = values[0] if values else None
+    if hasattr(type(first), "as_py"):
+        return [value.as_py() if hasattr(value, "as_py") else value for value in values]
+    if getattr(first, "shape", None) == () and not isinstance(first, np.generic):
+        return [value.item() if hasattr(value, "item") else value for value in values]
+    return values
 
 
 def _array(X: np.ndarray, name: str, what: str) -> np.ndarray:

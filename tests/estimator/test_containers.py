@@ -86,6 +86,7 @@ SERIES = {
     "arrow_views": lambda x: arrow().array(x, arrow().string_view()),
     "arrow_dictionary": lambda x: arrow().array(x).dictionary_encode(),
     "arrow_chunks": lambda x: arrow().chunked_array([x[:3], x[3:]]),
+    "arrow_scalars": lambda x: list(arrow().array(x)),
     "dataset_column": lambda x: hugging_face(x)["column"],
 }
 
@@ -105,6 +106,7 @@ WHOLE_SERIES = {
     "str_array": np.array,
     "masked_array": np.ma.array,
     "string_array": strings,
+    "arrays_without_dimensions": lambda x: [np.array(text) for text in x],
     "str_objects": lambda x: [np.str_(text) for text in x],
 }
 WHOLE_COLUMNS = {
@@ -301,6 +303,20 @@ def test_weights_of_classes_are_named_by_the_members_themselves(kind):
     )
     explained = model.explain(TEXTS[:1], target=make("positive"))
     assert explained[0].targets.tolist() == [classes[2]]
+
+
+@pytest.mark.parametrize("make", [np.int64, np.array, lambda n: np.array(n > 0)])
+def test_numbers_one_by_one(make):
+    model = small().fit(TEXTS, [make(n) for n in NUMBERS])
+    assert model.classes_.tolist() == [0, 1]
+    assert model.classes_.dtype in (np.int64, np.bool_)
+
+
+def test_scalars_of_arrow_are_no_bytes():
+    model = small().fit(TEXTS, list(arrow().array(NUMBERS)))
+    assert model.classes_.tolist() == [0, 1]
+    with pytest.raises(ValueError, match="y mixes types: row 0 is 'a' .* row 1 is 1"):
+        small().fit(TEXTS, [arrow().scalar("a"), arrow().scalar(1)] * 20)
 
 
 def test_labels_that_differ_in_zeros_at_the_end_stay_apart():

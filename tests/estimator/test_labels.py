@@ -5,6 +5,7 @@ Each row of the table is one case. Messages have to name the place and the mend.
 
 from __future__ import annotations
 
+import decimal
 import enum
 import re
 import textwrap
@@ -102,6 +103,10 @@ REFUSED = [
     ("y_dates", fit(np.array(["2020", "2021"] * 6, dtype="M8[Y]")), ValueError,
      "y has dtype datetime64.*Use strings, integers or booleans"),
     ("y_complex", fit(np.array([1j, 2j] * 6)), ValueError, "Complex data not supported"),
+    ("y_memory", fit([memoryview(b"a"), memoryview(b"b")] * 6), ValueError,
+     "Unknown label type: memoryview in row 0 of y"),
+    ("y_large", fit([2**70, 2**71] * 6), ValueError, "int in row 0 of y.* at most 64 bits"),
+    ("y_decimals", fit([0, decimal.Decimal(1)] * 6), ValueError, "decimal.Decimal in row 1 of y"),
     ("y_objects", fit([object()] * 12), ValueError, "Unknown label type: object in row 0 of y"),
     ("y_enum", fit([Plain.A, Plain.B] * 6), ValueError,
      r"Unknown label type: .*Plain in row 0 of y. Use their values: \[label.value for label in y"),
