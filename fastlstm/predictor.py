@@ -20,6 +20,9 @@ from fastlstm.text.documents import check_documents
 class Predictor:
     """Predict with a model file of a text classifier; threads may share it.
 
+    Documents come in any container that ``LSTMSentimentClassifier`` takes. No documents
+    give an empty result, so that a service's empty batch is no error.
+
     Parameters
     ----------
     path : str or path-like
@@ -78,7 +81,7 @@ class Predictor:
 
         The record says what was cut and what is unknown.
         """
-        texts, _ = check_documents(X, missing=self.missing)
+        texts, _ = check_documents(X, missing=self.missing, allow_empty=True)
         return self.scorer_.model.text_encoder.encode(texts)
 
     def _logits(self, X) -> np.ndarray:

@@ -5,7 +5,9 @@ Each row of a table is one case. Messages have to name the place and the mend.
 
 from __future__ import annotations
 
+import io
 import os
+import pathlib
 import sys
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +23,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 import fastlstm
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor, SequenceVectorizer
 from fastlstm.core.errors import BackendError, TruncationWarning
+from fastlstm.core.methods import METHODS
+from fastlstm.explain import PREDICTED
 from tests.helpers import without_bfloat16
 
 TEXTS = ["good film", "bad film", "fine 好看", "dull 难看"] * 3
@@ -76,21 +80,26 @@ def raises_exactly(kind, message):
 MISSING = r"NAME has 1 missing document\(s\), the first in row 1.*missing='empty'.*drop the row"
 LONE = r"NAME is a single {}; pass a list of documents: \[NAME\]"
 OTHER = r"NAME must be a list, tuple.*got {}; if it holds documents, pass list\(NAME\)"
+LIST = "NAME must be a list, tuple.*got {}; pass a list of documents"
 NONE_AT_ALL = "NAME holds no documents; pass at least one"
+EMPTY = ("empty_list", "empty_tuple", "empty_array", "empty_column", "empty_series", "empty_frame")
 
 DOCUMENTS = [
     # id, documents, exception, message
-    ("none", None, TypeError, OTHER.format("NoneType")),
-    ("number", 3, TypeError, OTHER.format("int")),
+    ("none", None, TypeError, LIST.format("NoneType")),
+    ("number", 3, TypeError, LIST.format("int")),
     ("str", "a good film", TypeError, LONE.format("str")),
     ("bytes", b"a good film", TypeError, LONE.format("bytes")),
-    ("dict", {"a": "b"}, TypeError, OTHER.format("dict")),
-    ("set", {"a", "b"}, TypeError, OTHER.format("set")),
+    ("dict", {"a": "b"}, TypeError, "got dict; pass one of its values"),
+    ("set", {"a", "b"}, TypeError, "got set; it has no order: pass a list of documents"),
+    ("path", pathlib.Path("a.txt"), TypeError, r"pathlib.*Path; read the file first"),
+    ("file", io.StringIO("a"), TypeError, r"got io.StringIO; read the file first"),
     ("generator", (t for t in TEXTS), TypeError, OTHER.format("generator")),
     ("map", map(str, TEXTS), TypeError, OTHER.format("map")),
     ("empty_list", [], ValueError, NONE_AT_ALL),
     ("empty_tuple", (), ValueError, NONE_AT_ALL),
     ("empty_array", np.array([], dtype=object), ValueError, NONE_AT_ALL),
+    ("empty_column", np.empty((0, 1), dtype=object), ValueError, NONE_AT_ALL),
     ("empty_series", pd.Series([], dtype=object), ValueError, NONE_AT_ALL),
     ("empty_frame", pd.DataFrame({"text": []}, dtype=object), ValueError, NONE_AT_ALL),
     ("element_none", ["a", None, "c"], ValueError, MISSING),
@@ -110,26 +119,29 @@ DOCUMENTS = [
     ("element_bool", ["a", True], TypeError, "row 1 is bool; turn it into text"),
     ("element_bytes", ["a", b"b"], TypeError, "row 1 is bytes; decode it.*'utf-8'"),
     ("element_list", ["a", ["b", "c"]], TypeError, "row 1 is list; join its tokens.*LSTMClass"),
-    ("element_array", ["a", np.array(["b"])], TypeError, "row 1 is ndarray; join its tokens"),
-    ("element_dict", ["a", "b", {}], TypeError, "row 2 is dict; turn it into text.*drop the row"),
+    ("element_array", ["a", np.array(["b"])], TypeError, "row 1 is numpy.ndarray; join its tokens"),
+    ("element_dict", ["a", "b", {}], TypeError, "row 2 is dict; take the text out.*drop the row"),
     ("lists_of_ids", [[1, 2], [3]], TypeError, "row 0 is list; .*token ids to LSTMClassifier"),
     ("bytes_array", np.array(["a", "b"], dtype="S"), TypeError, "row 0 is bytes; decode it"),
     ("int_array", np.array([1, 2]), TypeError, "array of int.*LSTMClassifier takes token ids"),
     ("float_array", np.ones(3), TypeError, "NAME is an array of float64; pass documents as str"),
-    ("int_series", pd.Series([1, 2]), TypeError, r"row 0 is int; turn it into text"),
+    ("int_series", pd.Series([1, 2]), TypeError, "array of int64; pass documents as str"),
+    ("polars_ints", pl.Series([1, 2]), TypeError, r"row 0 is int; turn it into text"),
+    ("polars_struct", pl.Series([{"a": "b"}]), TypeError, "row 0 is dict; take the text out of"),
     ("scalar_array", np.array("a"), TypeError, "an array without dimensions; pass a list"),
-    ("column", np.array([["a"], ["b"]]), ValueError, r"shape \(2, 1\).* pass NAME.ravel\(\)"),
+    ("one_row", np.array([["a", "b"]]), ValueError, r"shape \(1, 2\); .*NAME\[:, 0\]"),
     ("two_columns", np.array([["a", "b"]] * 2), ValueError, r"pass one column.*NAME\[:, 0\]"),
     ("cube", np.full((2, 1, 1), "a"), ValueError, r"shape \(2, 1, 1\); documents are one-dim"),
     ("frame", pd.DataFrame({"id": ["1"], "text": ["a"]}), ValueError,
      r"NAME has 2 columns \('id', 'text'\); pass the one with the documents.*NAME\['id'\]"),
     ("polars_frame", pl.DataFrame({"id": [1], "text": ["a"]}), ValueError, "NAME has 2 columns"),
     ("no_columns", pd.DataFrame(index=[0, 1]), ValueError, "NAME has 0 columns"),
-    ("lazy", pl.DataFrame({"text": ["a"]}).lazy(), TypeError, r"not been computed; call NAME.coll"),
+    ("lazy", pl.DataFrame({"text": ["a"]}).lazy(), TypeError, r"polars.LazyFrame.*call NAME.coll"),
     ("sparse_matrix", csr_matrix(np.eye(2)), TypeError, "NAME is a sparse matrix; pass a list of"),
     ("sparse_array", csr_array(np.eye(2)), TypeError, "NAME is a sparse matrix; pass a list of"),
 ]  # fmt: skip
 
+FITTING = ("fit", "partial_fit", "validation", "vectorizer")
 ENTRANCES = {
     "fit": lambda model, path, X: text().fit(X, LABELS),
     "partial_fit": lambda model, path, X: text().partial_fit(X, LABELS),
@@ -141,9 +153,14 @@ ENTRANCES = {
 }
 
 
-@pytest.mark.parametrize("entrance", ENTRANCES)
 @pytest.mark.parametrize(
-    ("X", "kind", "message"), [row[1:] for row in DOCUMENTS], ids=[row[0] for row in DOCUMENTS]
+    ("entrance", "X", "kind", "message"),
+    [
+        pytest.param(entrance, *row, id=f"{name}-{entrance}")
+        for name, *row in DOCUMENTS
+        for entrance in ENTRANCES
+        if entrance in FITTING or name not in EMPTY
+    ],
 )
 def test_documents(model, saved, entrance, X, kind, message):
     name = "X"
@@ -153,6 +170,45 @@ def test_documents(model, saved, entrance, X, kind, message):
             kind, message = ValueError, "NAME is missing: pass X_val and y_val together"
     with raises_exactly(kind, message.replace("NAME", name)):
         ENTRANCES[entrance](model, saved, X)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("X", [row[1] for row in DOCUMENTS if row[0] in EMPTY], ids=EMPTY)
+def test_no_documents_have_an_empty_answer(X, classes, tmp_path):
+    labels = LABELS if classes == 2 else ["good", "bad", "none"] * 4
+    model = text(wide="nb").fit(TEXTS, labels)
+    model.save(tmp_path / "model")
+    scores = (0,) if classes == 2 else (0, 3)
+    for reader in (model, Predictor(tmp_path / "model")):
+        found = reader.predict(X)
+        assert found.shape == (0,)
+        assert found.dtype == reader.predict(TEXTS).dtype
+        found = reader.predict_proba(X)
+        assert found.shape == (0, classes)
+        assert found.dtype == np.float64
+        for method in METHODS:
+            for target in (None, PREDICTED, "good"):
+                assert reader.explain(X, method=method, target=target) == []
+    for found in (model.decision_function(X), *model.decision_parts(X).values()):
+        assert found.shape == scores
+        assert found.dtype == np.float64
+    assert Predictor(tmp_path / "model").encode(X).n_documents == 0
+
+
+@pytest.mark.parametrize("padding", ["pre", "post"])
+@pytest.mark.parametrize("max_length", [None, 7])
+@pytest.mark.parametrize("X", [row[1] for row in DOCUMENTS if row[0] in EMPTY], ids=EMPTY)
+def test_no_documents_have_no_ids(X, max_length, padding):
+    vectorizer = SequenceVectorizer(max_length=max_length, padding=padding).fit(TEXTS)
+    found = vectorizer.transform(X)
+    assert found.shape == (0, vectorizer.n_columns_)
+    assert found.dtype == np.int32
+
+
+def test_no_token_ids_are_an_error(token_model):
+    # As scikit-learn's checks of estimators of numbers have it.
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        token_model.predict(IDS[:0])
 
 
 # -- everything else that is handed over ---------------------------------------------------
@@ -180,50 +236,8 @@ def with_ids(row, column, value):
     return X
 
 
-LABEL_MISSING = r"y has 1 missing label\(s\), the first in row 2.*Drop these rows or label them"
-LABEL_KIND = "y must be a list, tuple, array or series of labels, got {}. Pass one label per"
-ONE_CLASS = r"y has one class \({}\): a classifier needs at least 2 classes. Add documents of"
-
 ARGUMENTS = [
     # id, call, exception, message
-    # labels
-    ("y_none", fit(None), ValueError, "requires y.*target y is None. Pass one label per document"),
-    ("y_str", fit("ab", X=["a", "b"]), TypeError, LABEL_KIND.format("str")),
-    ("y_number", fit(5), TypeError, LABEL_KIND.format("int")),
-    ("y_dict", fit(dict.fromkeys(range(12), "a")), TypeError, LABEL_KIND.format("dict")),
-    ("y_set", fit({"a", "b"}), TypeError, LABEL_KIND.format("set")),
-    ("y_generator", fit(iter(LABELS)), TypeError, LABEL_KIND.format("list_iterator")),
-    ("y_one_class", fit(["good"] * 12), ValueError, ONE_CLASS.format("'good'")),
-    ("y_one_number", fit([3] * 12), ValueError, ONE_CLASS.format("3")),
-    ("y_one_row", fit(["good"], X=["a"]), ValueError, ONE_CLASS.format("'good'")),
-    ("y_element_none", fit(put(LABELS, 2, None)), ValueError, LABEL_MISSING),
-    ("y_element_nan", fit(put(LABELS, 2, float("nan"))), ValueError, LABEL_MISSING),
-    ("y_element_na", fit(put(LABELS, 2, pd.NA)), ValueError, LABEL_MISSING),
-    ("y_number_none", fit(put(NUMBERS, 2, None)), ValueError, LABEL_MISSING),
-    ("y_number_nan", fit(np.array(put(NUMBERS, 2, np.nan))), ValueError, LABEL_MISSING),
-    ("y_series_na", fit(pd.Series(put(NUMBERS, 2, pd.NA), dtype="Int64")), ValueError,
-     LABEL_MISSING),
-    ("y_polars_null", fit(pl.Series(put(LABELS, 2, None))), ValueError, LABEL_MISSING),
-    ("y_all_none", fit([None] * 12), ValueError, r"y has 12 missing label\(s\).*row 0"),
-    ("y_infinity", fit(put([1.0, 2.0] * 6, 3, np.inf)), ValueError, "y is infinity in row 3"),
-    ("y_mixed", fit(put(LABELS, 4, 1)), ValueError,
-     r"y mixes types: row 0 is 'good' \(str\) and row 4 is 1 \(int\).*\[str\(label\) for label"),
-    ("y_mixed_bool", fit(put(LABELS, 0, True)), ValueError, r"row 1 is 'bad'.*row 0 is True"),
-    ("y_mixed_object", fit(np.array(put(LABELS, 4, 1), dtype=object)), ValueError, "y mixes types"),
-    ("y_continuous", fit(np.linspace(0, 1, 12)), ValueError, "Unknown label type: continuous"),
-    ("y_bytes", fit(np.array(LABELS, dtype="S")), ValueError, "y has dtype .S4. Decode the bytes"),
-    ("y_list_of_bytes", fit([b"a", b"b"] * 6), ValueError, "y has dtype .*. Decode the bytes"),
-    ("y_objects_of_bytes", fit(np.array([b"a", b"b"] * 6, dtype=object)), ValueError, "Decode the"),
-    ("y_dates", fit(np.array(["2020", "2021"] * 6, dtype="M8[Y]")), ValueError,
-     "y has dtype datetime64.*Use strings, integers or booleans"),
-    ("y_complex", fit(np.array([1j, 2j] * 6)), ValueError, "Complex data not supported"),
-    ("y_objects", fit([object()] * 12), ValueError, "Unknown label type: object in row 0 of y"),
-    ("y_two_columns", fit(np.array([NUMBERS, NUMBERS]).T), ValueError, "y should be a 1d array"),
-    ("y_short", fit(LABELS[:-1]), ValueError, "X has 12 documents and y has 11 labels"),
-    ("y_long", fit([*LABELS, "good"]), ValueError, "X has 12 documents and y has 13 labels"),
-    ("y_empty", fit([]), ValueError, "has 0 labels|no label|sample"),
-    ("y_of_tokens", fit(NUMBERS[:-1], IDS, tokens), ValueError, "12 documents and y has 11 labels"),
-    ("y_tokens_none", fit(None, IDS, tokens), ValueError, "requires y"),
     # classes of partial_fit
     ("classes_short", lambda: text().partial_fit(TEXTS, LABELS, classes=["good"]), ValueError,
      "classes has 1 label.*Pass all labels that will ever occur"),
@@ -232,7 +246,9 @@ ARGUMENTS = [
     ("classes_mixed", lambda: text().partial_fit(TEXTS, LABELS, classes=["a", 1]), ValueError,
      "classes mixes types"),
     ("classes_str", lambda: text().partial_fit(TEXTS, LABELS, classes="ab"), TypeError,
-     "classes must be a list"),
+     r"classes is a single str; pass a list of labels: \[classes\]"),
+    ("classes_set", lambda: text().partial_fit(TEXTS, LABELS, classes={*LABELS}), TypeError,
+     "classes must be a list.*got set; it has no order: pass a list of labels"),
     ("classes_nan", lambda: text().partial_fit(TEXTS, LABELS, classes=["a", None]), ValueError,
      r"classes has 1 missing label\(s\), the first in row 1"),
     # weights
@@ -242,6 +258,7 @@ ARGUMENTS = [
      r"sample_weight is nan .*in row 5.*Use 0 to leave a row out"),
     ("weight_infinite", weigh(put([1.0] * 12, 5, np.inf)), ValueError, "is inf .*in row 5"),
     ("weight_none", weigh(put([1.0] * 12, 5, None)), ValueError, "is nan .*in row 5"),
+    ("weight_masked", weigh(np.ma.masked_equal([1] * 5 + [9] * 7, 9)), ValueError, "in row 5"),
     ("weight_text", weigh(["much"] * 12), ValueError, "must hold numbers.*one weight per document"),
     ("weight_zero", weigh([0.0] * 12), ValueError, "zero in every row.*Give some rows a weight"),
     ("weight_huge", weigh([1e308] * 12), ValueError, "sum of sample_weight is infinite. Scale"),

@@ -49,7 +49,10 @@ LAYERS = {
 # Installed name of what is imported under another one.
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "llvmlite": "numba"}
 # Declared for tests and benchmarks, yet never imported by the package.
-FOREIGN = {"pandas", "polars", "torch", "keras", "tensorflow", "onnx", "onnxruntime", "matplotlib"}
+FOREIGN = {
+    "pandas", "polars", "pyarrow", "torch", "keras", "tensorflow", "onnx", "onnxruntime",
+    "matplotlib",
+}  # fmt: skip
 
 # Modules that start threads or processes -> where they may be imported, and what of them.
 CONCURRENCY = {

@@ -32,6 +32,7 @@ from fastlstm.estimator.validation import (
     check_weights,
     class_weights,
     encode_labels,
+    read_labels,
 )
 from fastlstm.kernels.contract import POOLING, PRECISIONS
 from fastlstm.kernels.registry import BACKENDS, load_backend
@@ -157,7 +158,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         X : documents
             As the class says.
         y : array-like, shape (n_documents,)
-            Labels: strings of any language, integers or booleans; at least 2 classes.
+            Labels: strings of any language, integers or booleans; at least 2 classes. In
+            any container that documents may be in; members of an Enum with such values
+            count as their values.
         sample_weight : array-like, shape (n_documents,), or None
             Factor on each document's loss, at least 0.
         X_val, y_val : like X and y, or None
@@ -388,6 +391,22 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         """Most likely label of each document, shape (n_documents,)."""
         model, logits = self._scored(X)
         return model.classes[predicted_class(logits)]
+
+    def score(self, X, y, sample_weight=None) -> float:
+        """Accuracy on documents with their labels.
+
+        Parameters
+        ----------
+        X : documents
+        y : array-like, shape (n_documents,)
+            In any container that ``fit`` takes.
+        sample_weight : array-like, shape (n_documents,), or None
+
+        Returns
+        -------
+        accuracy : float
+        """
+        return super().score(X, read_labels(y), sample_weight)
 
     def save(self, path) -> None:
         """Write the fitted model to one file, which ``fastlstm.load`` reads.

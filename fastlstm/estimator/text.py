@@ -56,8 +56,10 @@ class TextInputMixin:
 class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
     """LSTM text classifier: tokenise, embed, LSTM layers, pool, dense.
 
-    X is documents: a list, tuple, NumPy array of strings or objects, a pandas or
-    polars Series, or a DataFrame with one column.
+    X is documents: a list, tuple or other sequence of str, a NumPy array of shape
+    (n_documents,) or (n_documents, 1), a series of pandas, polars or pyarrow, or a data
+    frame with one column. Labels may be in the same containers. A fitted estimator
+    answers no documents with an empty result.
 
     Parameters
     ----------
@@ -383,7 +385,8 @@ default="skipgram"
         return Reading(encoder, encoder.n_known, encoded, labels, encode, {})
 
     def _encode(self, X, model) -> Encoded:
-        return model.encoder.encode(check_documents(X, missing=self.missing)[0])
+        texts, _ = check_documents(X, missing=self.missing, allow_empty=True)
+        return model.encoder.encode(texts)
 
 
 def _check_same_text(new: TextOptions, old: TextOptions) -> None:

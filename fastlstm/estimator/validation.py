@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
+from enum import Enum
 
 import numpy as np
 from sklearn.utils import column_or_1d
@@ -11,7 +12,22 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from fastlstm.core.records import PAD_ID, TokenSequences
-from fastlstm.text.documents import is_missing
+from fastlstm.text.containers import (
+    column_names,
+    is_missing,
+    plain_value,
+    read_column,
+    type_name,
+)
+
+# Members of labels that are given as rows of a matrix.
+_ROWS = (list, tuple, np.ndarray)
+
+# Members that NumPy makes a number of, or a dtype that is refused by its name.
+_SINGLE = (int, float, complex, bytes, np.generic)
+
+# How far probabilities that were rounded may be from a sum of 1.
+_ROUNDED = 0.02
 
 
 def check_labels(y, name="y") -> np.ndarray:
@@ -20,16 +36,17 @@ def check_labels(y, name="y") -> np.ndarray:
     Raises
     ------
     ValueError, TypeError
-        For missing labels, labels of several types, or continuous targets.
+        For missing labels, labels of several types, more than one column, or continuous
+        targets.
     """
-    y = _labels(y, name)
+    y = read_labels(y, name, warn=True)
     check_classification_targets(y)
     return y
 
 
 def check_classes(classes) -> np.ndarray:
     """The ``classes`` of a first ``partial_fit``, sorted; at least 2."""
-    classes = np.unique(_labels(classes, "classes"))
+    classes = np.unique(read_labels(classes, "classes"))
     if len(classes) < 2:
         raise ValueError(
             f"classes has {len(classes)} label(s): a classifier needs at least 2 classes. "
@@ -38,67 +55,146 @@ def check_classes(classes) -> np.ndarray:
     return classes
 
 
-def _labels(y, name) -> np.ndarray:
+def read_labels(y, name="y", *, warn=False) -> np.ndarray:
+    """Labels from any container that documents may be in, as a 1-D array.
+
+    Members of subclasses of str and int, such as those of an Enum, become plain. Numbers
+    keep the width that the container has.
+
+    Parameters
+    ----------
+    y : container
+    name : str
+        How messages call it.
+    warn : bool, default=False
+        Whether labels in one column of two dimensions draw scikit-learn's warning.
+    """
     if y is None:
         raise ValueError(
             f"requires {name} to be passed, but the target {name} is None. "
             "Pass one label per document."
         )
-    y = _as_array(y, name)
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind in "Of":
-        values = y.tolist()
-        rows = [row for row, value in enumerate(values) if is_missing(value)]
-        if rows:
-            raise ValueError(
-                f"{name} has {len(rows)} missing label(s), the first in row {rows[0]} "
-                "(NaN or None). Drop these rows or label them."
-            )
-        if y.dtype.kind == "O":
-            y = _one_kind(values, name)
-    if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
-        row = int(np.flatnonzero(~np.isfinite(y))[0])
+    columns = column_names(y)
+    if columns is not None and len(columns) > 1 and hasattr(type(y), "__array__"):
+        _refuse_matrix(np.asarray(y), name, columns)
+    array = read_column(y, name, "labels")
+    if isinstance(array, list) or array.dtype.kind == "O":
+        array = _of_members(array, y, name)
+    if array.ndim == 2 and array.shape[1] > 1:
+        _refuse_matrix(array, name, list(range(array.shape[1])))
+    # A frame of one column is a column of two dimensions as well.
+    array = column_or_1d(array if columns is None else array.reshape(-1, 1), warn=warn)
+    if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
+        _refuse_missing(array.tolist(), name)
+        row = int(np.flatnonzero(~np.isfinite(array))[0])
         raise ValueError(f"{name} is infinity in row {row}. Labels must be finite.")
-    if y.dtype.kind not in "OUbiuf":
-        mend = "Decode the bytes" if y.dtype.kind == "S" else "Use strings, integers or booleans"
-        raise ValueError(f"{name} has dtype {y.dtype}. {mend}.")
-    return y
+    if array.dtype.kind not in "OUbiuf":
+        mend = (
+            "Decode the bytes" if array.dtype.kind == "S" else "Use strings, integers or booleans"
+        )
+        raise ValueError(f"{name} has dtype {array.dtype}. {mend}.")
+    return array
 
 
-def _as_array(y, name) -> np.ndarray:
-    if hasattr(y, "to_numpy"):
-        return y.to_numpy()
-    if hasattr(y, "__array__"):
-        return np.asarray(y)
-    if isinstance(y, (str, bytes)) or not isinstance(y, Sequence):
-        raise TypeError(
-            f"{name} must be a list, tuple, array or series of labels, got {type(y).__name__}. "
+def _of_members(values: list | np.ndarray, container, name) -> np.ndarray:
+    """An array of Python objects as one of their kind: all strings, or all numbers."""
+    nested = [row for row, value in enumerate(values) if isinstance(value, _ROWS)]
+    array = np.array([*values], dtype=object) if nested else values
+    shape = (len(array),) if isinstance(array, list) else array.shape
+    if nested and len(shape) == 1:
+        raise ValueError(
+            f"{name} holds {type_name(values[nested[0]])} in row {nested[0]}, not one label. "
             "Pass one label per document."
         )
-    values = list(y)
-    kinds = {type(value) for value in values}
-    mixed = len(kinds) > 1 and any(issubclass(kind, str) for kind in kinds)
-    # NumPy would turn numbers among strings into strings, and None into NaN.
-    return np.array(values, dtype=object if mixed or type(None) in kinds else None)
+    members = list(array) if len(shape) == 1 else np.ravel(array).tolist()
+    _refuse_missing(members, name)
+    if any(isinstance(value, str) for value in members):
+        dtype = None if isinstance(container, Sequence) else object
+        return _of_text(members, name, dtype).reshape(shape)
+    if hasattr(type(container), "__array__"):
+        of_container = np.asarray(container)  # keeps the width of its numbers
+        if of_container.dtype.kind in "biuf" and of_container.shape == shape:
+            return of_container
+    return _of_numbers(members, name).reshape(shape)
 
 
-def _one_kind(values, name) -> np.ndarray:
-    """An array of labels that are all strings, or all numbers."""
+def _refuse_missing(values: list, name) -> None:
+    rows = [row for row, value in enumerate(values) if is_missing(value)]
+    if rows:
+        raise ValueError(
+            f"{name} has {len(rows)} missing label(s), the first in row {rows[0]} "
+            f"({values[rows[0]]!r}). Drop these rows or label them."
+        )
+
+
+def _of_text(values: list, name, dtype) -> np.ndarray:
     is_text = [isinstance(value, str) for value in values]
-    if all(is_text):
-        return np.array(values, dtype=object)
-    if any(is_text):
+    if not all(is_text):
         text, other = is_text.index(True), is_text.index(False)
         raise ValueError(
             f"{name} mixes types: row {text} is {values[text]!r} (str) and row {other} is "
             f"{values[other]!r} ({type(values[other]).__name__}). Convert the labels to one "
             f"type, for example with [str(label) for label in {name}]."
         )
-    converted = np.array(values)
-    if converted.dtype.kind == "O":
-        kind = type(values[0]).__name__
-        raise ValueError(f"Unknown label type: {kind} in row 0 of {name}. Use strings or integers.")
-    return converted
+    plain = [plain_value(value) for value in values]
+    # NumPy's fixed width takes zeros at the end for padding.
+    zeros = any(value.endswith("\0") for value in plain)
+    return np.array(plain, dtype=object if zeros else dtype)
+
+
+def _of_numbers(values: list, name) -> np.ndarray:
+    # NumPy would take apart what has a buffer or a length.
+    others = [row for row, value in enumerate(values) if not isinstance(value, _SINGLE)]
+    array = np.array([] if others else [plain_value(value) for value in values])
+    if others or array.dtype.kind == "O":
+        row = others[0] if others else 0
+        mend = "Use strings, or integers of at most 64 bits."
+        if isinstance(values[row], Enum):
+            mend = f"Use their values: [label.value for label in {name}]."
+        kind = type_name(values[row])
+        raise ValueError(f"Unknown label type: {kind} in row {row} of {name}. {mend}")
+    return array
+
+
+def _refuse_matrix(y: np.ndarray, name, classes: list) -> None:
+    """Say what to do with several columns of labels, if it is known what they hold.
+
+    Parameters
+    ----------
+    y : array of shape (n_documents, n_classes)
+    name : str
+        How messages call it.
+    classes : list
+        Names of the columns.
+    """
+    if y.dtype.kind not in "biuf":
+        return
+    begin = f"{name} should be a 1d array, got an array of shape {y.shape}"
+    y = y.astype(np.float64)
+    if np.isin(y, (0, 1)).all():
+        one = (y.sum(axis=1) == 1).all()
+        what = "one-hot labels" if one else "several labels per document"
+        other = "" if one else "fit a classifier on each column, or "
+        raise ValueError(
+            f"{begin}: {what}. A document has one label: {other}pass the class of each row, "
+            f"np.array({classes!r})[np.argmax({name}, axis=1)]."
+        )
+    if (y >= 0).all() and np.allclose(y.sum(axis=1), 1, atol=_ROUNDED):
+        raise ValueError(
+            f"{begin}: probabilities of classes. Repeat each document once for every class, "
+            "weighted by its probability, and hold out others that are not repeated, since a "
+            "copy would be known from its siblings:\n"
+            f"    Y, classes = np.asarray({name}), np.array({classes!r})\n"
+            "    kept = np.arange(len(Y)) % 10 > 0\n"
+            "    clf.fit(\n"
+            "        [x for x, keep in zip(X, kept) if keep for _ in classes],\n"
+            "        np.tile(classes, kept.sum()),\n"
+            "        sample_weight=Y[kept].ravel(),\n"
+            "        X_val=[x for x, keep in zip(X, kept) if not keep],\n"
+            "        y_val=classes[Y[~kept].argmax(axis=1)],\n"
+            "    )"
+        )
+    raise ValueError(f"{begin}. Pass one label per document.")
 
 
 def encode_labels(y, classes=None, name="y") -> tuple[np.ndarray, np.ndarray]:
@@ -134,6 +230,8 @@ def check_weights(sample_weight, n_rows: int) -> np.ndarray:
     """Sample weights as float64, shape (n_rows,); None is 1 for every row."""
     if sample_weight is None:
         return np.ones(n_rows)
+    if isinstance(sample_weight, np.ma.MaskedArray):
+        sample_weight = np.ma.filled(sample_weight.astype(np.float64), np.nan)
     try:
         weight = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -181,6 +279,7 @@ def class_weights(class_weight, classes, indices) -> np.ndarray:
         return np.ones(len(indices))
     y = classes[indices]
     if isinstance(class_weight, dict):
+        class_weight = {plain_value(label): value for label, value in class_weight.items()}
         unknown = [label for label in class_weight if label not in set(classes.tolist())]
         if unknown:
             raise ValueError(

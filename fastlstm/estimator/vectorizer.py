@@ -101,7 +101,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
             Longer documents are cut as ``truncation`` says.
         """
         check_is_fitted(self)
-        texts, _ = check_documents(X, missing=self.missing)
+        texts, _ = check_documents(X, missing=self.missing, allow_empty=True)
         whole = self.encoder_.encode(texts).sequences
         encoded = Encoded(truncate(whole, self.n_columns_, self.truncation), whole)
         warn_truncated(encoded, self.max_length)

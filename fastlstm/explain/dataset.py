@@ -8,6 +8,7 @@ import numpy as np
 
 from fastlstm.explain.documents import PREDICTED, explain_documents, reading_of
 from fastlstm.network.losses import probabilities
+from fastlstm.text.containers import plain_value, read_column
 
 
 class Word(NamedTuple):
@@ -115,7 +116,9 @@ def confident_errors(clf, X, y, n: int = 10, method="integrated_gradients") -> l
 
 def _indices(y, classes, n: int) -> np.ndarray:
     """Place of each label among the classes."""
-    labels = y.tolist() if hasattr(y, "tolist") else list(y)
+    values = read_column(y, "y", "labels")
+    members = values if isinstance(values, list) else values.ravel().tolist()
+    labels = [plain_value(label) for label in members]
     if len(labels) != n:
         raise ValueError(f"y has {len(labels)} labels and X {n} documents; pass one for each.")
     index = {label: number for number, label in enumerate(classes.tolist())}

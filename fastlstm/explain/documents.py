@@ -58,7 +58,7 @@ def reading_of(clf, X) -> tuple[Scorer, list[str], int]:
         raise TypeError(
             f"clf is a {type(clf).__name__}; pass an LSTMSentimentClassifier or a Predictor."
         )
-    texts, _ = check_documents(X, missing=clf.missing)
+    texts, _ = check_documents(X, missing=clf.missing, allow_empty=True)
     return scorer, texts, effective_n_jobs(clf.n_jobs)
 
 

@@ -1,6 +1,8 @@
 import enum
+import io
 from array import array
-from collections import deque
+from collections import UserList, deque
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,71 +23,131 @@ class Colour(str, enum.Enum):
     RED = "red"
 
 
-class ArrowArray:
-    """What this package needs of a pyarrow.Array or ChunkedArray."""
-
-    def __init__(self, values):
-        self.values = values
-
-    def __len__(self):
-        return len(self.values)
-
-    def to_pylist(self):
-        return list(self.values)
+def arrow():
+    return pytest.importorskip("pyarrow")
 
 
-class ArrowTable:
-    """What this package needs of a pyarrow.Table."""
+def arrow_dtype(kind):
+    """A pandas dtype that holds strings as Arrow does."""
+    return pd.ArrowDtype(getattr(arrow(), kind)())
 
-    def __init__(self, **columns):
-        self._columns = columns
-        self.column_names = list(columns)
-        self.columns = [ArrowArray(values) for values in columns.values()]
-        self.shape = (len(self.columns[0]), len(columns))
 
-    def __len__(self):
-        return self.shape[0]
+def strings(values, **settings):
+    """An array of NumPy's strings of any width."""
+    if not hasattr(np.dtypes, "StringDType"):
+        pytest.skip("NumPy before 2.0")
+    return np.array(values, dtype=np.dtypes.StringDType(**settings))
 
-    def __getitem__(self, name):
-        return ArrowArray(self._columns[name])
+
+def hugging_face(values):
+    return pytest.importorskip("datasets").Dataset.from_dict({"text": values})
+
+
+def polars_enum(values):
+    return pl.Series(values, dtype=pl.Enum(sorted({*values} - {None})))
 
 
 TEXTS = ["good", "", "非常好"]
 
+ARROW = {
+    "arrow array": lambda x: arrow().array(x),
+    "arrow large strings": lambda x: arrow().array(x, arrow().large_string()),
+    "arrow views": lambda x: arrow().array(x, arrow().string_view()),
+    "arrow dictionary": lambda x: arrow().array(x).dictionary_encode(),
+    "arrow chunks": lambda x: arrow().chunked_array([x[:1], x[1:]]),
+    "arrow batch": lambda x: arrow().record_batch({"text": x}),
+    "arrow table": lambda x: arrow().table({"text": x}),
+    "pandas arrow strings": lambda x: pd.Series(x, dtype=arrow_dtype("string")),
+    "pandas arrow large strings": lambda x: pd.Series(x, dtype=arrow_dtype("large_string")),
+    "pandas arrow views": lambda x: pd.Series(x, dtype=arrow_dtype("string_view")),
+    "pandas arrow frame": lambda x: pd.DataFrame({"text": x}, dtype=arrow_dtype("string_view")),
+}
+
+# Those that can hold None.
 CONTAINERS = {
-    "list": TEXTS,
-    "tuple": tuple(TEXTS),
-    "str array": np.array(TEXTS),
-    "object array": np.array(TEXTS, dtype=object),
-    "masked array": np.ma.array(TEXTS),
-    "pandas series": pd.Series(TEXTS, index=[7, 7, 3]),
-    "pandas object series": pd.Series(TEXTS, dtype=object),
-    "pandas string series": pd.Series(TEXTS, dtype="string"),
-    "pandas category": pd.Series(TEXTS, dtype="category"),
-    "pandas index": pd.Index(TEXTS),
-    "pandas array": pd.array(TEXTS),
-    "pandas frame": pd.DataFrame({"text": TEXTS}),
-    "pandas frame without names": pd.DataFrame(TEXTS),
-    "pandas frame with levels": pd.DataFrame(
-        [[text] for text in TEXTS], columns=pd.MultiIndex.from_tuples([("a", "b")])
+    "list": list,
+    "tuple": tuple,
+    "deque": deque,
+    "user list": UserList,
+    "object array": lambda x: np.array(x, dtype=object),
+    "object column": lambda x: np.array(x, dtype=object)[:, None],
+    "pandas series": lambda x: pd.Series(x, index=range(7, 7 + len(x))),
+    "pandas object series": lambda x: pd.Series(x, dtype=object),
+    "pandas string series": lambda x: pd.Series(x, dtype="string"),
+    "pandas category": lambda x: pd.Series(x, dtype="category"),
+    "pandas categorical": pd.Categorical,
+    "pandas index": pd.Index,
+    "pandas array": pd.array,
+    "pandas frame": lambda x: pd.DataFrame({"text": x}),
+    "pandas frame without names": pd.DataFrame,
+    "pandas frame with a telling name": lambda x: pd.DataFrame({"column_names": x}),
+    "pandas frame with levels": lambda x: pd.DataFrame(
+        [[text] for text in x], columns=pd.MultiIndex.from_tuples([("a", "b")])
     ),
-    "polars series": pl.Series(TEXTS),
-    "polars category": pl.Series(TEXTS, dtype=pl.Categorical),
-    "polars frame": pl.DataFrame({"text": TEXTS}),
-    "arrow array": ArrowArray(TEXTS),
-    "arrow table": ArrowTable(text=TEXTS),
-    "numpy strings": [np.str_(text) for text in TEXTS],
+    "polars series": pl.Series,
+    "polars category": lambda x: pl.Series(x, dtype=pl.Categorical),
+    "polars enum": polars_enum,
+    "polars frame": lambda x: pl.DataFrame({"text": x}),
+    "dataset column": lambda x: hugging_face(x)["text"],
+    "dataset": hugging_face,
+    **ARROW,
+}
+
+FRAMES_OF_ROWS = {"pandas frame without names", "pandas frame with levels"}
+
+WHOLE = {
+    **CONTAINERS,
+    "str array": np.array,
+    "str column": lambda x: np.array(x)[:, None],
+    "masked array": np.ma.array,
+    "masked column": lambda x: np.ma.array(x)[:, None],
+    "string array": strings,
+    "string column": lambda x: strings(x)[:, None],
+    "numpy strings": lambda x: [np.str_(text) for text in x],
+    "numpy strings in objects": lambda x: np.array([np.str_(text) for text in x] + [0], object)[
+        :-1
+    ],
+    "pandas series of words": lambda x: pd.Series(x, index=["tocsr", "to_pylist", "collect"]),
 }
 
 
-@pytest.mark.parametrize("kind", CONTAINERS)
+@pytest.mark.parametrize("kind", WHOLE)
 def test_containers(kind):
-    texts, mask = check_documents(CONTAINERS[kind])
+    texts, mask = check_documents(WHOLE[kind](TEXTS))
     assert texts == TEXTS
     assert isinstance(texts, list)
     assert {type(text) for text in texts} == {str}
     assert mask.dtype == bool
     assert mask.tolist() == [False] * 3
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_missing_documents_of_containers(kind):
+    X = CONTAINERS[kind](["a", None, "b"])
+    with pytest.raises(ValueError, match="reviews has 1 missing .*first in row 1"):
+        check_documents(X, name="reviews")
+    texts, mask = check_documents(X, missing="empty")
+    assert texts == ["a", "", "b"]
+    assert mask.tolist() == [False, True, False]
+
+
+# The others have no column either.
+@pytest.mark.parametrize("kind", [kind for kind in CONTAINERS if kind not in FRAMES_OF_ROWS])
+def test_no_documents(kind):
+    X = CONTAINERS[kind]([])
+    with pytest.raises(ValueError, match="X holds no documents; pass at least one"):
+        check_documents(X)
+    texts, mask = check_documents(X, allow_empty=True)
+    assert texts == []
+    assert mask.shape == (0,)
+    assert mask.dtype == bool
+
+
+@pytest.mark.parametrize("X", [np.array([]), np.empty((0, 1)), np.array([], dtype="U3")])
+def test_no_documents_in_an_array(X):
+    with pytest.raises(ValueError, match="X holds no documents; pass at least one"):
+        check_documents(X)
+    assert check_documents(X, allow_empty=True)[0] == []
 
 
 def test_result_is_a_new_list():
@@ -102,48 +164,70 @@ def test_subclasses_of_str_keep_their_value():
 
 
 NOT_A_CONTAINER = {
-    "None": None,
-    "int": 3,
-    "float": 0.5,
-    "dict": {"text": "a"},
-    "keys": {"text": "a"}.keys(),
-    "set": {"a"},
-    "generator": (text for text in "ab"),
-    "iterator": iter(["a"]),
-    "range": range(2),
-    "deque": deque(["a"]),
-    "function": len,
+    "None": (None, "NoneType; pass a list of documents"),
+    "int": (3, "int; pass a list"),
+    "float": (0.5, "float; pass a list"),
+    "function": (len, "builtin_function_or_method; pass a list"),
+    "dict": (
+        {"text": "a"},
+        r"dict; pass one of its values.* texts\['text'\], or list\(texts.values",
+    ),
+    "keys": ({"text": "a"}.keys(), r"dict_keys; if it holds documents, pass list\(texts\)"),
+    "values": ({"text": "a"}.values(), r"dict_values; .*pass list\(texts\)"),
+    "set": ({"a"}, "set; it has no order: pass a list of documents"),
+    "generator": ((text for text in "ab"), r"generator; .*pass list\(texts\)"),
+    "iterator": (iter(["a"]), r"list_iterator; .*pass list\(texts\)"),
+    "map": (map(str, "ab"), r"map; .*pass list\(texts\)"),
+    "path": (Path("a.txt"), r"pathlib.*Path; read the file first, .* texts.read_text\(\).splitl"),
+    "file": (io.StringIO("a"), r"io.StringIO; read the file first, .* texts.read\(\).splitlines"),
 }
 
 
 @pytest.mark.parametrize("kind", NOT_A_CONTAINER)
 def test_not_a_container(kind):
-    with pytest.raises(TypeError, match=r"texts must be a list.*pass list\(texts\)"):
-        check_documents(NOT_A_CONTAINER[kind], name="texts")
+    X, message = NOT_A_CONTAINER[kind]
+    with pytest.raises(TypeError, match=f"texts must be a list.*got {message}"):
+        check_documents(X, name="texts")
+
+
+class FrameOfSpark:
+    """What is asked of a pyspark.sql.DataFrame, which needs Java."""
+
+    columns = ("text",)
+
+    def collect(self):
+        raise AssertionError("it is not computed unasked")
+
+    toPandas = collect  # noqa: N815
+
+
+def dask_frame():
+    frame = pytest.importorskip("dask.dataframe")
+    return frame.from_pandas(pd.DataFrame({"text": ["a"]}), npartitions=1)
+
+
+NOT_COMPUTED = {
+    "polars": (lambda: pl.LazyFrame({"text": ["a"]}), r"polars.LazyFrame, .*call X.collect\(\) f"),
+    "dask frame": (dask_frame, r"dask.*DataFrame, which.*call X.compute\(\) first"),
+    "dask series": (lambda: dask_frame()["text"], r"dask.*Series, which.*call X.compute\(\) first"),
+    "dask array": (
+        lambda: pytest.importorskip("dask.array").from_array(np.array(["a"])),
+        r"dask.*Array, .*call X.compute\(\) first",
+    ),
+    "spark": (FrameOfSpark, r".*FrameOfSpark, which .*call X.toPandas\(\) first"),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_COMPUTED)
+def test_what_is_not_computed(kind):
+    make, message = NOT_COMPUTED[kind]
+    with pytest.raises(TypeError, match=f"X is a {message}"):
+        check_documents(make())
 
 
 @pytest.mark.parametrize("X", ["a document", b"a document", bytearray(b"a"), np.str_("a")])
 def test_a_single_document(X):
     with pytest.raises(TypeError, match=r"X is a single .*pass a list of documents: \[X\]"):
-        check_documents(X)
-
-
-@pytest.mark.parametrize(
-    "X",
-    [
-        [],
-        (),
-        np.array([]),
-        np.array([], dtype=object),
-        np.empty((0, 3)),
-        pd.Series([], dtype=object),
-        pl.Series([], dtype=pl.String),
-        pd.DataFrame({"text": []}),
-        pl.DataFrame({"text": []}),
-    ],
-)
-def test_no_documents(X):
-    with pytest.raises(ValueError, match="X holds no documents; pass at least one"):
         check_documents(X)
 
 
@@ -154,14 +238,17 @@ def test_no_documents(X):
         (np.ones((2, 2)), TypeError, "array of float64; .* LSTMClassifier takes token ids"),
         (np.array(["2024-01-01"], dtype="M8[D]"), TypeError, "array of datetime64"),
         (np.zeros(2, dtype=[("text", "U3")]), TypeError, r"array of \[\('text'"),
+        (np.float32(0.5), TypeError, "without dimensions"),
         (np.array("a"), TypeError, "without dimensions; pass a list of documents"),
-        (np.array([["a"], ["b"]]), ValueError, r"shape \(2, 1\).*pass X.ravel\(\)"),
-        (np.array([["a"], ["b"]], dtype=object), ValueError, r"pass X.ravel\(\)"),
+        (np.empty((0, 3)), ValueError, r"shape \(0, 3\).*for example X\[:, 0\]"),
+        (np.empty((3, 0)), ValueError, r"shape \(3, 0\)"),
         (np.array([["a", "b"]]), ValueError, r"shape \(1, 2\).*for example X\[:, 0\]"),
         (np.full((1, 1, 1), "a"), ValueError, r"shape \(1, 1, 1\)"),
         (scipy.sparse.csr_matrix((2, 2)), TypeError, "X is a sparse matrix; pass a list"),
         (scipy.sparse.coo_array((2, 2)), TypeError, "X is a sparse matrix; pass a list"),
-        (pl.LazyFrame({"text": ["a"]}), TypeError, r"LazyFrame.*call X.collect\(\) first"),
+        (pd.Series([1, 2]), TypeError, "array of int64"),
+        (pd.DataFrame({"text": [1, 2]}), TypeError, "array of int64"),
+        (pd.Series(pd.to_datetime(["2024-01-01"])), TypeError, "array of datetime64"),
     ],
 )
 def test_arrays_and_matrices_that_hold_no_documents(X, error, message):
@@ -170,7 +257,15 @@ def test_arrays_and_matrices_that_hold_no_documents(X, error, message):
 
 
 @pytest.mark.parametrize(
-    "frame", [pd.DataFrame, pl.DataFrame, lambda columns: ArrowTable(**columns)]
+    "frame",
+    [
+        pd.DataFrame,
+        pl.DataFrame,
+        lambda columns: arrow().table(columns),
+        lambda columns: arrow().record_batch(columns),
+        lambda columns: pytest.importorskip("datasets").Dataset.from_dict(columns),
+    ],
+    ids=["pandas", "polars", "table", "batch", "dataset"],
 )
 def test_several_columns(frame):
     X = frame({"title": ["a"], "body": ["b"]})
@@ -195,6 +290,8 @@ MISSING = {
     "float32": np.float32("nan"),
     "NA": pd.NA,
     "NaT": pd.NaT,
+    "NumPy's NaT": np.datetime64("NaT"),
+    "masked": np.ma.masked,
 }
 
 
@@ -208,27 +305,42 @@ def test_missing_documents(kind):
     assert mask.tolist() == [False, True, False, True]
 
 
-@pytest.mark.parametrize(
-    "X",
-    [
-        np.array(["a", None], dtype=object),
-        np.ma.array(["a", "b"], mask=[False, True]),
-        pd.Series(["a", None]),
-        pd.Series(["a", None], dtype=object),
-        pd.Series(["a", None], dtype="string"),
-        pd.Series(["a", None], dtype="category"),
-        pd.DataFrame({"text": ["a", np.nan]}),
-        pl.Series(["a", None]),
-        pl.DataFrame({"text": ["a", None]}),
-        ArrowArray(["a", None]),
-    ],
-)
-def test_missing_documents_of_containers(X):
-    with pytest.raises(ValueError, match="reviews has 1 missing .*first in row 1"):
-        check_documents(X, name="reviews")
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+def test_missing_documents_of_masked_arrays(shape):
+    X = np.ma.array(["a", "b"], mask=[False, True]).reshape(shape)
+    with pytest.raises(ValueError, match="X has 1 missing .*first in row 1 .None"):
+        check_documents(X)
     texts, mask = check_documents(X, missing="empty")
     assert texts == ["a", ""]
     assert mask.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("na", [None, np.nan, pd.NA, object()], ids=["None", "nan", "NA", "own"])
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+def test_missing_documents_of_string_arrays(na, shape):
+    texts, mask = check_documents(strings(["a", na], na_object=na).reshape(shape), missing="empty")
+    assert texts == ["a", ""]
+    assert mask.tolist() == [False, True]
+
+
+def test_a_string_that_stands_for_missing_ones_is_a_string():
+    assert check_documents(strings(["a", "none"], na_object="none"))[0] == ["a", "none"]
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.full(2, np.nan),
+        pd.Series([np.nan, np.nan]),
+        pd.Series([None, None], dtype="datetime64[ns]"),
+        pd.DataFrame({"text": [np.nan, np.nan]}),
+        pl.Series([None, None]),
+    ],
+)
+def test_a_column_without_any_document_has_a_type_of_numbers(X):
+    texts, mask = check_documents(X, missing="empty")
+    assert texts == ["", ""]
+    assert mask.all()
 
 
 def test_all_missing():
@@ -244,12 +356,12 @@ def test_all_missing():
         (2.5, "row 1 is float"),
         (float("inf"), "row 1 is float"),
         (True, "row 1 is bool"),
-        (np.int64(3), "row 1 is int64"),
+        (np.int64(3), "row 1 is numpy.int64; turn it into text"),
         (b"text", r"row 1 is bytes; .*decode"),
         (["a", "b"], r"row 1 is list; join its tokens.*LSTMClassifier"),
         ((1, 2), r"row 1 is tuple; join its tokens.*LSTMClassifier"),
-        (np.arange(2), r"row 1 is ndarray; join its tokens.*LSTMClassifier"),
-        ({"text": "a"}, "row 1 is dict"),
+        (np.arange(2), r"row 1 is numpy.ndarray; join its tokens.*LSTMClassifier"),
+        ({"text": "a"}, r"row 1 is dict; take the text out of it, for example value\['text'\]"),
     ],
 )
 @pytest.mark.parametrize("missing", ["error", "empty"])
@@ -262,10 +374,13 @@ def test_members_of_other_types(value, message, missing):
     "X",
     [
         np.array([b"a"]),
-        pd.Series([1, 2]),
+        [["a"], ["b"]],
+        range(2),
+        pd.Series([1, 2], dtype="Int64"),
         pl.Series([1, 2]),
         pl.Series([["a"], ["b"]]),
-        pd.DataFrame({"text": [1, 2]}),
+        pl.Series([{"text": "a"}]),
+        pl.Series(["a"]).cast(pl.Binary),
         array("i", [1, 2]),
     ],
 )
