@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from fastlstm.cli.errors import note
-
 if TYPE_CHECKING:
     from fastlstm.evaluation import Score
 
@@ -25,21 +23,6 @@ class Split(NamedTuple):
     how: str
     chooses_epoch: bool
     unlabelled: list | None = None
-
-
-def announce_compilation(backend: str) -> None:
-    """Say that the first run takes longer, where nothing has been compiled yet."""
-    from fastlstm.kernels.registry import load_backend
-
-    if load_backend(backend).NAME != "numba":
-        return
-    from fastlstm.kernels.numba.jit import kernel_cache_dir
-
-    if not any(kernel_cache_dir().glob("*.bin")):
-        note(
-            "Compiling the kernels for this machine, once: about half a minute, which "
-            "counts among the seconds of the LSTM."
-        )
 
 
 def fit_and_score(clf, data: Split, save_to=None) -> Score:

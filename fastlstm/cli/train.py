@@ -13,7 +13,7 @@ import click
 
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_target
-from fastlstm.cli.fitting import Split, announce_compilation, fit_and_score, with_baselines
+from fastlstm.cli.fitting import Split, fit_and_score, with_baselines
 from fastlstm.cli.info import best_epoch
 from fastlstm.cli.output import human_size, listed, plain, print_json, quoted
 from fastlstm.cli.scores import known_labels, print_comparison, winning_baseline
@@ -58,8 +58,6 @@ def train_command(
         if talkative:
             n = len(data.unlabelled)
             click.echo(f"Documents without labels from {plain(unlabelled)}: {n:,}.")
-    if talkative:
-        announce_compilation(clf.backend)
     lstm = fit_and_score(clf, data, save_to=target)
     if clf.stopped_by_ == "interrupt":
         note(f"Ctrl-C: training ended early; the model so far is in {target}.")

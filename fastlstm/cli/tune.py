@@ -7,7 +7,7 @@ import sys
 import click
 
 from fastlstm.cli.errors import note, plain_errors
-from fastlstm.cli.fitting import announce_compilation, fit_and_score, with_baselines
+from fastlstm.cli.fitting import fit_and_score, with_baselines
 from fastlstm.cli.output import print_json
 from fastlstm.cli.settings import parse_settings
 from fastlstm.cli.train import (
@@ -53,8 +53,6 @@ def tune_command(
     data = read_split(reviews, valid, text_column, label_column, clf.missing, seed, talkative)
     # Nothing but the search chooses: the documents to score on stay unseen.
     data = data._replace(chooses_epoch=False)
-    if talkative:
-        announce_compilation(clf.backend)
     with live_view(talkative and sys.stderr.isatty()) as show:
         found = tune(
             data.texts, data.labels, minutes=minutes, estimator=clf, metric=metric,
