@@ -115,7 +115,8 @@ def test_films_show_themselves():
 
 @pytest.fixture
 def notebook(monkeypatch):
-    """rich as in a notebook, without ipywidgets."""
+    """rich as in a notebook, without ipywidgets; kernels set this variable."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
     find = importlib.util.find_spec
     monkeypatch.setattr(
@@ -132,6 +133,28 @@ def test_this_is_how_rich_warns(notebook):
         pass
 
 
+def test_in_a_real_kernel(tmp_path):
+    """Where Jupyter is installed: a fit, in a cell, without ipywidgets."""
+    pytest.importorskip("ipykernel")
+    nbformat = pytest.importorskip("nbformat")
+    client = pytest.importorskip("nbclient")
+    if importlib.util.find_spec("ipywidgets") is not None:
+        pytest.skip("ipywidgets is installed")
+    cell = nbformat.v4.new_code_cell(
+        "from fastlstm import LSTMSentimentClassifier, datasets\n"
+        "r = datasets.load_reviews('en', 'train')\n"
+        "clf = LSTMSentimentClassifier(max_epochs=1, hidden_size=4, verbose=1)\n"
+        "clf.fit(r.texts[:60], r.labels[:60])\n"
+        "r"
+    )
+    book = nbformat.v4.new_notebook(cells=[cell])
+    client.NotebookClient(book, kernel_name="python3", timeout=120).execute()
+    written = "".join(o.text for o in cell.outputs if o.output_type == "stream")
+    assert "network 3 of 3, " in written
+    assert "ipywidgets" not in written and "\x1b" not in written
+    assert "<table>" in cell.outputs[-1].data["text/html"]
+
+
 @pytest.mark.parametrize(
     ("live", "arguments"),
     [(lambda: task_bar("reading", True), (0.5,)), (lambda: download_bar(True), (1, 2)),
@@ -143,8 +166,8 @@ def test_bars_in_a_notebook_do_not_warn(notebook, live, arguments, capfd):
         warnings.simplefilter("error")
         with live() as report:
             report(*arguments)
-    assert not text_bar().console.is_jupyter
-    assert capfd.readouterr().out == ""
+    out, err = capfd.readouterr()
+    assert out == "" and "\x1b" not in err
 
 
 def test_with_ipywidgets_bars_stay_live(monkeypatch):
@@ -161,5 +184,5 @@ def test_a_fit_in_a_notebook_writes_its_lines_and_no_warning(notebook, capfd):
         warnings.simplefilter("error")
         model.fit(REVIEWS.texts[:60], REVIEWS.labels[:60])
     out, err = capfd.readouterr()
-    assert out == ""
+    assert out == "" and "\x1b" not in err
     assert "network 1 of 2, " in err and "network 2 of 2, " in err

@@ -69,10 +69,13 @@ def _version(package) -> str | None:
         return None
 
 
-def _kernel_cache() -> str:
+def _kernel_cache() -> str | None:
     from fastlstm.kernels.numba.jit import kernel_cache_dir
 
-    return str(kernel_cache_dir())
+    try:
+        return str(kernel_cache_dir())
+    except RuntimeError:  # the user has no home
+        return None
 
 
 def _print_environment(result: dict) -> None:

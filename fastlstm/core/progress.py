@@ -19,8 +19,9 @@ def _on_standard_error() -> dict[str, Any]:
 
     console = Console(stderr=True)
     if console.is_jupyter and find_spec("ipywidgets") is None:
-        # Each live view would warn that it cannot be shown. Its lines can, as in a pipe.
-        console = Console(stderr=True, force_jupyter=False)
+        # Each live view would warn that it cannot be shown. Its lines can, as in a pipe; what
+        # moves the cursor cannot, though kernels ask for colours as if they were terminals.
+        console = Console(stderr=True, force_jupyter=False, force_terminal=False)
     return {
         "console": console,
         "transient": True,
