@@ -167,35 +167,34 @@ def read_model(
         )
     arrays, metadata = read_container(path)
     try:
-        problem = _tokenizer_problem(metadata["encoder"], tokenizer)
-        if problem is None:
-            saved = _saved_model(arrays, metadata, tokenizer)
-            _check_consistent(saved)
+        saved = _saved_model(arrays, metadata, tokenizer)
+        _check_consistent(saved)
+    except _WrongTokenizerError as error:  # the file is sound
+        raise ValueError(f"{shown(path)}: {error}") from None
     except ModelFormatError as error:
         raise ModelFormatError(f"{shown(path)}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelFormatError(
             f"{shown(path)}: the model's description is inconsistent: {error}."
         ) from error
-    if problem is not None:
-        raise ValueError(f"{shown(path)}: {problem}")
     return saved
 
 
-def _tokenizer_problem(
-    state: Metadata | None, given: Callable[[str], list[str]] | None
-) -> str | None:
-    """What is wrong with the tokenizer that came, or did not come, with a file."""
+class _WrongTokenizerError(Exception):
+    """A tokenizer is missing, or was given to a model that has its own."""
+
+
+def _check_tokenizer(state: Metadata | None, given: Callable[[str], list[str]] | None) -> None:
+    """Compare what came with a file with what its encoder needs."""
     needed = None if state is None else needed_tokenizer(state)
     if needed is not None and given is None:
-        return (
+        raise _WrongTokenizerError(
             f"the model was fitted with a callable tokenizer, {needed!r}, which is not in the "
             "file. Pass that function as tokenizer= of fastlstm.load or fastlstm.Predictor."
         )
     if needed is None and given not in (None, unread):
         own = "takes token ids" if state is None else f"has its own, {state['tokenizer']!r}"
-        return f"tokenizer= was given, but the model {own}. Leave it out."
-    return None
+        raise _WrongTokenizerError(f"tokenizer= was given, but the model {own}. Leave it out.")
 
 
 def _saved_model(
@@ -208,6 +207,7 @@ def _saved_model(
     classes = _classes(metadata)
     prior = np.array(metadata["class_prior"], dtype=np.float64)
     state = metadata["encoder"]
+    _check_tokenizer(state, tokenizer)
     encoder = None if state is None else TextEncoder.from_state(state, tokenizer)
     linear = _linear(config, encoder, of_linear) if of_linear else None
     fitted = dict(metadata["fitted"])
