@@ -177,7 +177,7 @@ def run_files(arguments) -> dict:
             print(f"{name:34} {_short(old):14} {_short(new):14} {case['says']}{anew}", flush=True)
         refusals = [side.ask("refused")["says"] for side in sides]
     same = refusals[0] is not None and refusals[0] == refusals[1]
-    print(f"a callable tokenizer is refused alike: {'yes' if same else refusals}")
+    print(f"a file that was cut short is refused alike: {'yes' if same else refusals}")
     equal = same and all(case["equal"] for case in found.values())
     return {"equal": equal, "files": found, "refusals": refusals}
 

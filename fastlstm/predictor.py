@@ -12,7 +12,8 @@ import numpy as np
 from fastlstm.classifier.fitted import Scorer
 from fastlstm.core.records import Encoded
 from fastlstm.core.threads import effective_n_jobs
-from fastlstm.network.losses import predicted_class, probabilities
+from fastlstm.network.losses import log_probabilities, predicted_class, probabilities
+from fastlstm.persist.container import shown
 from fastlstm.persist.model_file import read_model
 from fastlstm.text.documents import check_documents
 
@@ -25,8 +26,12 @@ class Predictor:
 
     Parameters
     ----------
-    path : str or path-like
-        A file that ``LSTMSentimentClassifier.save`` wrote.
+    path : str, path-like or binary file object
+        What ``LSTMSentimentClassifier.save`` wrote; of a file object everything from its
+        position to its end.
+    tokenizer : callable or None, default=None
+        The function that the model was fitted with, where that was a callable; see
+        ``fastlstm.load``.
     backend : {"auto", "numba", "cython", "reference"}, default="auto"
     precision : {"float32", "bfloat16"}, default="float32"
         Of the LSTM's matrix products; the weights in the file are float32 either way.
@@ -46,16 +51,18 @@ class Predictor:
     ModelFormatError
         If the file is damaged or of an unknown version.
     ValueError
-        If the model takes token ids instead of text.
+        If the model takes token ids instead of text, needs a callable tokenizer, or was
+        given one that it has no use for.
     BackendError
         If the backend or the precision is not available on this machine.
     """
 
-    def __init__(self, path, *, backend="auto", precision="float32", n_jobs=None):
-        saved = read_model(path)
+    def __init__(self, path, *, backend="auto", precision="float32", n_jobs=None, tokenizer=None):
+        effective_n_jobs(n_jobs)  # a wrong one is an error here, not in the first answer
+        saved = read_model(path, tokenizer)
         if saved.model.encoder is None:
             raise ValueError(
-                f"{path} holds an LSTMClassifier, which takes token ids. "
+                f"{shown(path)} holds an LSTMClassifier, which takes token ids. "
                 "Load it with fastlstm.load."
             )
         self.missing, self.n_jobs = saved.missing, n_jobs
@@ -84,16 +91,49 @@ class Predictor:
         texts, _ = check_documents(X, missing=self.missing, allow_empty=True)
         return self.scorer_.model.text_encoder.encode(texts)
 
-    def _logits(self, X) -> np.ndarray:
+    def _encoded(self, X) -> Encoded:
+        """Documents, or what ``encode`` gave of them, as the latter."""
         encoded = X if isinstance(X, Encoded) else self.encode(X)
         if encoded.whole is None:
             raise ValueError("X holds token ids alone; pass documents, or what encode(X) gave.")
+        return encoded
+
+    def coverage(self, X) -> np.ndarray:
+        """Share of each document's tokens that the model knows.
+
+        Parameters
+        ----------
+        X : documents, or what ``encode`` gave of them
+
+        Returns
+        -------
+        coverage : float64 array, shape (n_documents,)
+            From 0 to 1, over all tokens of the document. 0 also where it has none: nothing
+            in the document then decides the answer. Texts like those of the training are
+            seldom below 0.5, those in another language nearly always.
+        """
+        return self._encoded(X).coverage
+
+    def _logits(self, X) -> np.ndarray:
+        encoded = self._encoded(X)
         self._last.n_truncated = encoded.n_truncated
         return self.scorer_.logits(encoded, effective_n_jobs(self.n_jobs))
 
     def predict_proba(self, X) -> np.ndarray:
         """Class probabilities, float64, shape (n_documents, n_classes)."""
         return probabilities(self._logits(X))
+
+    def predict_log_proba(self, X) -> np.ndarray:
+        """Their natural logarithms, which are finite where probabilities are rounded to 0."""
+        return log_probabilities(self._logits(X))
+
+    def decision_function(self, X) -> np.ndarray:
+        """Logits, float64, shape (n_documents,) or (n_documents, n_classes).
+
+        With two classes the log-odds of ``classes_[1]``.
+        """
+        logits = self._logits(X)
+        return logits[:, 0] if logits.shape[1] == 1 else logits
 
     def predict(self, X) -> np.ndarray:
         """Most likely label of each document, shape (n_documents,)."""

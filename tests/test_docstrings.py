@@ -146,7 +146,7 @@ def test_documented_parameters_are_those_of_the_signature():
 def test_sections_are_read():
     sections = [parameters_section(inspect.getdoc(thing) or "") for thing in THINGS.values()]
     assert sum(section is not None for section in sections) > 30
-    assert parameters_section(inspect.getdoc(fastlstm.load)) == ["path"]
+    assert parameters_section(inspect.getdoc(fastlstm.load)) == ["path", "tokenizer"]
     text = parameters_section(inspect.getdoc(fastlstm.LSTMSentimentClassifier))
     assert {"tokenizer", "num_layers", "verbose", "precision"} <= set(text)
 

@@ -41,7 +41,7 @@ LAYERS = {
     "plotting": {"explain"},
     "cli": {
         "report", "estimator", "predictor", "explain", "persist", "classifier", "training",
-        "kernels", "datasets", "data", "evaluation", "core",
+        "kernels", "datasets", "data", "text", "evaluation", "core",
     },
     "__main__": {"cli"},
 }  # fmt: skip
@@ -50,7 +50,7 @@ LAYERS = {
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "llvmlite": "numba"}
 # Declared for tests and benchmarks, yet never imported by the package.
 FOREIGN = {
-    "pandas", "polars", "pyarrow", "torch", "keras", "tensorflow", "onnx", "onnxruntime",
+    "pandas", "polars", "torch", "keras", "tensorflow", "onnx", "onnxruntime",
     "matplotlib",
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import log_expit, log_softmax
 
 import fastlstm.network.predict
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor
@@ -21,6 +22,7 @@ from fastlstm.core.errors import ModelFormatError
 from fastlstm.core.threads import COMPANION
 from fastlstm.datasets import load_reviews
 from fastlstm.kernels.registry import available_backends
+from fastlstm.network.losses import log_probabilities
 from tests.helpers import NETWORK_ALONE
 
 REVIEWS = load_reviews(None, "train")
@@ -73,6 +75,46 @@ def test_equals_the_estimator(tmp_path, labels, settings):
     np.testing.assert_array_equal(predictor.predict(OTHERS), model.predict(OTHERS))
     assert predictor.predict(OTHERS).dtype == model.predict(OTHERS).dtype
     np.testing.assert_array_equal(predictor.classes_, model.classes_)
+
+
+@pytest.mark.filterwarnings("ignore::fastlstm.core.errors.TruncationWarning")
+@pytest.mark.parametrize("labels", LABELS)
+def test_logits_and_logarithms(tmp_path, labels):
+    """As scikit-learn and SciPy define them, from the estimator and from its file."""
+    model = small().fit(TEXTS, LABELS[labels])
+    model.save(tmp_path / "model")
+    predictor = Predictor(tmp_path / "model")
+    n_classes = len(model.classes_)
+    for each in (model, predictor):
+        logits, logs = each.decision_function(OTHERS), each.predict_log_proba(OTHERS)
+        assert logits.shape == ((len(OTHERS),) if n_classes == 2 else (len(OTHERS), n_classes))
+        assert logits.dtype == logs.dtype == np.float64
+        np.testing.assert_array_equal(logits, model.decision_function(OTHERS))
+        np.testing.assert_allclose(np.exp(logs), each.predict_proba(OTHERS), rtol=1e-12)
+        if n_classes == 2:
+            expected = np.stack([log_expit(-logits), log_expit(logits)], axis=1)
+        else:
+            expected = log_softmax(logits, axis=1)
+        np.testing.assert_allclose(logs, expected, rtol=1e-12)
+        np.testing.assert_array_equal(each.classes_[logs.argmax(axis=1)], each.predict(OTHERS))
+    encoded = predictor.encode(OTHERS)
+    np.testing.assert_array_equal(predictor.decision_function(encoded), logits)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_logarithms_of_tiny_probabilities_are_finite(n_outputs):
+    logits = np.array([[-2000.0, 0.0, 2000.0], [1e300, -1e300, 0.0], [-800.0] * 3])[:, :n_outputs]
+    logs = log_probabilities(logits)
+    assert np.isfinite(logs[[0, 2]]).all() and (logs <= 0).all()
+    if n_outputs == 1:
+        np.testing.assert_array_equal(logs[:, 1], log_expit(logits[:, 0]))
+    assert logs[0].min() <= -2000
+
+
+@pytest.mark.parametrize(("n_jobs", "error"), [(0, ValueError), ("2", TypeError)])
+def test_a_number_of_threads_without_meaning(saved, n_jobs, error):
+    with pytest.raises(error, match="n_jobs="):
+        Predictor(saved[1], n_jobs=n_jobs)
 
 
 def test_probabilities_as_near_as_can_be(saved):

@@ -29,7 +29,7 @@ def demo_command(out, as_json):
     Works offline and takes some seconds; the first run also compiles the kernels.
     """
     from fastlstm import LSTMSentimentClassifier
-    from fastlstm.cli.fitting import announce_compilation, fit_and_score, with_baselines
+    from fastlstm.cli.fitting import fit_and_score, with_baselines
     from fastlstm.cli.scores import evaluation, print_comparison, print_evaluation
 
     if out is not None:
@@ -38,7 +38,6 @@ def demo_command(out, as_json):
     n_train, n_test = len(data.labels), len(data.valid_labels)
     if not as_json:
         click.echo(f"{n_train} bundled reviews to train on, {n_test} to score on; en and zh.")
-        announce_compilation("auto")
     clf = LSTMSentimentClassifier(random_state=0)
     lstm = fit_and_score(clf, data, save_to=out)
     probabilities = clf.predict_proba(data.valid_texts)

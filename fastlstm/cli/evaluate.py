@@ -10,6 +10,7 @@ from fastlstm.cli.reading import reading_options
 from fastlstm.cli.scores import (
     evaluation,
     known_labels,
+    note_coverage,
     note_labels,
     note_truncated,
     print_evaluation,
@@ -41,6 +42,7 @@ def evaluate_command(model, file, reading, as_json):
     encoded = predictor.encode(table.texts)
     result = evaluation(classes, labels, predictor.predict_proba(encoded))
     note_truncated(encoded.n_truncated, len(labels))
+    note_coverage(encoded)
     if not as_json:
         print_evaluation(result)
         return

@@ -27,21 +27,6 @@ class Split(NamedTuple):
     unlabelled: list | None = None
 
 
-def announce_compilation(backend: str) -> None:
-    """Say that the first run takes longer, where nothing has been compiled yet."""
-    from fastlstm.kernels.registry import load_backend
-
-    if load_backend(backend).NAME != "numba":
-        return
-    from fastlstm.kernels.numba.jit import kernel_cache_dir
-
-    if not any(kernel_cache_dir().glob("*.bin")):
-        note(
-            "Compiling the kernels for this machine, once: about half a minute, which "
-            "counts among the seconds of the LSTM."
-        )
-
-
 def fit_and_score(clf, data: Split, save_to=None) -> Score:
     """Train on one part of the documents and score on the other.
 

@@ -37,18 +37,20 @@ def info_command(model, as_json):
 def environment() -> dict:
     """Versions, processor, backends, and the folder of compiled kernels."""
     import fastlstm
-    from fastlstm.core.threads import usable_cores
+    from fastlstm.core.cores import find_cores
     from fastlstm.kernels.registry import available_backends, load_backend, why
 
     states = available_backends()
     chosen = load_backend("auto")
+    cores = find_cores()
     layout = getattr(chosen, "LAYOUT", None)  # the reference has none
     return {
         "fastlstm": fastlstm.__version__,
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "platform": platform.platform(),
-        "cores": usable_cores(),
+        "cores": cores.number,
+        "cores_reason": cores.reason,
         "level": getattr(chosen, "LEVEL", None),
         "vector_bits": 8 * layout.vector_bytes if layout else None,
         "backends": states,
@@ -67,10 +69,13 @@ def _version(package) -> str | None:
         return None
 
 
-def _kernel_cache() -> str:
+def _kernel_cache() -> str | None:
     from fastlstm.kernels.numba.jit import kernel_cache_dir
 
-    return str(kernel_cache_dir())
+    try:
+        return str(kernel_cache_dir())
+    except RuntimeError:  # the user has no home
+        return None
 
 
 def _print_environment(result: dict) -> None:
@@ -83,7 +88,7 @@ def _print_environment(result: dict) -> None:
             "Python": result["python"],
             **{name: version or "not installed" for name, version in result["packages"].items()},
             "platform": result["platform"],
-            "usable cores": result["cores"],
+            "usable cores": f"{result['cores']} ({result['cores_reason']})",
             "instructions": instructions,
             **{f"backend {name}": state for name, state in result["backends"].items()},
             'backend="auto"': f"{result['auto_backend']}: {result['auto_reason']}",
@@ -95,9 +100,9 @@ def _print_environment(result: dict) -> None:
 def describe_model(path) -> dict:
     """What a model file holds, without the weights and the vocabulary themselves."""
     from fastlstm.classifier.blend import COMPONENTS
-    from fastlstm.persist.model_file import read_model
+    from fastlstm.persist.model_file import read_model, unread
 
-    saved = read_model(path)
+    saved = read_model(path, unread)
     model = saved.model
     shapes = model.config.dense_shapes().values()
     embedding = model.config.vocabulary_size * model.config.embedding_dim
@@ -114,6 +119,7 @@ def describe_model(path) -> dict:
         "linear_part": None if model.linear is None else {"n_weights": model.linear.weights.size},
         "shares": dict(zip(COMPONENTS, model.blend.shares.tolist(), strict=False)),
         "vocabulary_size": model.config.vocabulary_size,
+        "callable_tokenizer": saved.callable_tokenizer,
         "settings": saved.settings,
         "training": _training(model.record, saved.settings),
     }
@@ -163,11 +169,16 @@ def _print_model(result: dict) -> None:
             "network": _network(result["network"], result["n_networks"]),
             "linear part": _linear_part(result),
             "weights": f"{result['n_weights']:,}",
-            "vocabulary": f"{result['vocabulary_size']:,} tokens",
+            "vocabulary": f"{result['vocabulary_size']:,} tokens{_made_by(result)}",
             "training": _training_line(result["training"]),
             "settings": ", ".join(f"{k}={v!r}" for k, v in result["settings"].items()),
         }
     )
+
+
+def _made_by(result: dict) -> str:
+    name = result["callable_tokenizer"]
+    return "" if name is None else f", by the callable {name}, which is not in the file"
 
 
 def _linear_part(result: dict) -> str:

@@ -12,7 +12,7 @@ from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_target
 from fastlstm.cli.output import print_json, print_table
 from fastlstm.cli.reading import reading_options
-from fastlstm.cli.scores import note_truncated
+from fastlstm.cli.scores import note_coverage, note_truncated
 from fastlstm.core.shown import display_order
 
 
@@ -22,7 +22,11 @@ from fastlstm.core.shown import display_order
 @click.option("--file", type=click.Path(),
               help="Documents: csv, tsv, json, jsonl, parquet or txt, also .gz.")  # fmt: skip
 @reading_options("text")
-@click.option("--proba", is_flag=True, help="Give the probability of each class.")
+@click.option(
+    "--proba",
+    is_flag=True,
+    help="Give the probability of each class, and the share of known tokens.",
+)
 @click.option("--drop", is_flag=True, help="Leave out the other columns of --file.")
 @click.option("--format", "kind", help="What to write, whatever the suffix of --out.",
               type=click.Choice(["csv", "tsv", "jsonl", "json", "parquet"]))  # fmt: skip
@@ -50,7 +54,9 @@ def predict_command(model, text, file, reading, proba, drop, kind, out, force, a
     predictor = Predictor(model)
     encoded = predictor.encode(texts)
     found = _predictions(predictor.classes_, predictor.predict_proba(encoded), proba)
+    found = found._replace(coverage=encoded.coverage.tolist())
     note_truncated(encoded.n_truncated, len(texts))
+    note_coverage(encoded)
     if out is not None:
         _write(out, table, file, kind or "csv", drop, found)
         note(f"Wrote {len(texts):,} predictions to {out}.")
@@ -65,10 +71,19 @@ def predict_command(model, text, file, reading, proba, drop, kind, out, force, a
 
 
 class _Predictions(NamedTuple):
-    """The label of each document, and each class's probabilities if they are wanted."""
+    """The label of each document, each class's probabilities if wanted, and what it knows."""
 
     labels: list
     probabilities: dict[str, list[float]]
+    coverage: list[float] = []
+
+    @property
+    def numbers(self) -> dict[str, list[float]]:
+        """Columns beside the label: nothing unless probabilities are wanted."""
+        if not self.probabilities:
+            return {}
+        shares = {f"p_{name}": values for name, values in self.probabilities.items()}
+        return {**shares, "coverage": self.coverage}
 
 
 def _predictions(classes, probabilities, proba) -> _Predictions:
@@ -99,7 +114,7 @@ def _write(target, table, file, kind, drop, found):
     # A file with two columns for labels could not be scored.
     labels = matching(names, LABEL_NAMES)
     new: dict[str, list] = {"predicted" if labels else "label": found.labels}
-    new |= {f"p_{name}": values for name, values in found.probabilities.items()}
+    new |= found.numbers
     added = distinct([*names, *new])[len(names) :]
     if labels:
         note(f"{file} has a column {names[labels[0]]!r}; predictions are in {added[0]!r}.")
@@ -121,7 +136,8 @@ def _kept(table, kind, drop) -> tuple[list[str], Any]:
 
 def _as_object(texts, found) -> dict:
     predictions = [
-        {"text": text, "label": label} for text, label in zip(texts, found.labels, strict=True)
+        {"text": text, "label": label, "coverage": coverage}
+        for text, label, coverage in zip(texts, found.labels, found.coverage, strict=True)
     ]
     for name, values in found.probabilities.items():
         for prediction, value in zip(predictions, values, strict=True):
@@ -130,6 +146,6 @@ def _as_object(texts, found) -> dict:
 
 
 def _print(texts, found):
-    header = ["text", "label", *(f"p_{name}" for name in found.probabilities)]
-    numbers = [[f"{p:.3f}" for p in values] for values in found.probabilities.values()]
+    header = ["text", "label", *found.numbers]
+    numbers = [[f"{number:.3f}" for number in values] for values in found.numbers.values()]
     print_table(header, list(zip(texts, found.labels, *numbers, strict=True)), n_text=2)

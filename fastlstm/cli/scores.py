@@ -65,6 +65,15 @@ def note_labels(labels) -> None:
         note(f"Hint: {hint}")
 
 
+def note_coverage(encoded) -> None:
+    """Say on standard error if the model knows little of many documents."""
+    from fastlstm.core.coverage import coverage_note
+
+    said = coverage_note(encoded.coverage)
+    if said:
+        note(said)
+
+
 def evaluation(classes, y_true, probabilities) -> dict:
     """Scores of predictions, as ``evaluate --json`` prints them.
 

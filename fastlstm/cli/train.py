@@ -13,7 +13,7 @@ import click
 
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_target
-from fastlstm.cli.fitting import Split, announce_compilation, fit_and_score, with_baselines
+from fastlstm.cli.fitting import Split, fit_and_score, with_baselines
 from fastlstm.cli.info import best_epoch
 from fastlstm.cli.output import human_size, listed, plain, print_json, quoted
 from fastlstm.cli.reading import Reading
@@ -59,14 +59,12 @@ def train_command(
     clf = LSTMSentimentClassifier(**{**defaults, **parse_settings(pairs, known)})
     clf._validate_params()
     talkative = not (quiet or as_json)
-    data = read_split(reviews, valid, reading, clf.missing, seed, talkative)
+    data = read_split(reviews, valid, reading, clf, seed, talkative)
     if unlabelled is not None:
         data = data._replace(unlabelled=_read_unlabelled(unlabelled, reading, clf.missing))
         if talkative:
             n = len(data.unlabelled)
             click.echo(f"Documents without labels from {plain(unlabelled)}: {n:,}.")
-    if talkative:
-        announce_compilation(clf.backend)
     lstm = fit_and_score(clf, data, save_to=target)
     scores = with_baselines(lstm, data)
     result = training_report(clf, target, data, scores)
@@ -107,12 +105,13 @@ def targets(reviews, out, report, force, sources) -> str:
     return target
 
 
-def read_split(reviews, valid, reading: Reading, missing, seed, talkative) -> Split:
+def read_split(reviews, valid, reading: Reading, clf, seed, talkative) -> Split:
     """The documents to train on and to score on, described on the way if ``talkative``."""
     started = time.perf_counter()
     table = reading.table(reviews)
     note_labels(table.labels)
-    _check_texts(reviews, table, missing)
+    _check_texts(reviews, table, clf.missing)
+    _note_texts(table.texts, clf)
     counts = _check_classes(reviews, table)
     labels = table.labels
     assert labels is not None, "labels were asked for"
@@ -122,7 +121,7 @@ def read_split(reviews, valid, reading: Reading, missing, seed, talkative) -> Sp
         data = _split(reviews, table.texts, labels, seed)
     else:
         other = reading.like(table, reviews, valid).table(valid)
-        _check_texts(valid, other, missing)
+        _check_texts(valid, other, clf.missing)
         data = Split(
             table.texts, labels, other.texts, known_labels(valid, other, sorted(counts)),
             f"of {valid}", chooses_epoch=True,
@@ -158,6 +157,19 @@ def _note_single(counts, valid) -> None:
         note(
             f"Warning: {n} one document: {listed(map(repr, single))}. Too few to learn a class "
             f"from{', and none is left to score it on' if valid is None else ''}."
+        )
+
+
+def _note_texts(texts, clf) -> None:
+    """Say on standard error which option suits the texts."""
+    from fastlstm.text.zh_script import chinese_scripts
+
+    scripts = chinese_scripts(text for text in texts if text)
+    if scripts.mixed and clf.zh_script is None:
+        note(
+            f"Hint: {scripts.simplified:.0%} of the documents are Simplified Chinese and "
+            f"{scripts.traditional:.0%} Traditional. --set zh_script=simplified reads both alike "
+            "(pip install 'fastlstm[zh]')."
         )
 
 

@@ -8,7 +8,7 @@ import sys
 import click
 
 from fastlstm.cli.errors import note, plain_errors
-from fastlstm.cli.fitting import announce_compilation, fit_and_score, with_baselines
+from fastlstm.cli.fitting import fit_and_score, with_baselines
 from fastlstm.cli.output import print_json
 from fastlstm.cli.settings import parse_settings
 from fastlstm.cli.train import (
@@ -52,11 +52,9 @@ def tune_command(
     settings = parse_settings(pairs, known)
     clf = LSTMSentimentClassifier(**{"missing": "empty", "random_state": seed, **settings})
     clf._validate_params()
-    data = read_split(reviews, valid, reading, clf.missing, seed, talkative)
+    data = read_split(reviews, valid, reading, clf, seed, talkative)
     # Nothing but the search chooses: the documents to score on stay unseen.
     data = data._replace(chooses_epoch=False)
-    if talkative:
-        announce_compilation(clf.backend)
     with live_view(talkative and sys.stderr.isatty()) as show, guarded_by(InterruptGuard()):
         found = tune(
             data.texts, data.labels, minutes=minutes, estimator=clf, metric=metric,

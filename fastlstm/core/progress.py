@@ -13,10 +13,17 @@ if TYPE_CHECKING:
 
 def _on_standard_error() -> dict[str, Any]:
     """Options of everything live."""
+    from importlib.util import find_spec
+
     from rich.console import Console
 
+    console = Console(stderr=True)
+    if console.is_jupyter and find_spec("ipywidgets") is None:
+        # Each live view would warn that it cannot be shown. Its lines can, as in a pipe; what
+        # moves the cursor cannot, though kernels ask for colours as if they were terminals.
+        console = Console(stderr=True, force_jupyter=False, force_terminal=False)
     return {
-        "console": Console(stderr=True),
+        "console": console,
         "transient": True,
         "redirect_stdout": False,  # else prints of the caller land on standard error
     }

@@ -123,6 +123,19 @@ class Encoded(NamedTuple):
         unknown: np.ndarray = self.sequences.lengths - np.diff(known[self.sequences.offsets])
         return unknown
 
+    @property
+    def coverage(self) -> np.ndarray:
+        """Share of each document's tokens that the model knows, float64.
+
+        All tokens count, those that were cut off too, and so do those that the linear part
+        alone knows. It is 0 where there is no token: the answer then comes from nothing in
+        the document.
+        """
+        sequences = self.sequences if self.whole is None else self.whole
+        known = np.concatenate([[0], np.cumsum(sequences.ids != UNK_ID)])
+        share: np.ndarray = np.diff(known[sequences.offsets]) / np.maximum(sequences.lengths, 1)
+        return share
+
     def take(self, rows: np.ndarray) -> Encoded:
         """The documents ``rows``."""
         whole = None if self.whole is None else self.whole.take(rows)

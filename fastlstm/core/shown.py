@@ -5,6 +5,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 # Escape sequences and direction overrides in a document would act on the terminal.
 # Lone surrogates cannot be encoded.
@@ -52,3 +55,40 @@ def as_html(text: object) -> str:
 def isolated(text: object) -> str:
     """The same, in a direction of its own that ends with it."""
     return f'<bdi dir="auto">{as_html(text)}</bdi>'
+
+
+# Characters of a text of which only the beginning is shown.
+_EXCERPT = 60
+
+
+def excerpt(text: object) -> str:
+    """The beginning of a text on one line."""
+    line = " ".join(plain(text)[: 4 * _EXCERPT].split())
+    return line if len(line) <= _EXCERPT else f"{line[: _EXCERPT - 3]}..."
+
+
+class ShownList(list[T]):
+    """A list of records that shows the first few of them and counts the others.
+
+    Slices are of the same kind; copies and pickles too.
+    """
+
+    _N_SHOWN = 10
+
+    def __repr__(self) -> str:
+        shown = [repr(each) for each in self[: self._N_SHOWN]]
+        others = len(self) - len(shown)
+        return "[" + ",\n ".join([*shown, *([f"... {others:,} more"] if others else [])]) + "]"
+
+    def _repr_html_(self) -> str:
+        others = len(self) - self._N_SHOWN
+        more = f"<p>... and {others:,} more</p>" if others > 0 else ""
+        return self._html_of(list(self[: self._N_SHOWN])) + more
+
+    def _html_of(self, first: list[T]) -> str:
+        """HTML of some records."""
+        raise NotImplementedError
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        return type(self)(found) if isinstance(place, slice) else found

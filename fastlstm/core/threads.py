@@ -9,17 +9,18 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
+from numbers import Integral
 from threading import Condition, Lock, Thread
 from typing import Any
 
 import numpy as np
 
+from fastlstm.core.cores import find_cores
+
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores that this process may use, see ``find_cores``."""
+    return find_cores().number
 
 
 def _inside_joblib_worker() -> bool:
@@ -41,15 +42,23 @@ def effective_n_jobs(n_jobs: int | None) -> int:
 
     None is every usable core, or 1 inside a joblib worker, where other workers
     already use the cores. Negative numbers count back from the usable cores, as
-    in joblib: -1 is all of them, -2 all but one.
+    in joblib: -1 is all of them, -2 all but one. A positive number is taken as it is,
+    whatever the machine has.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``n_jobs`` is 0 or no whole number, or ``FASTLSTM_NUM_THREADS`` is no number.
     """
+    if n_jobs is not None and not isinstance(n_jobs, Integral):
+        raise TypeError(f"n_jobs={n_jobs!r} is no whole number; use a positive one, -1 or None.")
     if n_jobs == 0:
         raise ValueError("n_jobs=0 has no meaning; use a positive number, -1 or None.")
     if n_jobs is None:
         return 1 if _inside_joblib_worker() else usable_cores()
     if n_jobs < 0:
         return max(1, usable_cores() + 1 + n_jobs)
-    return max(1, n_jobs)
+    return int(n_jobs)
 
 
 # Looks at a counter before a thread goes to sleep, some tenths of a millisecond: longer

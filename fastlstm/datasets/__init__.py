@@ -13,6 +13,7 @@ from typing import NamedTuple
 from fastlstm.core.errors import DownloadError
 from fastlstm.core.paths import user_cache_dir
 from fastlstm.core.progress import download_bar
+from fastlstm.core.shown import as_html, isolated
 from fastlstm.datasets.http import download
 
 __all__ = ["Imdb", "Reviews", "fetch_imdb", "load_reviews"]
@@ -54,6 +55,12 @@ class Reviews(NamedTuple):
     domains: list[str]
     splits: list[str]
 
+    def __repr__(self) -> str:
+        return _summary(self)
+
+    def _repr_html_(self) -> str:
+        return _as_table(self)
+
 
 class Imdb(NamedTuple):
     """Film reviews as published, HTML line breaks included.
@@ -68,6 +75,35 @@ class Imdb(NamedTuple):
 
     texts: list[str]
     labels: list[str] | None
+
+    def __repr__(self) -> str:
+        return _summary(self)
+
+    def _repr_html_(self) -> str:
+        return _as_table(self)
+
+
+# Rows that a notebook shows of a data set.
+_N_SHOWN = 5
+
+
+def _summary(data: Reviews | Imdb) -> str:
+    """One line: how many texts, how many of each label, and what else there is."""
+    counts = Counter(data.labels or [])
+    labels = ", ".join(f"{count:,} {label}" for label, count in sorted(counts.items()))
+    return (
+        f"<{type(data).__name__} of {len(data.texts):,} texts ({labels or 'no labels'}); "
+        f"fields: {', '.join(data._fields)}>"
+    )
+
+
+def _as_table(data: Reviews | Imdb) -> str:
+    """The same above the first rows, as HTML."""
+    columns = {name: values for name, values in data._asdict().items() if values is not None}
+    head = "".join(f"<th>{name}</th>" for name in columns)
+    rows = zip(*(values[:_N_SHOWN] for values in columns.values()), strict=True)
+    body = "".join(f"<tr>{''.join(f'<td>{isolated(v)}</td>' for v in row)}</tr>" for row in rows)
+    return f"<p>{as_html(_summary(data))}</p><table><tr>{head}</tr>{body}</table>"
 
 
 def load_reviews(language: str | None = None, split: str | None = None) -> Reviews:

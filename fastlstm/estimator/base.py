@@ -36,7 +36,7 @@ from fastlstm.estimator.validation import (
 )
 from fastlstm.kernels.contract import POOLING, PRECISIONS
 from fastlstm.kernels.registry import BACKENDS, load_backend
-from fastlstm.network.losses import predicted_class, probabilities
+from fastlstm.network.losses import log_probabilities, predicted_class, probabilities
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.training.interrupts import Guard, guard_for
 from fastlstm.training.optim.optimizers import OPTIMIZERS
@@ -387,6 +387,21 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         """
         return probabilities(self._scored(X)[1])
 
+    def predict_log_proba(self, X) -> np.ndarray:
+        """Natural logarithms of the class probabilities.
+
+        They are finite where ``predict_proba`` rounds to 0.
+
+        Parameters
+        ----------
+        X : documents
+
+        Returns
+        -------
+        logarithms : float64 array, shape (n_documents, n_classes)
+        """
+        return log_probabilities(self._scored(X)[1])
+
     def predict(self, X) -> np.ndarray:
         """Most likely label of each document, shape (n_documents,)."""
         model, logits = self._scored(X)
@@ -413,7 +428,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        path : str or path-like
+        path : str, path-like or binary file object
+            Of a callable tokenizer the file holds the name alone: whoever loads it passes
+            the function. A file object is written at its position, and not closed.
 
         Raises
         ------

@@ -8,15 +8,20 @@ from fastlstm.core.errors import ModelFormatError
 from fastlstm.estimator.saving import COLUMNS
 from fastlstm.estimator.text import LSTMSentimentClassifier
 from fastlstm.estimator.tokens import LSTMClassifier
+from fastlstm.persist.container import shown
 from fastlstm.persist.model_file import read_model
 
 
-def load(path):
+def load(path, *, tokenizer=None):
     """Read a model file that ``save`` wrote.
 
     Parameters
     ----------
-    path : str or path-like
+    path : str, path-like or binary file object
+        Of a file object everything from its position to its end is read.
+    tokenizer : callable or None, default=None
+        The function that the model was fitted with, where that was a callable: files hold
+        its name alone, and nothing is imported by it. For other models leave it out.
 
     Returns
     -------
@@ -28,23 +33,27 @@ def load(path):
     ------
     ModelFormatError
         If the file is damaged, no model of this package, or of an unknown version.
+    ValueError
+        If the model needs a callable tokenizer, or one is given that it has no use for.
     """
-    saved = read_model(path)
+    saved = read_model(path, tokenizer)
     kind = LSTMClassifier if saved.model.encoder is None else LSTMSentimentClassifier
     settings = dict(saved.settings)
+    if saved.model.encoder is not None:
+        settings.setdefault("tokenizer", saved.model.encoder.options.tokenizer)
     try:
         if isinstance(settings.get("class_weight"), list):
             settings["class_weight"] = dict(settings["class_weight"])
         estimator = kind(**settings)
         estimator._validate_params()
     except (TypeError, ValueError) as error:
-        raise ModelFormatError(f"{path}: parameters of the estimator: {error}") from error
+        raise ModelFormatError(f"{shown(path)}: parameters of the estimator: {error}") from error
     columns = {}
     for name, value in saved.columns.items():
         if name not in COLUMNS:
             continue
         if not isinstance(value, COLUMNS[name]):
-            raise ModelFormatError(f"{path}: {name} is {type(value).__name__}.")
+            raise ModelFormatError(f"{shown(path)}: {name} is {type(value).__name__}.")
         # scikit-learn compares an array of names with those of a data frame.
         columns[name] = np.array(value, dtype=object) if type(value) is list else value
     estimator._hold(saved.model, columns)

@@ -19,6 +19,8 @@ def save(estimator, path) -> None:
         for name, value in estimator.get_params(deep=False).items()
         if name not in ("class_weight", "random_state")
     }
+    if callable(settings.get("tokenizer")):
+        del settings["tokenizer"]  # whoever loads the file gives it
     source = estimator.word_vectors
     if isinstance(source, os.PathLike):
         settings["word_vectors"] = os.fspath(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 
+import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -352,6 +353,21 @@ default="skipgram"
         scorer, texts, n_threads = reading_of(self, X)
         with task_bar("explaining", self.verbose) as report:
             return explain_documents(scorer, texts, method, target, n_threads, report)
+
+    def coverage(self, X) -> np.ndarray:
+        """Share of each document's tokens that the model knows.
+
+        Parameters
+        ----------
+        X : documents
+
+        Returns
+        -------
+        coverage : float64 array, shape (n_documents,)
+            As ``Predictor.coverage``: from 0 to 1, and 0 for a document without a token.
+        """
+        check_is_fitted(self)
+        return self._encode(X, self.model_).coverage
 
     encoder_ = fitted("model_.encoder", "TextEncoder.")
     vocabulary_ = fitted("model_.encoder", "Id of each token.", TextEncoder.known)

@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlstm.core.shown import ShownList
 from fastlstm.explain.documents import PREDICTED, explain_documents, reading_of
+from fastlstm.explain.html import fragments
+from fastlstm.explain.records import Explanation
 from fastlstm.network.losses import probabilities
 from fastlstm.text.containers import plain_value, read_column
 
@@ -76,10 +79,25 @@ class ConfidentError(NamedTuple):
 
     row: int
     label: object
-    explanation: object
+    explanation: Explanation
+
+    def _repr_html_(self) -> str:
+        return fragments([self.explanation], [self.heading])
+
+    @property
+    def heading(self) -> str:
+        """Where it stands and what it is."""
+        return f"Row {self.row}: {self.label}"
 
 
-def confident_errors(clf, X, y, n: int = 10, method="integrated_gradients") -> list[ConfidentError]:
+class ConfidentErrors(ShownList[ConfidentError]):
+    """A list of errors that a notebook shows as texts with coloured tokens."""
+
+    def _html_of(self, first: list[ConfidentError]) -> str:
+        return fragments([e.explanation for e in first], [e.heading for e in first])
+
+
+def confident_errors(clf, X, y, n: int = 10, method="integrated_gradients") -> ConfidentErrors:
     """The wrong predictions with the highest probability, each with its reasons.
 
     Parameters
@@ -93,6 +111,11 @@ def confident_errors(clf, X, y, n: int = 10, method="integrated_gradients") -> l
         Errors at most.
     method : str
         As in ``LSTMSentimentClassifier.explain``. The class that was predicted is explained.
+
+    Returns
+    -------
+    errors : list of ConfidentError
+        The surest first. In a notebook it shows itself.
 
     Raises
     ------
@@ -108,10 +131,10 @@ def confident_errors(clf, X, y, n: int = 10, method="integrated_gradients") -> l
     order = wrong[np.argsort(-chances[wrong, best[wrong]], kind="stable")][:n]
     some = [texts[row] for row in order]
     found = explain_documents(scorer, some, method, PREDICTED, n_threads) if some else []
-    return [
+    return ConfidentErrors(
         ConfidentError(int(row), model.classes[true[row]], explanation)
         for row, explanation in zip(order, found, strict=True)
-    ]
+    )
 
 
 def _indices(y, classes, n: int) -> np.ndarray:

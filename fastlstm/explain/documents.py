@@ -11,7 +11,7 @@ from fastlstm.core.threads import effective_n_jobs
 from fastlstm.explain.gradients import gradient_times_input, integrated_gradients
 from fastlstm.explain.linear import linear_contributions
 from fastlstm.explain.occlusion import occlude, pieces
-from fastlstm.explain.records import Explanation
+from fastlstm.explain.records import Explanation, Explanations
 from fastlstm.explain.relevance import relevance
 from fastlstm.explain.rows import Contributions, Terms
 from fastlstm.network.losses import predicted_class, probabilities
@@ -65,7 +65,7 @@ def reading_of(clf, X) -> tuple[Scorer, list[str], int]:
 def explain_documents(
     scorer: Scorer, texts: list[str], method="integrated_gradients", target=None,
     n_threads: int = 1, report=None,
-) -> list[Explanation]:  # fmt: skip
+) -> Explanations:  # fmt: skip
     """What each token of each document adds to the logits.
 
     Parameters
@@ -97,7 +97,7 @@ def explain_documents(
                 explained[row] = explanation
             if report is not None:
                 report(len(explained) / len(texts))
-    return [explained[row] for row in range(len(texts))]
+    return Explanations(explained[row] for row in range(len(texts)))
 
 
 def _jobs(scorer, texts, target, n_threads) -> list[tuple[np.ndarray, np.ndarray]]:

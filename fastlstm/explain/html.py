@@ -6,6 +6,7 @@ import html
 
 import numpy as np
 
+from fastlstm.core.coverage import document_note
 from fastlstm.core.methods import METHOD_NAMES
 from fastlstm.core.shown import as_html, isolated, plain
 from fastlstm.report.page import STYLE, page, table
@@ -22,17 +23,31 @@ _LISTED = 8
 
 def fragment(explanation, target=None) -> str:
     """One explanation with its style, for a notebook."""
-    return f'<style>{STYLE}</style><div class="fl">{article(explanation, target)}</div>'
+    return in_notebook(article(explanation, target))
+
+
+def in_notebook(body: str) -> str:
+    """HTML with its style, but no page around it."""
+    return f'<style>{STYLE}</style><div class="fl">{body}</div>'
+
+
+def fragments(explanations, headings=None) -> str:
+    """Several explanations with their style, for a notebook; ``headings`` are plain texts."""
+    headings = headings or [f"Text {number}" for number in range(1, len(explanations) + 1)]
+    return in_notebook(_articles(explanations, [as_html(heading) for heading in headings]))
+
+
+def _articles(explanations, headings, target=None) -> str:
+    """One below the other; ``headings`` are HTML."""
+    n_reached = min(_REACHED, _REACHED_ON_PAGE // max(1, len(explanations)))
+    pairs = zip(explanations, headings, strict=True)
+    return "\n".join(article(each, target, f"<h2>{h}</h2>", n_reached) for each, h in pairs)
 
 
 def explanation_page(explanations, title="Why the model said so", target=None) -> str:
     """A page that stands alone, with one explanation after the other."""
-    n_reached = min(_REACHED, _REACHED_ON_PAGE // max(1, len(explanations)))
-    articles = [
-        article(each, target, f"<h2>Text {number}</h2>", n_reached)
-        for number, each in enumerate(explanations, start=1)
-    ]
-    return page(title, "\n".join(articles))
+    headings = [f"Text {number}" for number in range(1, len(explanations) + 1)]
+    return page(title, _articles(explanations, headings, target))
 
 
 def article(explanation, target=None, heading: str = "", n_reached: int = _REACHED) -> str:
@@ -59,7 +74,9 @@ def article(explanation, target=None, heading: str = "", n_reached: int = _REACH
 
 def _left_out(explanation) -> str:
     unread = int(np.sum(~explanation.read))
-    notes = f" The networks did not read {unread:,} tokens of this long text." if unread else ""
+    low = document_note(explanation.known)
+    notes = "" if low is None else f" <strong>{low}</strong>"
+    notes += f" The networks did not read {unread:,} tokens of this long text." if unread else ""
     if not explanation.known.all():
         notes += ' <span class="unknown">Words with dashes below</span> are not in the vocabulary.'
     return notes

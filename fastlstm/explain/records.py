@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastlstm.explain.html import fragment
+from fastlstm.core.shown import ShownList, excerpt, plain
+from fastlstm.explain.html import fragment, fragments
 from fastlstm.explain.terminal import as_text
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """What each token of a document adds to the logits of classes.
 
@@ -92,16 +93,37 @@ class Explanation:
         order = np.argsort(-np.abs(values), kind="stable")[:n]
         return [(self.tokens[i], float(values[i])) for i in order]
 
+    @property
+    def coverage(self) -> float:
+        """Share of the tokens that the model knows; 0 where there is none."""
+        return float(np.mean(self.known)) if len(self.known) else 0.0
+
     def as_dict(self) -> dict:
         """Everything as lists, strings and numbers that JSON can hold."""
-        out = {}
+        out: dict = {"coverage": self.coverage}
         for name, value in self.__dict__.items():
             value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
             out[name] = list(value) if isinstance(value, tuple) else value
         return out
+
+    def __repr__(self) -> str:
+        return (
+            f"<Explanation of {excerpt(self.text)!r}: {plain(self.predicted)}, "
+            f"{self.probability:.1%}>"
+        )
 
     def _repr_html_(self) -> str:
         return fragment(self)
 
     def __str__(self) -> str:
         return as_text(self)
+
+
+class Explanations(ShownList[Explanation]):
+    """A list of explanations that a notebook shows as texts with coloured tokens.
+
+    The first few of them; ``explanation_page`` makes a page of all.
+    """
+
+    def _html_of(self, first: list[Explanation]) -> str:
+        return fragments(first)

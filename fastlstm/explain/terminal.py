@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastlstm.core.coverage import document_note
 from fastlstm.core.methods import METHOD_NAMES
 from fastlstm.core.shown import plain
 
@@ -37,6 +38,9 @@ def as_text(explanation, n: int = 10, target=None) -> str:
         shown = ", ".join(plain(token) for token in unknown[:_NAMED])
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
         lines.append(f"Not in the vocabulary: {shown}{more}.")
+    low = document_note(explanation.known)
+    if low is not None:
+        lines.append(low)
     return "\n".join(lines)
 
 
@@ -57,20 +61,26 @@ def heading(explanation, column: int) -> str:
 
 
 def as_rich(explanation, target=None):
-    """The text as a ``rich.text.Text``, tokens for the class on blue, against it on orange."""
+    """The text as a ``rich.text.Text``, tokens for the class on blue, against it on orange.
+
+    Tokens that the model does not know are underlined.
+    """
     from rich.text import Text
 
     values = explanation.contributions[:, explanation.column(target)]
     strongest = np.abs(values).max(initial=0.0) or 1.0
     levels = np.searchsorted(_LEVELS, np.abs(values) / strongest, side="right")
     out, done = Text(), 0
-    for i in np.flatnonzero(levels).tolist():
+    for i in np.flatnonzero((levels > 0) | ~explanation.known).tolist():
         start, end = explanation.offsets[i].tolist()
         if start < done:
             continue
         out.append(plain(explanation.text[done:start]))
-        shade = (_FOR if values[i] > 0 else _AGAINST)[levels[i] - 1]
-        out.append(plain(explanation.text[start:end]), style=f"black on {shade}")
+        style = [] if explanation.known[i] else ["underline"]
+        if levels[i]:
+            shade = (_FOR if values[i] > 0 else _AGAINST)[levels[i] - 1]
+            style.append(f"black on {shade}")
+        out.append(plain(explanation.text[start:end]), style=" ".join(style))
         done = end
     out.append(plain(explanation.text[done:]))
     return out

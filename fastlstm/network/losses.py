@@ -80,6 +80,16 @@ def probabilities(logits):
     return z / z.sum(axis=1, keepdims=True)
 
 
+def log_probabilities(logits):
+    """Their natural logarithms, without rounding small ones to minus infinity."""
+    z = np.asarray(logits, dtype=np.float64)
+    if z.shape[1] == 1:
+        z = np.concatenate([-z, z], axis=1)
+        return np.minimum(z, 0) - np.log1p(np.exp(-np.abs(z)))  # as in eq. (71)
+    z = z - z.max(axis=1, keepdims=True)  # eq. (74)
+    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))  # eq. (75)
+
+
 def loss_for(n_outputs: int):
     """The loss that fits a model's number of logits."""
     return binary_cross_entropy if n_outputs == 1 else softmax_cross_entropy

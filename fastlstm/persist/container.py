@@ -23,12 +23,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import math
 import os
 import re
 import stat
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError
@@ -60,6 +61,8 @@ _DTYPES: dict[str, np.dtype] = {
 }
 _MAX_NDIM = 64  # NumPy's own limit; also bounds the product of a hostile shape
 
+_READ_AT_ONCE = 2**24
+
 _NO_DIGITS = "0" * 64
 _OTHER_FORMATS = (
     (b"PK\x03\x04", "a zip archive"),
@@ -67,7 +70,29 @@ _OTHER_FORMATS = (
 )
 
 
-def write_container(path: str | os.PathLike[str], arrays: Arrays, metadata: Metadata) -> None:
+class Readable(Protocol):
+    """A binary file object to read from, as far as it is used."""
+
+    def read(self, size: int, /) -> bytes | None: ...
+
+
+class Writable(Protocol):
+    """A binary file object to write to, as far as it is used."""
+
+    def write(self, data: Any, /) -> int | None: ...
+
+
+def shown(path: str | os.PathLike[str] | Readable | Writable) -> str:
+    """A path or file object as messages name it."""
+    if isinstance(path, (str, bytes, os.PathLike)):
+        return os.fsdecode(path)
+    name = getattr(path, "name", None)
+    return f"the file object {name if isinstance(name, str) else type(path).__name__}"
+
+
+def write_container(
+    path: str | os.PathLike[str] | Writable, arrays: Arrays, metadata: Metadata
+) -> None:
     """Write arrays and metadata to one file, whole or not at all.
 
     The bytes go to a temporary file beside the target, are flushed to disk, and take
@@ -75,9 +100,13 @@ def write_container(path: str | os.PathLike[str], arrays: Arrays, metadata: Meta
     unchanged. The same input gives the same bytes. A symbolic link stays a link, and
     the file it points to is replaced. Permissions are those of a new file.
 
+    A file object gets the same bytes at its position. Nothing is written to it before all
+    of them are known; what an error of its own then leaves there fails the checks of a
+    reader.
+
     Parameters
     ----------
-    path : str or path-like
+    path : str, path-like or binary file object
     arrays : dict of str to ndarray
         Float arrays of 16, 32 or 64 bits and integer arrays of 8 to 64 bits, of any
         shape, memory order and byte order.
@@ -91,22 +120,28 @@ def write_container(path: str | os.PathLike[str], arrays: Arrays, metadata: Meta
         An array has another dtype, or holds NaN or infinity; the metadata would not
         come back from JSON equal, or are too large.
     TypeError
-        A name is not a string, a value is not an array, or ``metadata`` is not a dict.
+        A name is not a string, a value is not an array, ``metadata`` is not a dict, or
+        ``path`` is neither a path nor a file object that takes bytes.
     OSError
         The file cannot be written; the message names the path.
     """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        _check_binary(path, "write", "wb")
+        _write_parts(path, _encode(_check_arrays(arrays), _metadata_text(metadata)))
+        return
     path = os.fsdecode(path)
     target = _check_target(path)
     parts = _encode(_check_arrays(arrays), _metadata_text(metadata))
     _replace_file(path, target, parts)
 
 
-def read_container(path: str | os.PathLike[str]) -> tuple[Arrays, Metadata]:
+def read_container(path: str | os.PathLike[str] | Readable) -> tuple[Arrays, Metadata]:
     """Read and check a file that ``write_container`` wrote.
 
     Parameters
     ----------
-    path : str or path-like
+    path : str, path-like or binary file object
+        A file object is read from its position to its end; it need not be seekable.
 
     Returns
     -------
@@ -125,18 +160,38 @@ def read_container(path: str | os.PathLike[str]) -> tuple[Arrays, Metadata]:
     OSError
         The file is not there (``FileNotFoundError``), is a folder
         (``IsADirectoryError``) or cannot be read.
+    TypeError
+        ``path`` is neither a path nor a file object that gives bytes.
     """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        _check_binary(path, "read", "rb")
+        try:
+            return _read(path, None)
+        except ModelFormatError as error:
+            raise ModelFormatError(f"{shown(path)}: {error}") from error
     path = os.fsdecode(path)
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder, not a model file", path)
     if not stat.S_ISREG(mode):  # opening a pipe would wait for a writer
-        raise ModelFormatError(f"{path!r}: is not a regular file")
+        raise ModelFormatError(
+            f"{path!r}: is not a regular file; to read a pipe, open it and pass the file object"
+        )
     with open(path, "rb") as handle:
         try:
-            return _read(handle)
+            return _read(handle, os.fstat(handle.fileno()).st_size)
         except ModelFormatError as error:
             raise ModelFormatError(f"{path!r}: {error}") from error
+
+
+def _check_binary(file: object, method: str, mode: str) -> None:
+    if not hasattr(file, method):
+        raise TypeError(
+            f"{file!r} is neither a path nor a file object with a method {method!r}; pass one of "
+            "them"
+        )
+    if isinstance(file, io.TextIOBase):
+        raise TypeError(f"{shown(file)} is open for text; open it with mode {mode!r}")
 
 
 # ---------------------------------------------------------------------------- writing
@@ -263,24 +318,40 @@ def _replace_file(path: str, target: str, parts: tuple[bytes, memoryview]) -> No
             os.close(descriptor)
 
 
+def _write_parts(file: Writable, parts: tuple[bytes, memoryview]) -> None:
+    for part in parts:
+        left = memoryview(part)
+        while left:
+            written = file.write(left)
+            if written == 0:
+                raise OSError(errno.EIO, f"the model was not saved: {shown(file)} takes no bytes")
+            # Raw files may take a part of the bytes; objects that return nothing take all.
+            left = left[len(left) if written is None else written :]
+    # Else an error such as a full disk would come once the model is thought to be safe.
+    getattr(file, "flush", int)()
+
+
 # ---------------------------------------------------------------------------- reading
 
 
-def _read(handle: BinaryIO) -> tuple[Arrays, Metadata]:
-    size = os.fstat(handle.fileno()).st_size
+def _read(handle: Readable, size: int | None) -> tuple[Arrays, Metadata]:
+    """``size`` is that of the file, None where only reading tells."""
     head = _read_head(handle, size)
     header = _parse_json(head[8:], "header")
     if not isinstance(header, dict):
         raise ModelFormatError("is not a fastlstm model file")
     fields = header.pop("__metadata__", None)
     version, content, checksum = _check_fields(fields)
-    _check_entries(header, size - len(head))
+    n_data = _check_entries(header)
     position = _digits_position(head, checksum)
-
-    handle.seek(0)
-    data = handle.read(size)
-    if len(data) != size or not data.startswith(head):
-        raise ModelFormatError("changed while it was read; try again")
+    if size is not None:
+        _check_size(size - len(head), n_data)
+        data = _read_up_to(handle, n_data, head)
+        if len(data) != size:
+            raise ModelFormatError("changed while it was read; try again")
+    else:
+        data = _read_up_to(handle, n_data + 1, head)  # one more would be too many
+        _check_size(len(data) - len(head), n_data)
     _check_checksum(data, position, checksum)
 
     metadata = _parse_json(content, "content")
@@ -297,21 +368,47 @@ def _read(handle: BinaryIO) -> tuple[Arrays, Metadata]:
     return migrations.migrate(arrays, metadata, version)
 
 
-def _read_head(handle: BinaryIO, size: int) -> bytes:
+def _read_up_to(handle: Readable, n: int, before: bytes = b"") -> bytes:
+    """``before`` and the next ``n`` bytes, or as many as there are.
+
+    Memory is taken for bytes that are there, not for those that a file claims to have.
+    """
+    buffer = io.BytesIO()
+    buffer.write(before)
+    while n:
+        some = handle.read(min(n, _READ_AT_ONCE))
+        if some is None:
+            raise BlockingIOError(errno.EAGAIN, f"{shown(handle)} has no bytes yet; make it block")
+        if not isinstance(some, (bytes, bytearray, memoryview)):
+            raise TypeError(f"{shown(handle)} gives {type(some).__name__}; open it with mode 'rb'")
+        if not some:
+            break
+        n -= buffer.write(some)
+    return buffer.getvalue()
+
+
+def _read_head(handle: Readable, size: int | None) -> bytes:
     """The eight bytes of the header's length, and the header."""
-    start = handle.read(8)
+    start = _read_up_to(handle, 8)
     if not start:
-        raise ModelFormatError("is empty, not a fastlstm model file")
+        hint = "" if size is not None else "; if it was just written, call its seek(0) first"
+        raise ModelFormatError(f"is empty, not a fastlstm model file{hint}")
     length = int.from_bytes(start, "little")
-    if size < 8 or length > MAX_HEADER_BYTES or length > size - 8:
-        for beginning, name in _OTHER_FORMATS:
-            if start.startswith(beginning):
-                raise ModelFormatError(f"is {name}, not a fastlstm model file")
-        raise ModelFormatError(
-            f"is not a fastlstm model file, or was cut short: it has {size} bytes, and its "
-            f"first eight announce a header of {length} (the limit is {MAX_HEADER_BYTES})"
-        )
-    return start + handle.read(length)
+    whole = start
+    if len(start) == 8 and length <= MAX_HEADER_BYTES and (size is None or length <= size - 8):
+        whole = _read_up_to(handle, length, start)
+        if len(whole) == 8 + length:
+            return whole
+    for beginning, name in _OTHER_FORMATS:
+        if start.startswith(beginning):
+            raise ModelFormatError(f"is {name}, not a fastlstm model file")
+    has = f"it has {len(whole) if size is None else size} bytes"
+    if size is None and length > MAX_HEADER_BYTES:
+        has = "it is read from a file object"
+    raise ModelFormatError(
+        f"is not a fastlstm model file, or was cut short: {has}, and its first eight announce a "
+        f"header of {length} (the limit is {MAX_HEADER_BYTES})"
+    )
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -366,8 +463,8 @@ def _is_sizes(value: object) -> bool:
     return isinstance(value, list) and all(type(size) is int and size >= 0 for size in value)
 
 
-def _check_entries(entries: dict[str, Any], data_size: int) -> None:
-    """Refuse arrays that do not cover the data exactly, one after the other."""
+def _check_entries(entries: dict[str, Any]) -> int:
+    """Bytes of data, once the arrays cover them exactly, one after the other."""
     ranges = []
     for name, entry in entries.items():
         if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
@@ -388,9 +485,14 @@ def _check_entries(entries: dict[str, Any], data_size: int) -> None:
         if start != position:
             raise ModelFormatError(f"is damaged: gap or overlap before array {name!r}")
         position = end
-    if position != data_size:
+    return position
+
+
+def _check_size(found: int, expected: int) -> None:
+    """Compare the bytes of data with those of the arrays."""
+    if found != expected:
         raise ModelFormatError(
-            f"is damaged: {data_size} bytes of data where {position} belong; copy it again"
+            f"is damaged: {found} bytes of data where {expected} belong; copy it again"
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
@@ -18,9 +19,15 @@ from fastlstm.classifier.linear_part import LinearPart
 from fastlstm.core.errors import ModelFormatError
 from fastlstm.network.config import POOLINGS, ModelConfig
 from fastlstm.network.parameters import Parameters
-from fastlstm.persist.container import read_container, write_container
+from fastlstm.persist.container import (
+    Readable,
+    Writable,
+    read_container,
+    shown,
+    write_container,
+)
 from fastlstm.persist.migrations import Arrays, Metadata
-from fastlstm.text.encoder import TextEncoder
+from fastlstm.text.encoder import TextEncoder, needed_tokenizer
 from fastlstm.text.ngrams import NGrams
 
 # Integers, floats and booleans of the sizes that NumPy has everywhere, and strings.
@@ -65,22 +72,25 @@ class SavedModel(NamedTuple):
         Parameters of the estimator, as JSON can hold them.
     columns : dict
         What the estimator knows of the columns of X, likewise.
+    callable_tokenizer : str or None
+        Of a model that was read and needs a callable tokenizer: its name.
     """
 
     model: FittedModel
     missing: str = "error"
     settings: Metadata = {}
     columns: Metadata = {}
+    callable_tokenizer: str | None = None
 
 
-def write_model(saved: SavedModel, path: str | os.PathLike[str]) -> None:
-    """Write a model file.
+def write_model(saved: SavedModel, path: str | os.PathLike[str] | Writable) -> None:
+    """Write a model file, or to a binary file object.
 
     Raises
     ------
     ValueError
-        If something in it cannot be stored, such as a callable tokenizer or labels
-        that are neither strings nor numbers.
+        If something in it cannot be stored, such as labels that are neither strings nor
+        numbers.
     OSError
         If the file cannot be written; an older file is kept.
     """
@@ -125,28 +135,71 @@ def _prefix(number: int) -> str:
     return f"network.{number}."
 
 
-def read_model(path: str | os.PathLike[str]) -> SavedModel:
-    """Read a model file; nothing in it is executed.
+def unread(text: str) -> list[str]:
+    """Stands for any tokenizer where a model is described and reads no text."""
+    raise ValueError("this model was read without its tokenizer")
+
+
+def read_model(
+    path: str | os.PathLike[str] | Readable, tokenizer: Callable[[str], list[str]] | None = None
+) -> SavedModel:
+    """Read a model file, or a binary file object; nothing in it is executed or imported.
+
+    Parameters
+    ----------
+    path : str, path-like or binary file object
+    tokenizer : callable or None
+        For a model that was fitted with a callable tokenizer, and only for such a one;
+        ``unread`` for any model that reads no text.
 
     Raises
     ------
     ModelFormatError
         If the file is damaged, of an unknown version, or inconsistent.
+    ValueError
+        If the model needs a tokenizer that is not given, or one is given that it has no
+        use for.
     """
+    if tokenizer is not None and not callable(tokenizer):
+        raise TypeError(
+            f"tokenizer={tokenizer!r} is not callable; pass the function that the model was "
+            "fitted with, or leave it out."
+        )
     arrays, metadata = read_container(path)
     try:
-        saved = _saved_model(arrays, metadata)
+        saved = _saved_model(arrays, metadata, tokenizer)
         _check_consistent(saved)
+    except _WrongTokenizerError as error:  # the file is sound
+        raise ValueError(f"{shown(path)}: {error}") from None
     except ModelFormatError as error:
-        raise ModelFormatError(f"{path}: {error}") from error
+        raise ModelFormatError(f"{shown(path)}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelFormatError(
-            f"{path}: the model's description is inconsistent: {error}."
+            f"{shown(path)}: the model's description is inconsistent: {error}."
         ) from error
     return saved
 
 
-def _saved_model(arrays: Arrays, metadata: Metadata) -> SavedModel:
+class _WrongTokenizerError(Exception):
+    """A tokenizer is missing, or was given to a model that has its own."""
+
+
+def _check_tokenizer(state: Metadata | None, given: Callable[[str], list[str]] | None) -> None:
+    """Compare what came with a file with what its encoder needs."""
+    needed = None if state is None else needed_tokenizer(state)
+    if needed is not None and given is None:
+        raise _WrongTokenizerError(
+            f"the model was fitted with a callable tokenizer, {needed!r}, which is not in the "
+            "file. Pass that function as tokenizer= of fastlstm.load or fastlstm.Predictor."
+        )
+    if needed is None and given not in (None, unread):
+        own = "takes token ids" if state is None else f"has its own, {state['tokenizer']!r}"
+        raise _WrongTokenizerError(f"tokenizer= was given, but the model {own}. Leave it out.")
+
+
+def _saved_model(
+    arrays: Arrays, metadata: Metadata, tokenizer: Callable[[str], list[str]] | None
+) -> SavedModel:
     config = _config(metadata["config"])
     of_linear = {name: arrays.pop(name) for name in _LINEAR if metadata["wide"]}
     ngrams = _ngrams(config, arrays)
@@ -154,7 +207,8 @@ def _saved_model(arrays: Arrays, metadata: Metadata) -> SavedModel:
     classes = _classes(metadata)
     prior = np.array(metadata["class_prior"], dtype=np.float64)
     state = metadata["encoder"]
-    encoder = None if state is None else TextEncoder.from_state(state)
+    _check_tokenizer(state, tokenizer)
+    encoder = None if state is None else TextEncoder.from_state(state, tokenizer)
     linear = _linear(config, encoder, of_linear) if of_linear else None
     fitted = dict(metadata["fitted"])
     model = FittedModel(
@@ -162,7 +216,8 @@ def _saved_model(arrays: Arrays, metadata: Metadata) -> SavedModel:
         _record(fitted, prior),
     )  # fmt: skip
     columns = {name: value for name, value in fitted.items() if name not in _RECORD}
-    return SavedModel(model, metadata["missing"], dict(metadata["settings"]), columns)
+    needed = None if state is None else needed_tokenizer(state)
+    return SavedModel(model, metadata["missing"], dict(metadata["settings"]), columns, needed)
 
 
 def _is_epoch(epoch: object) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastlstm.core.records import UNK_ID, Encoded, TokenSequences
 from fastlstm.text.chinese import HAN_ALONE, WITH_NEIGHBOURS
-from fastlstm.text.tokenizers import get_tokenizer
+from fastlstm.text.tokenizers import get_tokenizer, name_of
 from fastlstm.text.vocabulary import (
     SPECIAL_TOKENS,
     Vocabulary,
@@ -256,23 +256,24 @@ class TextEncoder:
     def state(self) -> dict[str, Any]:
         """Parameters and vocabulary as a dict that JSON can hold.
 
-        Raises
-        ------
-        ValueError
-            The tokenizer is a callable.
+        Of a callable tokenizer it holds the name, ``{"callable": "module.function"}``.
         """
-        if not isinstance(self.options.tokenizer, str):
-            raise ValueError(
-                "a callable tokenizer cannot be stored in a model file; use tokenizer='auto', "
-                "'word', 'char' or 'jieba', or split the documents yourself and pass "
-                "token ids to LSTMClassifier"
-            )
         parameters = {name: getattr(self.options, name) for name in _FIELDS}
+        if callable(self.options.tokenizer):
+            parameters["tokenizer"] = {"callable": name_of(self.options.tokenizer)}
         return {**parameters, "tokens": list(self.vocabulary.tokens), "n_known": self.n_known}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> TextEncoder:
+    def from_state(
+        cls, state: dict[str, Any], tokenizer: Callable[[str], list[str]] | None = None
+    ) -> TextEncoder:
         """An encoder from what `state` returned.
+
+        Parameters
+        ----------
+        state : dict
+        tokenizer : callable or None
+            Takes the place of the one that `needed_tokenizer` names.
 
         Raises
         ------
@@ -281,13 +282,35 @@ class TextEncoder:
         ImportError
             A package that the tokenizer or `zh_script` needs is not installed.
         """
-        if set(state) != _STATE_KEYS:
-            different = ", ".join(sorted(map(str, set(state) ^ _STATE_KEYS)))
-            raise ValueError(f"the encoder's state has missing or unknown keys: {different}")
-        if not isinstance(state["tokenizer"], str) or not isinstance(state["tokens"], list):
-            raise ValueError("the encoder's state must name its tokenizer and list its tokens")
-        options = TextOptions(**{name: state[name] for name in _FIELDS})
-        return cls(options, Vocabulary.from_tokens(state["tokens"]), state["n_known"])
+        needed = needed_tokenizer(state)
+        if not isinstance(state["tokens"], list):
+            raise ValueError("the encoder's state must list its tokens")
+        options = {name: state[name] for name in _FIELDS}
+        if needed is not None:
+            options["tokenizer"] = tokenizer
+        vocabulary = Vocabulary.from_tokens(state["tokens"])
+        return cls(TextOptions(**options), vocabulary, state["n_known"])
+
+
+def needed_tokenizer(state: dict[str, Any]) -> str | None:
+    """Name of the callable that an encoder's state needs, None if its tokenizer has a name.
+
+    Raises
+    ------
+    ValueError
+        The state says neither, or has other keys than it should.
+    """
+    if set(state) != _STATE_KEYS:
+        different = ", ".join(sorted(map(str, set(state) ^ _STATE_KEYS)))
+        raise ValueError(f"the encoder's state has missing or unknown keys: {different}")
+    stored = state["tokenizer"]
+    if isinstance(stored, str):
+        return None
+    if isinstance(stored, dict) and [*stored] == ["callable"]:
+        name = stored["callable"]
+        if isinstance(name, str):
+            return name
+    raise ValueError("the encoder's state must name its tokenizer")
 
 
 def _read(

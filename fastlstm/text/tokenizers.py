@@ -13,6 +13,12 @@ from fastlstm.text.zh_script import ZH_SCRIPTS, import_opencc, to_simplified
 TOKENIZERS = ("auto", "word", "char", "jieba")
 
 
+def name_of(function: Callable[..., object]) -> str:
+    """What a callable is called where it was written, for people to read."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{getattr(named, '__module__', None) or 'builtins'}.{named.__qualname__}"
+
+
 def _call(function: Callable[[str], list[str]], text: str) -> list[str]:
     tokens = function(text)
     if not isinstance(tokens, (list, tuple)):

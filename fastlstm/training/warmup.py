@@ -35,7 +35,7 @@ def warmup(*, backend: str = "auto", precision: str = "float32") -> float:
     Returns
     -------
     seconds : float
-        What it took: some seconds to compile, well under one to load from the cache.
+        What it took: 10 to 60 to compile, well under one to load from the cache.
 
     Raises
     ------

@@ -98,7 +98,7 @@ def test_numbers_are_shown_by_their_size(tmp_path):
     starts = [line.split()[0] for line in shown.splitlines() if line.strip()]
     assert [start for start in starts if start.isdigit()] == [str(i) for i in range(11)] * 2
     first = invoke("predict", "x.fastlstm", "a film", "--proba").stdout.splitlines()[0]
-    assert first == "text,label," + ",".join(f"p_{i}" for i in range(11))
+    assert first == "text,label," + ",".join(f"p_{i}" for i in range(11)) + ",coverage"
 
 
 # --- reading ------------------------------------------------------------------------------
@@ -252,7 +252,8 @@ def test_predictions_are_read_back(model, kind):
     assert "predictions are in 'predicted'" in result.stderr
     assert only_json(invoke("evaluate", model, out, "--json")) == wanted
     table = read_table(out)
-    assert table.columns == ("id", "text", "label", "note", "predicted", "p_neg", "p_pos")
+    added = ("predicted", "p_neg", "p_pos", "coverage")
+    assert table.columns == ("id", "text", "label", "note", *added)
     assert table.texts == [row["text"] for row in rows]
     assert table.labels == [row["label"] for row in rows]
     assert table.parsed.column(0) == [row["id"] for row in rows]
@@ -264,7 +265,7 @@ def test_predictions_are_read_back(model, kind):
     # And predicted again.
     again = f"z.{kind}"
     assert invoke("predict", model, "--file", out, "--out", again, "--proba").exit_code == 0
-    assert read_table(again).columns[7:] == ("predicted_2", "p_neg_2", "p_pos_2")
+    assert read_table(again).columns[8:] == tuple(f"{name}_2" for name in added)
     assert only_json(invoke("evaluate", model, again, "--json")) == wanted
 
 

@@ -85,3 +85,23 @@ def test_no_such_model(tmp_path, name):
     result = invoke("info", tmp_path / name)
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: ")
+
+
+def test_which_limit_decides_how_many_cores(monkeypatch):
+    monkeypatch.setenv("FASTLSTM_NUM_THREADS", "3")
+    result = only_json(invoke("info", "--json"))
+    assert (result["cores"], result["cores_reason"]) == (3, "FASTLSTM_NUM_THREADS")
+    assert "3 (FASTLSTM_NUM_THREADS)" in invoke("info").stdout
+    monkeypatch.setenv("FASTLSTM_NUM_THREADS", "many")
+    failed = invoke("info")
+    assert failed.exit_code == 1
+    assert "FASTLSTM_NUM_THREADS='many' is no positive whole number" in failed.stderr
+
+
+def test_a_user_without_a_home(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    jit = pytest.importorskip("fastlstm.kernels.numba.jit")
+    monkeypatch.setattr(jit, "kernel_cache_dir", homeless)
+    assert only_json(invoke("info", "--json"))["kernel_cache"] is None

@@ -29,7 +29,9 @@ def test_json(model, expected):
     assert result["n"] == 40
     pairs = [(p["text"], p["label"]) for p in result["predictions"]]
     assert pairs == list(zip(TEXTS, expected, strict=True))
-    assert set(result["predictions"][0]) == {"text", "label"}
+    assert set(result["predictions"][0]) == {"text", "label", "coverage"}
+    found = [p["coverage"] for p in result["predictions"]]
+    assert found == Predictor(model).coverage(TEXTS).tolist()
 
 
 def test_probabilities(model):
@@ -47,8 +49,20 @@ def test_csv(model, expected):
     rows = rows_of(result.stdout)
     assert [row["text"] for row in rows] == TEXTS
     assert [row["label"] for row in rows] == expected
-    assert set(rows[0]) == {"text", "label", "p_neg", "p_pos"}
+    assert set(rows[0]) == {"text", "label", "p_neg", "p_pos", "coverage"}
     assert float(rows[0]["p_neg"]) + float(rows[0]["p_pos"]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_a_file_of_unknown_text_is_told(model, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    known = [(text, "pos") for text in TEXTS]
+    write_csv("known.csv", known)
+    write_csv("unknown.csv", [("Это совсем другой язык", "pos")] * 20 + known)
+    given = ["--file"] if command == "predict" else []
+    assert "knows less" not in invoke(command, model, *given, "known.csv").stderr
+    told = invoke(command, model, *given, "unknown.csv").stderr
+    assert "Of 20 of 60 documents the model knows less than half of the tokens" in told
 
 
 def test_jsonl(model, expected):

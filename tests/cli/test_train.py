@@ -128,6 +128,19 @@ def test_further_documents_without_labels(reviews, tmp_path):
         assert message in failure(result)
 
 
+def test_both_scripts_of_chinese_in_a_file_are_told(tmp_path):
+    simplified = [("服务态度很差，东西也坏了", "neg"), ("质量很好，值得购买", "pos")] * 10
+    traditional = [("服務態度很差，東西也壞了", "neg"), ("質量很好，值得購買", "pos")] * 10
+    one = train(write_csv(tmp_path / "one.csv", simplified), "--json")
+    both = write_csv(tmp_path / "both.csv", simplified + traditional)
+    assert "Traditional" not in one.stderr
+    told = train(both, "--json").stderr
+    assert "50% of the documents are Simplified Chinese and 50% Traditional" in told
+    assert "--set zh_script=simplified" in told
+    pytest.importorskip("opencc")
+    assert "Hint: 50%" not in train(both, "--json", more=["zh_script=simplified"]).stderr
+
+
 def test_validation_file(reviews, tmp_path):
     valid = write_csv(tmp_path / "valid.csv", english_rows(14)[:7])
     report = only_json(train(reviews, "--valid", valid, "--json"))

@@ -8,9 +8,11 @@ in one.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 
@@ -50,18 +52,23 @@ def cache(tmp_path, monkeypatch):
     """An empty cache of its own, which does not exist yet."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("FASTLSTM_CACHE", str(folder))
+    monkeypatch.setattr(jit, "_SAID", set())
     return folder
 
 
-def use_in_new_process(folder):
+def use_in_new_process(folder, warns=False):
+    """Of what the process writes on standard error only a warning of the cache may be there."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", USE_KERNEL],
-        env={**os.environ, "FASTLSTM_CACHE": str(folder)},
+        [sys.executable, "-c", USE_KERNEL], env={**os.environ, "FASTLSTM_CACHE": str(folder)},
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert bool(done.stderr) == warns
+    assert done.stderr.count("RuntimeWarning: Compiled kernels cannot be kept") == warns
     return json.loads(done.stdout)
+
+
+NOT_KEPT = pytest.warns(RuntimeWarning, match="cannot be kept.*Set the environment variable FASTL")
 
 
 def fresh_kernel():
@@ -238,7 +245,7 @@ def test_damaged_entry_in_a_new_process(cache):
 def test_cache_that_is_a_file(tmp_path):
     file = tmp_path / "file"
     file.write_text("not a folder", encoding="utf-8")
-    assert use_in_new_process(file) == COMPILED
+    assert use_in_new_process(file, warns=True) == COMPILED
     assert file.read_text(encoding="utf-8") == "not a folder"
 
 
@@ -247,7 +254,8 @@ def test_folder_in_place_of_an_entry(cache):
     (path,) = entries(cache)
     path.unlink()
     path.mkdir()
-    assert not use()
+    with NOT_KEPT:
+        assert not use()
     assert path.is_dir()
     assert list(path.parent.iterdir()) == [path]
 
@@ -263,7 +271,8 @@ def refuse(*args, **kwargs):
 )
 def test_folder_that_cannot_be_written(cache, monkeypatch, module, name):
     monkeypatch.setattr(module, name, refuse)
-    assert not use()
+    with NOT_KEPT:
+        assert not use()
     monkeypatch.undo()
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
@@ -283,13 +292,15 @@ def test_disk_that_is_full(cache, monkeypatch):
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(jit.os, "fdopen", FullFile)
-    assert not use()
+    with pytest.warns(RuntimeWarning, match=r"cannot be kept in .* \(No space left on device\)"):
+        assert not use()
     assert entries(cache) == {}
 
 
 def test_sources_that_cannot_be_read(cache, monkeypatch):
     monkeypatch.setattr(jit, "_sources_digest", refuse)
-    assert not use()
+    with NOT_KEPT:
+        assert not use()
     assert entries(cache) == {}
 
 
@@ -297,7 +308,7 @@ def test_sources_that_cannot_be_read(cache, monkeypatch):
 @pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may write anywhere")
 def test_read_only_folder(cache):
     cache.mkdir(mode=0o500)
-    assert use_in_new_process(cache) == COMPILED
+    assert use_in_new_process(cache, warns=True) == COMPILED
     assert entries(cache) == {}
 
 
@@ -308,7 +319,8 @@ def test_folder_that_others_can_write_is_not_used(cache, mode):
     folder = jit.kernel_cache_dir()
     folder.chmod(mode)
     before = entries(cache)
-    assert not use()
+    with pytest.warns(RuntimeWarning, match="other users can write to it"):
+        assert not use()
     assert entries(cache) == before
     folder.chmod(0o700)
     assert use()
@@ -319,5 +331,102 @@ def test_folder_of_another_user_is_not_used(cache, monkeypatch):
     use()
     monkeypatch.setattr(jit.os, "getuid", lambda: os.stat(cache).st_uid + 1)
     before = entries(cache)
-    assert not use()
+    with pytest.warns(RuntimeWarning, match="it belongs to another user"):
+        assert not use()
     assert entries(cache) == before
+
+
+def test_the_warning_comes_once_and_names_the_folder(cache, monkeypatch):
+    monkeypatch.setattr(jit.os, "replace", refuse)
+    with pytest.warns(RuntimeWarning, match="cannot be kept") as caught:
+        for _ in range(3):
+            assert not use()
+    assert len(caught) == 1
+    assert str(cache) in str(caught[0].message) and "Permission denied" in str(caught[0].message)
+
+
+def test_a_user_without_a_home(cache, monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(jit, "kernel_cache_dir", homeless)
+    with pytest.warns(RuntimeWarning, match="cannot be kept in the cache folder .Could not determ"):
+        assert fresh_kernel()(np.array([1, 2, 3], np.float32)) == 14.0
+
+
+def test_a_warning_that_is_an_error_leaves_the_kernel_usable(cache, monkeypatch):
+    monkeypatch.setattr(jit.os, "replace", refuse)
+    kernel = fresh_kernel()
+    with pytest.raises(RuntimeWarning, match="cannot be kept"):  # as pytest is set here
+        use(kernel)
+    assert kernel(np.array([1, 2, 3], np.float32)) == 14.0
+
+
+# What is said while kernels are compiled
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+COMPILING = "fastlstm: compiling kernels for this machine"
+
+
+def test_a_terminal_is_told_once(cache, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    for _ in range(2):
+        use()
+        shutil.rmtree(cache)
+    assert sys.stderr.getvalue().count(COMPILING) == 1
+    assert sys.stderr.getvalue().count("\n") == 1
+
+
+def test_a_notebook_is_told(cache, monkeypatch):
+    stream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    monkeypatch.setattr(sys, "stderr", stream)
+    use()
+    assert COMPILING in stream.getvalue()
+
+
+def test_nothing_is_said_where_nothing_is_compiled(cache, monkeypatch):
+    use()
+    jit._SAID.clear()
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert use()
+    assert sys.stderr.getvalue() == ""
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), None, object()], ids=["pipe", "none", "odd"])
+def test_others_are_told_nothing(cache, monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert not use()
+    if isinstance(stream, io.StringIO):
+        assert stream.getvalue() == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX")
+def test_with_verbose_0_at_a_real_terminal(tmp_path):
+    """And standard output holds nothing but the JSON of the command."""
+    import pty
+
+    code = (
+        "import json, numpy as np; from fastlstm import LSTMClassifier\n"
+        "X = np.array([[1, 2], [2, 1]] * 4)\n"
+        "clf = LSTMClassifier(hidden_size=2, max_epochs=1, backend='numba').fit(X, [0, 1] * 4)\n"
+        "print(json.dumps(clf.predict(X).tolist()))\n"
+    )
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "FASTLSTM_CACHE": str(tmp_path)},
+            stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=300,
+        )  # fmt: skip
+        os.set_blocking(ours, False)
+        shown = os.read(ours, 10_000).decode()  # an error where nothing was written
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 0, shown
+    assert len(json.loads(done.stdout)) == 8
+    assert shown.count(COMPILING) == 1 and shown.count("\n") == 1

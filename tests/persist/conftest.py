@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 
 import numpy as np
@@ -30,3 +31,13 @@ def small_file(path):
     """The bytes of a small valid file."""
     write_container(path, ARRAYS, METADATA)
     return path.read_bytes()
+
+
+class Stream:
+    """Bytes that come once and in small parts, as through a pipe: nothing but ``read``."""
+
+    def __init__(self, content, most=7):
+        self._file, self._most = io.BytesIO(content), most
+
+    def read(self, size, /):
+        return self._file.read(min(size, self._most))

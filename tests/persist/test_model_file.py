@@ -176,20 +176,6 @@ def test_random_state_comes_back_if_it_was_an_int(path, seed, expected):
 # -- what cannot be saved -------------------------------------------------------------------
 
 
-def split_spaces(text):
-    return text.split(" ")
-
-
-def test_callable_tokenizer_is_refused_and_the_old_file_kept(path):
-    path.write_text("old", encoding="utf-8")
-    model = small(tokenizer=split_spaces).fit(TEXTS, LABELS)
-    assert model.predict(OTHERS).shape == (5,)
-    with pytest.raises(ValueError, match="callable tokenizer.*use tokenizer='auto'.*LSTMClassif"):
-        model.save(path)
-    assert path.read_text(encoding="utf-8") == "old"
-    assert list(path.parent.iterdir()) == [path]
-
-
 def test_labels_that_no_file_holds_are_refused(path):
     model = small().fit(TEXTS, np.array([0, 1] * 10, dtype=np.longdouble))
     if model.classes_.dtype == np.float64:

@@ -1,6 +1,7 @@
 import json
 import pickle
 import random
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
 from fastlstm.core.records import PAD_ID, UNK_ID, TokenSequences
-from fastlstm.text.encoder import TextEncoder, TextOptions, truncate
+from fastlstm.text.encoder import TextEncoder, TextOptions, needed_tokenizer, truncate
 from fastlstm.text.tokenizers import get_tokenizer
 
 TEXTS = ["The film is good, good!", "", "the plot is bad", "  ", "GOOD plot"]
@@ -246,10 +247,31 @@ def test_state_survives_json(tokenizer):
         assert documents(copy.encode(new).sequences) == expected
 
 
-def test_state_refuses_a_callable():
-    encoder, _ = learn(["a"], tokenizer=str.split)
-    with pytest.raises(ValueError, match="callable tokenizer cannot be stored.*tokenizer='auto'"):
-        encoder.state()
+class Splitter:
+    def __call__(self, text):
+        return text.split()
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "name"),
+    [
+        (str.split, "builtins.str.split"),
+        (Splitter(), f"{__name__}.Splitter"),
+        (partial(str.split, sep=" "), "functools.partial"),
+        (lambda text: text.split(), f"{__name__}.<lambda>"),
+    ],
+    ids=["method", "object", "partial", "lambda"],
+)
+def test_state_names_a_callable_and_takes_it_back(tokenizer, name):
+    encoder, _ = learn(["a b c", "b-c"], tokenizer=tokenizer)
+    state = json.loads(json.dumps(encoder.state()))
+    assert state["tokenizer"] == {"callable": name}
+    assert needed_tokenizer(state) == name
+    again = TextEncoder.from_state(state, tokenizer)
+    new = ["b-c b unknown"]
+    assert documents(again.encode(new).sequences) == documents(encoder.encode(new).sequences)
+    with pytest.raises(ValueError, match="tokenizer must be one of"):
+        TextEncoder.from_state(state)
 
 
 @pytest.mark.parametrize(

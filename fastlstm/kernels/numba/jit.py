@@ -7,11 +7,13 @@ loops with a division vectorise.
 Compiled code is kept between processes. Numba's own cache watches only the file
 of the compiled function, not the files it calls, and trusts what it reads back.
 This one is keyed by all sources of the backend, stores a digest with each entry,
-and treats every failure (no folder, read-only, damaged, truncated) as a miss.
+and treats every failure (no folder, read-only, damaged, truncated) as a miss. Where
+nothing can be kept, a warning says so once; where someone waits, so does a line.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pickle
@@ -19,6 +21,7 @@ import platform
 import stat
 import sys
 import tempfile
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -74,12 +77,59 @@ def _sources_digest() -> str:
     return digest.hexdigest()
 
 
-def _is_private(folder: Path) -> bool:
+class _NotPrivateError(Exception):
+    """The folder of the cache belongs to others, or they can write to it."""
+
+
+def _check_private(folder: Path) -> None:
     """Entries are unpickled, so a folder that others can write to is not used."""
     if os.name != "posix":
-        return True
+        return
     status = os.stat(folder)
-    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if status.st_uid != os.getuid():
+        raise _NotPrivateError("it belongs to another user")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise _NotPrivateError("other users can write to it")
+
+
+# What this process has said already: "compiling", "not kept".
+_SAID: set[str] = set()
+
+_SECONDS = "10 to 60 seconds"
+
+
+def _announce() -> None:
+    """Say once, to whoever waits at a terminal or a notebook, what takes so long."""
+    if "compiling" in _SAID:
+        return
+    _SAID.add("compiling")
+    # Standard error may be missing, closed, or an object that is only half a file.
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        stream = sys.stderr
+        if stream.isatty() or type(stream).__module__.startswith("ipykernel."):
+            print(
+                f"fastlstm: compiling kernels for this machine, which takes some {_SECONDS}",
+                file=stream, flush=True,
+            )  # fmt: skip
+
+
+def _warn_not_kept(error: Exception) -> None:
+    """Say once that the next process will have to compile again."""
+    if "not kept" in _SAID:
+        return
+    _SAID.add("not kept")
+    try:
+        folder = f"{kernel_cache_dir()}"
+    except RuntimeError:  # the user has no home
+        folder = "the cache folder"
+    warnings.warn(
+        f"Compiled kernels cannot be kept in {folder} "
+        f"({getattr(error, 'strerror', None) or error}), so each process compiles them again, "
+        f"which takes some {_SECONDS}. Set the environment variable FASTLSTM_CACHE to a folder "
+        "that is yours alone and can be written to.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 
 
 class KernelCache(_Cache):
@@ -112,11 +162,16 @@ class KernelCache(_Cache):
     def load_overload(self, signature, target_context):
         if not self._enabled:
             return None
+        found = self._load(signature, target_context)
+        if found is None:
+            _announce()
+        return found
+
+    def _load(self, signature, target_context):
         target_context.refresh()
         try:
             path = self._path(signature, target_context.codegen())
-            if not _is_private(path.parent):
-                return None
+            _check_private(path.parent)
             content = path.read_bytes()
             digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
             if hashlib.sha256(payload).digest() != digest:
@@ -132,8 +187,7 @@ class KernelCache(_Cache):
         try:
             path = self._path(signature, compiled.codegen)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not _is_private(path.parent):
-                return
+            _check_private(path.parent)
             payload = dumps(compiled._reduce())
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
             try:
@@ -143,5 +197,5 @@ class KernelCache(_Cache):
             except BaseException:
                 os.unlink(temporary)
                 raise
-        except Exception:  # a full or read-only disk: this process compiles for itself
-            return
+        except Exception as error:  # a full or read-only disk: this process compiles for itself
+            _warn_not_kept(error)
