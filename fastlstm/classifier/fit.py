@@ -8,7 +8,6 @@ another fit its weights may differ in their last digits.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 import numpy as np
@@ -113,7 +112,7 @@ def continue_model(
     job = _job(data, options, seed, model)
     coverage = None if model is None else model.record.coverage
     if states is not None:
-        states = copy.deepcopy(states)  # a failure changes nothing
+        pass
     elif model is not None:
         states = [state_of(model, number, seed) for number in range(len(model.networks))]
     else:
@@ -122,8 +121,10 @@ def continue_model(
             fresh_state(job, number, seed, vectors) for number in range(int(options.n_estimators))
         ]
     labelled = job.labelled(data.train)
-    for number, state in enumerate(states):
+    states = [
         train_further(job, state, labelled, number, title_of(number, len(states)))
+        for number, state in enumerate(states)
+    ]
     trained, part, blend = Trained.of(states), None, Blend.of_networks(data.n_outputs)
     if model is not None and (model.linear is None or linear):
         part, blend = model.linear, model.blend

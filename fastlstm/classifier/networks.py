@@ -15,11 +15,13 @@ from fastlstm.core.options import Options
 from fastlstm.core.progress import task_bar
 from fastlstm.core.random import make_streams
 from fastlstm.core.threads import ShardPool, effective_n_jobs
+from fastlstm.data.batching import split_shards
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import Parameters, init_parameters
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.callbacks import ProgressBar
+from fastlstm.training.continuing import continued
 from fastlstm.training.engine import LabelledSequences
 from fastlstm.training.history import EpochRecord
 from fastlstm.training.loop import Trainer, TrainingState
@@ -200,10 +202,12 @@ def fresh_state(job: Job, number: int, seed: int, vectors: FirstVectors | None) 
 
 
 def state_of(model: FittedModel, number: int, seed: int) -> TrainingState:
-    """A copy of a fitted network, to go on with."""
-    streams = make_streams(seed + number)
-    state = TrainingState(model.networks[number].copy(), streams.training)
-    state.history = [record.copy() for record in model.record.of_network(number)]
+    """A fitted network to go on with: a copy of its parameters, which are the model's."""
+    state = TrainingState(model.networks[number], make_streams(seed + number).training)
+    state.history = [
+        EpochRecord(**{**record, "network": number + 1})
+        for record in model.record.of_network(number)
+    ]
     return state
 
 
@@ -228,27 +232,37 @@ def train(job: Job, state: TrainingState, part: HeldOutPart, number: int, title:
 
 
 def train_further(
-    job: Job, state: TrainingState, data: LabelledSequences, number: int, title: str
-) -> None:
-    """One epoch more on other documents, at a constant rate."""
+    job: Job, before: TrainingState, data: LabelledSequences, number: int, title: str
+) -> TrainingState:
+    """The state after one epoch more on other documents, at a constant rate."""
     options = job.options._replace(
         max_epochs=1, learning_rate_schedule="constant", warmup_fraction=0.0,
         average_decay=0.0,
     )  # fmt: skip
-    _run(job, state, data, None, options, number, title, 0.0)
+
+    def train(state: TrainingState) -> np.ndarray:
+        return _run(job, state, data, None, options, number, title, 0.0)
+
+    return continued(before, options, train)
 
 
 def _run(
     job: Job, state: TrainingState, train: LabelledSequences, valid: LabelledSequences | None,
     options: Options, number: int, title: str, unknown_share: float,
-) -> None:  # fmt: skip
+) -> np.ndarray:  # fmt: skip
+    """Train; which rows of the embedding have changed, bool, shape (vocabulary_size,)."""
+    known = len(state.history)
     callbacks = [ProgressBar(title)] if options.verbose else []
-    with ShardPool(job.n_threads, job.k) as pool:
-        Trainer(
+    # Where not even all documents together are two shards, a second thread only waits.
+    several = len(split_shards(train.sequences.lengths, np.arange(len(train.y)))) > 1
+    with ShardPool(job.n_threads if several else 1, job.k) as pool:
+        trainer = Trainer(
             job.k, job.config, state, options, pool, callbacks, options.precision, unknown_share
-        ).run(train, valid)
-    for record in state.history:
+        )
+        trainer.run(train, valid)
+    for record in state.history[known:]:
         record["network"] = number + 1
+    return trainer.steps.touched
 
 
 def title_of(number: int, count: int) -> str:
@@ -296,6 +310,7 @@ def train_networks(
             state = fresh_state(job, number, seed, vectors)
         else:
             state = state_of(start, number, seed)
+            state.parameters = state.parameters.copy()
         train(job, state, part, number, stage + title_of(number, len(parts)))
         interrupted = state.stopped_by == "interrupt"
         if not (interrupted and states) or start is not None:

@@ -12,6 +12,7 @@ from fastlstm.core.errors import NonFiniteLossWarning
 from fastlstm.core.options import Options
 from fastlstm.core.records import UNK_ID
 from fastlstm.core.threads import ShardPool
+from fastlstm.core.versions import Version
 from fastlstm.data.batching import minibatches
 from fastlstm.network.losses import loss_for, predicted_class
 from fastlstm.network.parameters import Parameters, pack_model, repack
@@ -23,13 +24,14 @@ from fastlstm.training.history import EpochRecord
 from fastlstm.training.masking import mask, occurs_once
 from fastlstm.training.optim.optimizers import clip_factor, make_optimizer
 from fastlstm.training.optim.schedules import make_schedule
+from fastlstm.training.rollback import Rollback
 
 _WHOLE = np.zeros(1, dtype=np.int32)
 
 # Rows of the embedding that one task updates.
 _ROWS_AT_ONCE = 1024
 
-# Steps between copies of weights that gave a finite loss.
+# Steps between marks at weights that gave a finite loss.
 _KEEP_EVERY = 100
 
 
@@ -51,6 +53,9 @@ class TrainingState:
     history : list of EpochRecord
     stopped_by : str
         "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
+    versions : tuple of Version
+        Of the embedding and its slots, between two calls of ``partial_fit``; pickles and
+        deep copies do without.
     """
 
     parameters: Parameters
@@ -60,6 +65,10 @@ class TrainingState:
     step: int = 0
     history: list[EpochRecord] = field(default_factory=list)
     stopped_by: str = "max_epochs"
+    versions: tuple[Version, ...] = ()
+
+    def __getstate__(self):
+        return {**vars(self), "versions": ()}
 
 
 class Best:
@@ -117,7 +126,7 @@ class Trainer:
             self._reset_slots()
         self.precision = precision
         self.packed = pack_model(k, config, parameters, precision, training=True)
-        self._good: Parameters | None = None  # weights that gave a finite loss
+        self.steps = Rollback(parameters)
         self._rare: np.ndarray | None = None  # positions of tokens that occur once
         self._average: WeightAverage | None = None
         if options.average_decay:
@@ -182,7 +191,7 @@ class Trainer:
                 self._warn_non_finite(f"the loss was not finite in epoch {epoch}, batch {number}")
                 return None
             if number % _KEEP_EVERY == 1:
-                self._good = state.parameters.copy()
+                self.steps.mark()
             rate = self.options.learning_rate * schedule(state.step - first_step + 1)
             self._update(result, rate, clip_factor(norm, self.options.max_grad_norm))
             loss += result.loss * len(rows)
@@ -230,6 +239,7 @@ class Trainer:
         state = self.state
         state.step += 1
         parameters, network_state = state.parameters, state.slots
+        self.steps.before(result.embedding.ids)
 
         def rows_of_the_embedding(part):
             rows, values = result.embedding.ids[part], result.embedding.values[part]
@@ -274,7 +284,10 @@ class Trainer:
         """Whether the weights, which the last step changed, and their validation are finite."""
         parameters = self.state.parameters
         norm = self.k.squared_norm(parameters.flat)
-        norm += self.k.squared_norm(parameters.embedding.ravel())
+        rows = np.flatnonzero(self.steps.touched)
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            part = parameters.embedding[rows[first : first + _ROWS_AT_ONCE]]
+            norm += self.k.squared_norm(part.ravel())
         if np.isfinite(norm) and np.isfinite(record.get("val_loss", 0.0)):
             return True
         self._warn_non_finite(f"weights or loss were not finite after epoch {record['epoch']}")
@@ -290,10 +303,11 @@ class Trainer:
 
     def _back_to_good_weights(self) -> None:
         """Undo the epoch that failed; moments that saw its gradients begin anew."""
-        self.state.stopped_by = "non_finite_loss"
-        if self._good is not None:
-            self._restore(self._good)
-        self._reset_slots()
+        state = self.state
+        state.stopped_by = "non_finite_loss"
+        self.steps.undo()
+        self._restore(state.parameters)
+        state.slots, state.slots_of, state.step = None, "", 0
 
     def _reset_slots(self) -> None:
         parameters = self.state.parameters
