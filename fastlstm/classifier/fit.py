@@ -16,6 +16,7 @@ from fastlstm.classifier.blend import Blend, fit_blend
 from fastlstm.classifier.data import FitData, SoftlyLabelled
 from fastlstm.classifier.fitted import FittedModel, Scorer, TrainingRecord
 from fastlstm.classifier.held_out import HeldOutPart, hold_out_parts, of_held_out, with_soft_labels
+from fastlstm.classifier.linear_further import learn_further
 from fastlstm.classifier.linear_part import LinearPart
 from fastlstm.classifier.networks import (
     FirstVectors,
@@ -26,7 +27,6 @@ from fastlstm.classifier.networks import (
     fresh_state,
     make_config,
     state_of,
-    title_of,
     train_further,
     train_networks,
 )
@@ -91,7 +91,7 @@ def continue_model(
     data: FitData, options: Options, seed: int, model: FittedModel | None,
     states: list[TrainingState] | None, *, linear: bool = False,
 ) -> tuple[FittedModel, list[TrainingState]]:  # fmt: skip
-    """Train networks for one epoch on more documents, at a constant learning rate.
+    """Train for one epoch on more documents, at a constant learning rate.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def continue_model(
     states : list of TrainingState or None
         What the call before returned. None begins to count steps anew.
     linear : bool
-        Whether the model keeps its linear part, which stays as it is.
+        Whether the model keeps its linear part, which then learns, too.
 
     Returns
     -------
@@ -111,23 +111,21 @@ def continue_model(
     """
     job = _job(data, options, seed, model)
     coverage = None if model is None else model.record.coverage
-    if states is not None:
-        pass
-    elif model is not None:
-        states = [state_of(model, number, seed) for number in range(len(model.networks))]
-    else:
+    if model is None:
         vectors, coverage = first_vectors(job.k, data, options, seed)
         states = [
             fresh_state(job, number, seed, vectors) for number in range(int(options.n_estimators))
         ]
-    labelled = job.labelled(data.train)
-    states = [
-        train_further(job, state, labelled, number, title_of(number, len(states)))
-        for number, state in enumerate(states)
-    ]
+    elif states is None:
+        states = [state_of(model, number, seed) for number in range(len(model.networks))]
+    states = train_further(job, states, job.labelled(data.train))
     trained, part, blend = Trained.of(states), None, Blend.of_networks(data.n_outputs)
     if model is not None and (model.linear is None or linear):
         part, blend = model.linear, model.blend
+    if part is not None:
+        whole = data.train.encoded.whole
+        assert whole is not None, "a linear part reads whole texts"
+        part = learn_further(part, whole, data.train.y, data.train.weight)
     return _model(job, trained, part, blend, coverage), states
 
 

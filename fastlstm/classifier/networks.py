@@ -22,7 +22,7 @@ from fastlstm.network.parameters import Parameters, init_parameters
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.callbacks import ProgressBar
 from fastlstm.training.continuing import continued
-from fastlstm.training.engine import LabelledSequences
+from fastlstm.training.engine import GradientEngine, LabelledSequences
 from fastlstm.training.history import EpochRecord
 from fastlstm.training.loop import Trainer, TrainingState
 from fastlstm.vectors.given import Coverage, WordVectors
@@ -227,39 +227,51 @@ def train(job: Job, state: TrainingState, part: HeldOutPart, number: int, title:
     options = job.options._replace(max_epochs=epochs)
     if epochs == 1:
         options = options._replace(learning_rate_schedule="constant", warmup_fraction=0.0)
-    _run(job, state, part.train, part.valid, options, number, title, _UNKNOWN_SHARE)
+    with _pool(job, part.train) as pool:
+        _run(job, pool, state, part, options, number, title, _UNKNOWN_SHARE)
     state.slots = None
 
 
 def train_further(
-    job: Job, before: TrainingState, data: LabelledSequences, number: int, title: str
-) -> TrainingState:
-    """The state after one epoch more on other documents, at a constant rate."""
+    job: Job, states: list[TrainingState], data: LabelledSequences
+) -> list[TrainingState]:
+    """The states after one epoch more on other documents, at a constant rate."""
     options = job.options._replace(
         max_epochs=1, learning_rate_schedule="constant", warmup_fraction=0.0,
         average_decay=0.0,
     )  # fmt: skip
+    part = HeldOutPart(data, None, None)
+    with _pool(job, data) as pool:
+        engine = GradientEngine(job.k, job.config, pool)
 
-    def train(state: TrainingState) -> np.ndarray:
-        return _run(job, state, data, None, options, number, title, 0.0)
+        def further(number: int) -> TrainingState:
+            title = title_of(number, len(states))
+            return continued(
+                states[number], options,
+                lambda state: _run(job, pool, state, part, options, number, title, 0.0, engine),
+            )  # fmt: skip
 
-    return continued(before, options, train)
+        return [further(number) for number in range(len(states))]
+
+
+def _pool(job: Job, data: LabelledSequences) -> ShardPool:
+    # Where not even all documents together are two shards, a second thread only waits.
+    several = len(split_shards(data.sequences.lengths, np.arange(len(data.y)))) > 1
+    return ShardPool(job.n_threads if several else 1, job.k)
 
 
 def _run(
-    job: Job, state: TrainingState, train: LabelledSequences, valid: LabelledSequences | None,
-    options: Options, number: int, title: str, unknown_share: float,
+    job: Job, pool: ShardPool, state: TrainingState, part: HeldOutPart, options: Options,
+    number: int, title: str, unknown_share: float, engine: GradientEngine | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Train; which rows of the embedding have changed, bool, shape (vocabulary_size,)."""
     known = len(state.history)
     callbacks = [ProgressBar(title)] if options.verbose else []
-    # Where not even all documents together are two shards, a second thread only waits.
-    several = len(split_shards(train.sequences.lengths, np.arange(len(train.y)))) > 1
-    with ShardPool(job.n_threads if several else 1, job.k) as pool:
-        trainer = Trainer(
-            job.k, job.config, state, options, pool, callbacks, options.precision, unknown_share
-        )
-        trainer.run(train, valid)
+    trainer = Trainer(
+        job.k, job.config, state, options, pool, callbacks, options.precision, unknown_share,
+        engine,
+    )  # fmt: skip
+    trainer.run(part.train, part.valid)
     for record in state.history[known:]:
         record["network"] = number + 1
     return trainer.steps.touched

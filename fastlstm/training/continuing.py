@@ -6,13 +6,13 @@ rows those rows in which the memory of the version before lags behind.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from fastlstm.core.options import Options
+from fastlstm.core.random import copy_of
 from fastlstm.core.versions import Version
 from fastlstm.training.loop import TrainingState
 from fastlstm.training.optim.optimizers import make_optimizer
@@ -51,7 +51,7 @@ def continued(
     drafts = [version.draft() for version in versions]
     rows, *moments = (draft.array for draft in drafts)
     state = replace(
-        before, parameters=before.parameters.copy(rows), rng=copy.deepcopy(before.rng),
+        before, parameters=before.parameters.copy(rows), rng=copy_of(before.rng),
         slots=(tuple(slot.copy() for slot in slots[0]), tuple(moments)),
         slots_of=options.optimizer, step=step, history=list(before.history), versions=(),
     )  # fmt: skip

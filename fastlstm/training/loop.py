@@ -107,18 +107,20 @@ class Trainer:
         Of the LSTM's matrix products; weights and their updates are float32.
     unknown_share : float
         Of the tokens that occur once, read as unknown, others in each epoch.
+    engine : GradientEngine or None
+        One of the same pool and shape, whose memory this training takes over.
     """
 
     def __init__(
         self, k, config, state, options: Options, pool, callbacks=(), precision="float32",
-        unknown_share=0.0,
+        unknown_share=0.0, engine=None,
     ):  # fmt: skip
         self.k, self.config, self.state, self.options = k, config, state, options
         self.unknown_share = unknown_share
         self.pool: ShardPool = pool
         self.callbacks: list[Callback] = list(callbacks)
         parameters = state.parameters
-        self.engine = GradientEngine(k, config, pool, parameters.flat.dtype)
+        self.engine = engine or GradientEngine(k, config, pool, parameters.flat.dtype)
         self.optimizer = make_optimizer(
             options.optimizer, momentum=options.momentum, weight_decay=options.weight_decay
         )
