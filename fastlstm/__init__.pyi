@@ -5,6 +5,7 @@ from fastlstm.core.errors import (
     ModelFormatError,
     NonFiniteLossWarning,
     TruncationWarning,
+    VocabularyWarning,
 )
 from fastlstm.estimator import (
     LSTMClassifier,
@@ -32,6 +33,7 @@ __all__ = [
     "Predictor",
     "SequenceVectorizer",
     "TruncationWarning",
+    "VocabularyWarning",
     "WordVectors",
     "__version__",
     "datasets",

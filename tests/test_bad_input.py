@@ -385,6 +385,7 @@ TEXT_PARAMETERS = {
     "max_length": [0, -1, 1.5, "all"],
     "truncation": CHOICE,
     "missing": CHOICE,
+    "vocabulary": ["good", 3, 1.5],
 }
 WIDE_PARAMETERS = {"wide": ["", "other", 3]}
 TRAINING_PARAMETERS = {

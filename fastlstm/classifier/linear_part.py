@@ -39,7 +39,7 @@ class LinearPart(NamedTuple):
     bias: np.ndarray
     version: Version | None = None
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type, tuple[NGrams, np.ndarray, np.ndarray]]:
         return LinearPart, (self.ngrams, self.weights, self.bias)
 
     def logits(self, sequences: TokenSequences) -> np.ndarray:

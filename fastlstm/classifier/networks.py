@@ -15,14 +15,13 @@ from fastlstm.core.options import Options
 from fastlstm.core.progress import task_bar
 from fastlstm.core.random import make_streams
 from fastlstm.core.threads import ShardPool, effective_n_jobs
-from fastlstm.data.batching import split_shards
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import Parameters, init_parameters
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.callbacks import ProgressBar
 from fastlstm.training.continuing import continued
-from fastlstm.training.engine import GradientEngine, LabelledSequences
+from fastlstm.training.engine import GradientEngine, LabelledSequences, pool_for
 from fastlstm.training.history import EpochRecord
 from fastlstm.training.loop import Trainer, TrainingState
 from fastlstm.vectors.given import Coverage, WordVectors
@@ -227,7 +226,7 @@ def train(job: Job, state: TrainingState, part: HeldOutPart, number: int, title:
     options = job.options._replace(max_epochs=epochs)
     if epochs == 1:
         options = options._replace(learning_rate_schedule="constant", warmup_fraction=0.0)
-    with _pool(job, part.train) as pool:
+    with pool_for(job.k, part.train, job.n_threads) as pool:
         _run(job, pool, state, part, options, number, title, _UNKNOWN_SHARE)
     state.slots = None
 
@@ -241,7 +240,7 @@ def train_further(
         average_decay=0.0,
     )  # fmt: skip
     part = HeldOutPart(data, None, None)
-    with _pool(job, data) as pool:
+    with pool_for(job.k, data, job.n_threads) as pool:
         engine = GradientEngine(job.k, job.config, pool)
 
         def further(number: int) -> TrainingState:
@@ -252,12 +251,6 @@ def train_further(
             )  # fmt: skip
 
         return [further(number) for number in range(len(states))]
-
-
-def _pool(job: Job, data: LabelledSequences) -> ShardPool:
-    # Where not even all documents together are two shards, a second thread only waits.
-    several = len(split_shards(data.sequences.lengths, np.arange(len(data.y)))) > 1
-    return ShardPool(job.n_threads if several else 1, job.k)
 
 
 def _run(

@@ -10,7 +10,12 @@ from contextlib import contextmanager
 
 import click
 
-from fastlstm.core.errors import BackendError, NonFiniteLossWarning, TruncationWarning
+from fastlstm.core.errors import (
+    BackendError,
+    NonFiniteLossWarning,
+    TruncationWarning,
+    VocabularyWarning,
+)
 
 # ModelFormatError is a ValueError, DownloadError an OSError.
 _EXPECTED = (ValueError, OSError, ImportError, MemoryError, BackendError)
@@ -56,7 +61,7 @@ def _plain_warnings():
         note(f"Warning: {message}")
 
     with warnings.catch_warnings():
-        for category in (TruncationWarning, NonFiniteLossWarning):
+        for category in (TruncationWarning, VocabularyWarning, NonFiniteLossWarning):
             warnings.simplefilter("always", category)
         warnings.showwarning = show
         yield

@@ -17,5 +17,9 @@ class TruncationWarning(UserWarning):
     """Some documents were longer than ``max_length`` and lost tokens."""
 
 
+class VocabularyWarning(UserWarning):
+    """The vocabulary may lack tokens of documents to come, or hold some that never occur."""
+
+
 class NonFiniteLossWarning(RuntimeWarning):
     """Training met a NaN or infinite loss and stopped at the last good weights."""

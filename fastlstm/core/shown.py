@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sized
 
 # Escape sequences and direction overrides in a document would act on the terminal.
 # Lone surrogates cannot be encoded.
@@ -17,6 +18,14 @@ _UNSHOWN = re.compile(
 def plain(text: object) -> str:
     """``str(text)`` with spaces for what a terminal would act on or cannot be shown."""
     return _ACTIVE.sub(" ", str(text))
+
+
+def brief(value: object) -> str:
+    """``repr(value)``, of a long one its beginning and how many items it has."""
+    text = repr(value)
+    if len(text) <= 200 or not isinstance(value, Sized):
+        return text
+    return f"{text[:160]} ... ({len(value):,} items)"
 
 
 def as_html(text: object) -> str:

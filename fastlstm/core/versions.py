@@ -8,7 +8,6 @@ looks at that memory any more, only the rows that have changed since are copied.
 from __future__ import annotations
 
 import weakref
-from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -24,22 +23,31 @@ class _Loan:
         self.__array_interface__ = memory.__array_interface__
 
 
+# What tells whether anything looks at a memory still.
+_LoanRef = weakref.ReferenceType[_Loan]
+
+
 class _Memory:
     """An array that is lent to one version at a time."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self._array = aligned_zeros(shape, dtype)
-        self._lock = Lock()
-        self.last: weakref.ref | None = None
+        # The last loan. Whoever takes it out decides; to others the memory is not free.
+        self._last: list[_LoanRef | None] = [None]
 
-    def lend(self, after: weakref.ref | None) -> Lent | None:
-        """The memory as ``after`` left it; None if that still looks at it, or another did."""
-        with self._lock:
-            if self.last is not after or (after is not None and after() is not None):
-                return None
-            loan = _Loan(self._array)
-            self.last = weakref.ref(loan)
-            return Lent(np.asarray(loan), self, self.last)
+    def lend(self, after: _LoanRef | None) -> Lent | None:
+        """The memory as ``after`` left it; None if that is looked at, or another had it since."""
+        try:
+            last = self._last.pop()
+        except IndexError:
+            return None
+        if last is not after or (last is not None and last() is not None):
+            self._last.append(last)
+            return None
+        loan = _Loan(self._array)
+        last = weakref.ref(loan)
+        self._last.append(last)
+        return Lent(np.asarray(loan), self, last)
 
 
 class Lent(NamedTuple):
@@ -47,7 +55,14 @@ class Lent(NamedTuple):
 
     array: np.ndarray
     memory: _Memory
-    loan: weakref.ref
+    loan: _LoanRef
+
+    @classmethod
+    def fresh(cls, shape: tuple[int, ...], dtype: np.dtype) -> Lent:
+        """New memory, all 0. Pages that nothing is written to take no place."""
+        lent = _Memory(shape, dtype).lend(None)
+        assert lent is not None, "nobody else knows it"
+        return lent
 
 
 class Version(NamedTuple):
@@ -66,17 +81,16 @@ class Version(NamedTuple):
     """
 
     array: np.ndarray
-    own: tuple[_Memory, weakref.ref] | None = None
-    older: tuple[_Memory, weakref.ref | None] | None = None
+    own: tuple[_Memory, _LoanRef | None] | None = None
+    older: tuple[_Memory, _LoanRef | None] | None = None
     changed: np.ndarray | None = None
 
     @classmethod
     def zeros(cls, shape: tuple[int, ...], dtype: np.dtype) -> Version:
-        """A first version, all 0. Pages that nothing is written to take no memory."""
-        lent = _Memory(shape, dtype).lend(None)
-        assert lent is not None, "new memory is free"
-        spare = _Memory(shape, dtype)
-        return cls(lent.array, lent[1:], (spare, None), np.zeros(0, dtype=np.int64))
+        """A first version, all 0."""
+        lent = Lent.fresh(shape, dtype)
+        spare = (_Memory(shape, dtype), None)
+        return cls(lent.array, lent[1:], spare, np.zeros(0, dtype=np.int64))
 
     def draft(self) -> Lent:
         """A copy to be changed. Two drafts of one version share nothing."""
@@ -86,8 +100,7 @@ class Version(NamedTuple):
             if lent is not None:
                 lent.array[self.changed] = self.array[self.changed]
                 return lent
-        lent = _Memory(self.array.shape, self.array.dtype).lend(None)
-        assert lent is not None, "new memory is free"
+        lent = Lent.fresh(self.array.shape, self.array.dtype)
         lent.array[...] = self.array
         return lent
 

@@ -39,7 +39,9 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     return _aligned(np.zeros, shape, dtype)
 
 
-def _aligned(make: Callable, shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+def _aligned(
+    make: Callable[..., np.ndarray], shape: int | tuple[int, ...], dtype: DTypeLike
+) -> np.ndarray:
     dtype = np.dtype(dtype)
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     n_bytes = math.prod(shape) * dtype.itemsize

@@ -145,6 +145,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
     def _encode(self, X, model: FittedModel) -> Encoded:
         """Documents as a fitted model reads them."""
 
+    def _warn_of_first_part(self, n_documents: int) -> None:
+        """Say what the first call of ``partial_fit`` settles with so many documents."""
+
     # -- training ------------------------------------------------------------------
 
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, X_unlabelled=None):
@@ -237,6 +240,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         data = self._data(reading, classes, indices, sample_weight)
         if model is not None:
             data = data._replace(class_count=model.record.class_count + data.class_count)
+        if model is None:
+            self._warn_of_first_part(len(reading.labels))
         seed = None  # of a first call alone: a RandomState is not drawn from without need
         if states is None:
             seed = check_random_state(self.random_state).randint(_MAX_SEED)

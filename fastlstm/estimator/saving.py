@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from fastlstm.persist.model_file import SavedModel, plain_values, write_model
+from fastlstm.text.vocabulary import given_tokens
 
 # What an estimator knows of the columns of X, and the types there, in the file's JSON.
 COLUMNS = {"n_features_in_": int, "feature_names_in_": list}
@@ -19,6 +20,8 @@ def save(estimator, path) -> None:
         for name, value in estimator.get_params(deep=False).items()
         if name not in ("class_weight", "random_state")
     }
+    if settings.get("vocabulary") is not None:
+        settings["vocabulary"] = given_tokens(estimator.vocabulary)
     source = estimator.word_vectors
     if isinstance(source, os.PathLike):
         settings["word_vectors"] = os.fspath(source)

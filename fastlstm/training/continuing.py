@@ -36,28 +36,29 @@ def continued(
     -------
     TrainingState
     """
-    table = before.parameters.embedding
-    slots, step = before.slots, before.step
-    versions = before.versions
-    if before.slots_of != options.optimizer:
+    table, dense = before.parameters.embedding, before.parameters.flat[None]
+    versions, step = before.versions, before.step
+    if before.slots is None or before.slots_of != options.optimizer:
         optimizer = make_optimizer(
             options.optimizer, momentum=options.momentum, weight_decay=options.weight_decay
         )
-        slots, step = (optimizer.init(before.parameters.flat[None]), ()), 0
-        fresh = [Version.zeros(table.shape, table.dtype) for _ in slots[0]]
-        versions = ((versions or (Version(table),))[0], *fresh)
-    elif not versions:
-        versions = tuple(map(Version, (table, *slots[1])))
+        slots, step = optimizer.init(dense), 0
+        fresh = [Version.zeros(table.shape, table.dtype) for _ in slots]
+        versions = (versions[0] if versions else Version(table), *fresh)
+    else:
+        slots = tuple(slot.copy() for slot in before.slots[0])
+        versions = versions or tuple(map(Version, (table, *before.slots[1])))
     drafts = [version.draft() for version in versions]
     rows, *moments = (draft.array for draft in drafts)
     state = replace(
         before, parameters=before.parameters.copy(rows), rng=copy_of(before.rng),
-        slots=(tuple(slot.copy() for slot in slots[0]), tuple(moments)),
-        slots_of=options.optimizer, step=step, history=list(before.history), versions=(),
+        slots=(slots, tuple(moments)), slots_of=options.optimizer, step=step,
+        history=list(before.history), versions=(),
     )  # fmt: skip
     changed = np.flatnonzero(train(state))
-    kept = zip(versions, drafts, strict=True)
     if state.slots is None:  # they begin anew
-        kept = list(kept)[:1]
-    state.versions = tuple(version.then(draft, changed) for version, draft in kept)
+        versions = versions[:1]
+    state.versions = tuple(
+        version.then(draft, changed) for version, draft in zip(versions, drafts, strict=False)
+    )
     return state

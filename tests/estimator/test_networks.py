@@ -13,6 +13,9 @@ from fastlstm.classifier.blend import Blend
 from fastlstm.classifier.held_out import folds
 from fastlstm.training.callbacks import ProgressBar
 
+# Streams that begin with few documents on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::fastlstm.VocabularyWarning")
+
 SETTINGS = {
     "embedding_dim": 8, "hidden_size": 6, "max_epochs": 3, "n_estimators": 3, "ngrams": 2,
     "max_length": None, "wide": None, "calibrate": False, "random_state": 0,

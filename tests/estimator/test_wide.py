@@ -9,6 +9,9 @@ from fastlstm.core.errors import ModelFormatError
 from fastlstm.network.losses import probabilities
 from fastlstm.persist.container import read_container, write_container
 
+# Streams that begin with few documents on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::fastlstm.VocabularyWarning")
+
 SETTINGS = {
     "embedding_dim": 8, "hidden_size": 6, "max_epochs": 3, "wide": "nb", "max_features": 60,
     "max_length": 12, "random_state": 0, "n_estimators": 1, "calibrate": False, "ngrams": 1,
