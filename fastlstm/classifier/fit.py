@@ -60,7 +60,9 @@ def fit_model(
     linear : bool
         Whether a linear part stands beside the networks; only with an encoder.
     start : FittedModel or None
-        Its networks go on, instead of fresh ones; its n-grams stay.
+        Its networks go on, instead of fresh ones; its n-grams stay. Where
+        ``options.n_estimators`` is larger than their number, they stay as they are, and those
+        that are missing are trained as in a fit without ``start``.
 
     Returns
     -------
@@ -74,10 +76,9 @@ def fit_model(
         If ``start`` has networks of another shape, or word vectors do not fit.
     """
     job = _job(data, options, seed, start)
-    n_networks = int(options.n_estimators) if start is None else len(start.networks)
-    parts = _parts(job, n_networks, linear)
+    parts = _parts(job, int(options.n_estimators), linear)
     vectors, coverage = None, None if start is None else start.record.coverage
-    if start is None:
+    if start is None or len(start.networks) < len(parts):
         vectors, coverage = first_vectors(job.k, data, options, seed)
     stage = "" if data.unlabelled is None else "from labels, "
     trained = train_networks(job, parts, seed, vectors, start, stage)

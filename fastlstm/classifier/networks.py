@@ -305,23 +305,29 @@ def train_networks(
 ) -> Trained:  # fmt: skip
     """Train a network on each part, from fresh weights or those of ``start``.
 
-    After an interrupt the networks are those that are whole, and the first in any case;
-    of ``start`` those that were not reached are as they were.
+    Networks of ``start`` that are fewer than the parts stay as they are, and those behind
+    them are fresh. After an interrupt the networks are those that are whole, and the first
+    in any case; of ``start`` those that were not reached are as they were.
     """
+    there = 0 if start is None else len(start.networks)
+    grows = there < len(parts)
     states: list[TrainingState] = []
     interrupted = False
     for number, part in enumerate(parts):
-        if start is None:
+        if start is None or number >= there:
             state = fresh_state(job, number, seed, vectors)
         else:
             state = state_of(start, number, seed)
+            if grows:
+                states.append(state)
+                continue
             state.parameters = state.parameters.copy()
         train(job, state, part, number, stage + title_of(number, len(parts)))
         interrupted = state.stopped_by == "interrupt"
-        if not (interrupted and states) or start is not None:
+        if not (interrupted and states and grows):
             states.append(state)  # else it is half trained, and others are not
         if interrupted:
             break
     if start is not None:
-        states += [state_of(start, n, seed) for n in range(len(states), len(start.networks))]
+        states += [state_of(start, number, seed) for number in range(len(states), there)]
     return Trained.of(states, interrupted)

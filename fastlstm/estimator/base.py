@@ -23,6 +23,7 @@ from fastlstm.core.errors import TruncationWarning
 from fastlstm.core.options import Options
 from fastlstm.core.records import Encoded
 from fastlstm.core.threads import effective_n_jobs
+from fastlstm.estimator.going_on import built_in, networks_to_be
 from fastlstm.estimator.saving import COLUMNS, save
 from fastlstm.estimator.validation import (
     check_classes,
@@ -193,13 +194,22 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
                 "X_unlabelled begins new networks, and warm_start=True goes on with old ones. "
                 "Leave one of the two out."
             )
+        fitted_with, known_seed = built_in(self), None
+        if start is not None:
+            count = networks_to_be(self, self._remembered(), start)
+            if count > len(start.networks) and not isinstance(self.random_state, numbers.Integral):
+                known_seed = vars(self).get("_seed")
+            options = options._replace(n_estimators=count)
         reading = self._read_for_fit(X, y, X_unlabelled, start)
         classes, indices = encode_labels(reading.labels, None if start is None else start.classes)
         data = self._data(reading, classes, indices, sample_weight)
         data = data._replace(valid=self._given_validation(X_val, y_val, reading, classes))
-        seed = check_random_state(self.random_state).randint(_MAX_SEED)
+        seed = self._fresh_seed() if known_seed is None else known_seed
         model = fit_model(data, options, seed, linear=self._linear, start=start)
-        return self._take(model, reading)
+        others = {"_fitted_with": fitted_with}
+        return self._take(
+            model, reading, others if start is not None else {**others, "_seed": seed}
+        )
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train the networks for one epoch on more documents, at a constant learning rate.
@@ -226,6 +236,14 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
                 "the documents at a time. Pass a dict of weights instead."
             )
         model, states = getattr(self, "model_", None), getattr(self, "_states", None)
+        fitted_with = built_in(self)
+        there = 0 if model is None else len(model.networks)
+        if model is not None and networks_to_be(self, self._remembered(), model) > there:
+            raise ValueError(
+                f"n_estimators={options.n_estimators} is more than the {there} networks of the "
+                "fitted model. fit with warm_start=True adds networks; partial_fit trains those "
+                "that there are."
+            )
         reading = self._read_for_fit(X, y, None, model)
         known = None if model is None else model.classes
         if classes is not None:
@@ -244,9 +262,19 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             self._warn_of_first_part(len(reading.labels))
         seed = None  # of a first call alone: a RandomState is not drawn from without need
         if states is None:
-            seed = check_random_state(self.random_state).randint(_MAX_SEED)
+            seed = self._fresh_seed()
+        others = {"_fitted_with": fitted_with}
+        if model is None:
+            others["_seed"] = seed
         model, states = continue_model(data, options, seed, model, states, linear=self._linear)
-        return self._take(model, reading, states)
+        return self._take(model, reading, {**others, "_states": states})
+
+    def _fresh_seed(self) -> int:
+        return check_random_state(self.random_state).randint(_MAX_SEED)
+
+    def _remembered(self) -> dict:
+        """The parameters that the model was fitted with; nothing where that is not known."""
+        return vars(self).get("_fitted_with") or {}
 
     def _checked_options(self) -> Options:
         """The parameters, once they are valid and this machine can do what they ask for."""
@@ -283,12 +311,13 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             encoded, indices, class_weights(self.class_weight, classes, indices)
         )
 
-    def _take(self, model: FittedModel, reading: Reading, states=None):
-        """Hold a new model, and the states that ``partial_fit`` goes on from.
+    def _take(self, model: FittedModel, reading: Reading, others: dict):
+        """Hold a new model, and what later training asks for: "_states" of ``partial_fit``,
+        "_fitted_with", "_seed".
 
         All that a fit changes is changed here, once nothing can fail any more.
         """
-        self._hold(model, {**reading.columns, "_states": states})
+        self._hold(model, {**reading.columns, "_states": None, **others})
         return self
 
     def _hold(self, model: FittedModel, others: dict) -> None:
