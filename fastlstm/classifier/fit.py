@@ -77,8 +77,12 @@ def fit_model(
     """
     job = _job(data, options, seed, start)
     parts = _parts(job, int(options.n_estimators), linear)
+    there = 0 if start is None else len(start.networks)
+    grows = there < len(parts)
+    if start is not None and grows:  # what its networks have held out, if anything
+        parts[:there] = _parts(job, there, linear)
     vectors, coverage = None, None if start is None else start.record.coverage
-    if start is None or len(start.networks) < len(parts):
+    if grows:
         vectors, coverage = first_vectors(job.k, data, options, seed)
     stage = "" if data.unlabelled is None else "from labels, "
     trained = train_networks(job, parts, seed, vectors, start, stage)

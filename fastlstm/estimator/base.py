@@ -212,9 +212,12 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         )
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Train the networks for one epoch on more documents, at a constant learning rate.
+        """Train for one epoch on more documents, at a constant learning rate.
 
-        What stands beside the networks stays as ``fit`` left it.
+        The networks take the steps of an epoch. A linear part that ``fit`` has made learns,
+        too, or it would keep old answers for ever where labels change: each document, in its
+        order, moves its own logit by what is missing from its probability, and the n-grams
+        that it holds share the way evenly. How much either part counts stays.
 
         Parameters
         ----------
@@ -222,12 +225,25 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         y : array-like, shape (n_documents,)
         classes : array-like or None
             All labels that will ever occur; needed at the first call unless ``y``
-            holds them all. The vocabulary, too, is that of the first call.
+            holds them all. The vocabulary, too, is that of the first call, which warns
+            if it has few documents and no ``vocabulary`` is given.
         sample_weight : array-like, shape (n_documents,), or None
+            Relative to their mean in this call.
 
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError, TypeError
+            For input that cannot be used, and for a parameter that has changed and is
+            built into the model (docs/reference/training.md, "Going on").
+
+        Notes
+        -----
+        Of the tables only rows of tokens that occur are copied, but for the first two calls
+        after ``fit`` or ``load``. A call that fails changes nothing.
         """
         options = self._checked_options()
         if self.class_weight == "balanced":

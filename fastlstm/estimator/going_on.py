@@ -22,8 +22,9 @@ MAY_CHANGE = frozenset({
 
 def built_in(estimator) -> dict[str, Any]:
     """The parameters that may not change any more, once the estimator is fitted with them."""
-    parameters = estimator.get_params(deep=False)
-    return {name: value for name, value in parameters.items() if name not in MAY_CHANGE}
+    # The names are those of get_params, which takes a good part of a small partial_fit.
+    names = estimator._parameter_constraints
+    return {name: getattr(estimator, name) for name in names if name not in MAY_CHANGE}
 
 
 def networks_to_be(estimator, fitted_with: dict[str, Any], model: FittedModel) -> int:

@@ -179,7 +179,8 @@ default="skipgram"
     class_weight : dict, "balanced" or None, default=None
         Factor on the loss of each class's documents.
     warm_start : bool, default=False
-        Go on from the weights of the previous ``fit``.
+        Go on from the weights of the previous ``fit``; with a larger ``n_estimators`` leave
+        its networks and add those that are missing.
     random_state : int, RandomState or None, default=None
         An int makes training repeatable bit for bit, whatever ``n_jobs``.
     n_jobs : int or None, default=None

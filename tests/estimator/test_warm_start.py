@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 import fastlstm
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, datasets
-from fastlstm.estimator.going_on import MAY_CHANGE
+from fastlstm.estimator.going_on import MAY_CHANGE, built_in
 from fastlstm.training.loop import Trainer
 
 REVIEWS = datasets.load_reviews("en", split="train")
@@ -92,6 +92,24 @@ def test_networks_are_added_to_those_of_ids():
     assert np.array_equal(clf.predict_proba(X), whole.predict_proba(X))
 
 
+def test_what_networks_were_trained_on_is_not_held_out_later(monkeypatch):
+    """One network alone leaves nothing out of so few documents; of three each does."""
+    from fastlstm.classifier import fit
+
+    seen, real = [], fit.of_held_out
+
+    def held_out(networks, parts, *others):
+        seen.append([part.valid is not None for part in parts])
+        return real(networks, parts, *others)
+
+    monkeypatch.setattr(fit, "of_held_out", held_out)
+    clf = text(n_estimators=1).fit(TEXTS[:120], LABELS[:120])
+    clf.set_params(n_estimators=3).fit(TEXTS[:120], LABELS[:120])
+    whole = text(n_estimators=3).fit(TEXTS[:120], LABELS[:120])
+    assert seen == [[False], [False, True, True], [True, True, True]]
+    assert all(map(same, clf.networks_[1:], whole.networks_[1:]))
+
+
 def test_fewer_networks_are_refused_as_by_forests():
     clf = text(n_estimators=3).fit(TEXTS, LABELS)
     before = clf.model_
@@ -168,6 +186,9 @@ def test_every_parameter_may_change_or_is_refused_by_name(kind, models):
 
 
 def test_parameters_that_may_change_are_parameters():
+    for estimator in (text(), LSTMClassifier()):
+        fixed = set(estimator.get_params()) - MAY_CHANGE
+        assert set(built_in(estimator)) == fixed
     assert set(text().get_params()) >= MAY_CHANGE
     assert set(LSTMClassifier().get_params()) >= MAY_CHANGE - {"missing"}
 
