@@ -13,7 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.classifier.data import FitData, LabelledDocuments
@@ -294,7 +299,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
 
     def _checked_options(self) -> Options:
         """The parameters, once they are valid and this machine can do what they ask for."""
-        self._validate_params()
+        # As _validate_params does, but names of parameters are not looked up each time.
+        values = {name: getattr(self, name) for name in self._parameter_constraints}
+        validate_parameter_constraints(self._parameter_constraints, values, type(self).__name__)
         options = Options(**{name: getattr(self, name) for name in _OPTIONS})
         k = load_backend(options.backend)
         k.packed_dtype(np.float32, options.precision, training=True)
