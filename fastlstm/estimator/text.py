@@ -61,6 +61,8 @@ def learn_encoder(
 class TextInputMixin:
     """What scikit-learn should know of estimators that take documents."""
 
+    vocabulary = None  # of pickles from before there was this parameter
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True

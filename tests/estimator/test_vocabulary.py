@@ -167,6 +167,17 @@ def test_a_stream_that_begins_with_few_documents():
     assert given.partial_fit(TEXTS[3:9], LABELS[3:9]).vocabulary_ == ids()
 
 
+def test_pickles_from_before_there_was_the_parameter():
+    clf = text().fit(TEXTS, LABELS)
+    vectorizer = SequenceVectorizer().fit(TEXTS)
+    for old in (clf, vectorizer):
+        vars(old).pop("vocabulary")
+    vars(clf).pop("_fitted_with")
+    clf, vectorizer = pickle.loads(pickle.dumps((clf, vectorizer)))
+    assert clf.partial_fit(TEXTS[:3], LABELS[:3]).get_params()["vocabulary"] is None
+    assert vectorizer.fit(TEXTS).transform(TEXTS).shape == (60, 600)
+
+
 def test_long_ones_are_not_shown_whole(tmp_path):
     from click.testing import CliRunner
 
