@@ -27,6 +27,7 @@ _PUBLIC = {
     "ModelFormatError": "fastlstm.core.errors",
     "NonFiniteLossWarning": "fastlstm.core.errors",
     "TruncationWarning": "fastlstm.core.errors",
+    "VocabularyWarning": "fastlstm.core.errors",
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -6,6 +6,7 @@ from fastlstm.core.errors import (
     ModelFormatError,
     NonFiniteLossWarning,
     TruncationWarning,
+    VocabularyWarning,
 )
 from fastlstm.estimator import (
     LSTMClassifier,
@@ -34,6 +35,7 @@ __all__ = [
     "Predictor",
     "SequenceVectorizer",
     "TruncationWarning",
+    "VocabularyWarning",
     "WordVectors",
     "__version__",
     "datasets",

@@ -403,6 +403,7 @@ TEXT_PARAMETERS = {
     "truncation": CHOICE,
     "missing": CHOICE,
     "zh_script": ["", "traditional", 3],
+    "vocabulary": ["good", 3, 1.5],
 }
 WIDE_PARAMETERS = {"wide": ["", "other", 3]}
 TRAINING_PARAMETERS = {

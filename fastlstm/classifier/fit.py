@@ -6,7 +6,6 @@ nothing of it, so fits may run beside each other, and a fit that fails leaves no
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +14,7 @@ from fastlstm.classifier.blend import Blend, fit_blend
 from fastlstm.classifier.data import FitData, SoftlyLabelled
 from fastlstm.classifier.fitted import FittedModel, Scorer, TrainingRecord
 from fastlstm.classifier.held_out import HeldOutPart, hold_out_parts, of_held_out, with_soft_labels
+from fastlstm.classifier.linear_further import learn_further
 from fastlstm.classifier.linear_part import LinearPart
 from fastlstm.classifier.networks import (
     FirstVectors,
@@ -25,7 +25,6 @@ from fastlstm.classifier.networks import (
     fresh_state,
     make_config,
     state_of,
-    title_of,
     train_further,
     train_networks,
 )
@@ -60,7 +59,9 @@ def fit_model(
     linear : bool
         Whether a linear part stands beside the networks; only with an encoder.
     start : FittedModel or None
-        Its networks go on, instead of fresh ones; its n-grams stay.
+        Its networks go on, instead of fresh ones; its n-grams stay. Where
+        ``options.n_estimators`` is larger than their number, they stay as they are, and those
+        that are missing are trained as in a fit without ``start``.
     guard : Guard
         What Ctrl-C does; that of the default is to raise.
 
@@ -78,10 +79,13 @@ def fit_model(
         If ``start`` has networks of another shape, or word vectors do not fit.
     """
     job = _job(data, options, seed, start, guard)
-    n_networks = int(options.n_estimators) if start is None else len(start.networks)
-    parts = _parts(job, n_networks, linear)
+    parts = _parts(job, int(options.n_estimators), linear)
+    there = 0 if start is None else len(start.networks)
+    grows = there < len(parts)
+    if start is not None and grows:  # what its networks have held out, if anything
+        parts[:there] = _parts(job, there, linear)
     vectors, coverage = None, None if start is None else start.record.coverage
-    if start is None:
+    if grows:
         vectors, coverage = first_vectors(job.k, data, options, seed, job.guard)
     stage = "" if data.unlabelled is None else "from labels, "
     trained = train_networks(job, parts, seed, vectors, start, stage)
@@ -95,7 +99,7 @@ def continue_model(
     data: FitData, options: Options, seed: int, model: FittedModel | None,
     states: list[TrainingState] | None, *, linear: bool = False,
 ) -> tuple[FittedModel, list[TrainingState]]:  # fmt: skip
-    """Train networks for one epoch on more documents, at a constant learning rate.
+    """Train for one epoch on more documents, at a constant learning rate.
 
     Parameters
     ----------
@@ -106,7 +110,7 @@ def continue_model(
     states : list of TrainingState or None
         What the call before returned. None begins to count steps anew.
     linear : bool
-        Whether the model keeps its linear part, which stays as it is.
+        Whether the model keeps its linear part, which then learns, too.
 
     Returns
     -------
@@ -115,21 +119,21 @@ def continue_model(
     """
     job = _job(data, options, seed, model)
     coverage = None if model is None else model.record.coverage
-    if states is not None:
-        states = copy.deepcopy(states)  # a failure changes nothing
-    elif model is not None:
-        states = [state_of(model, number, seed) for number in range(len(model.networks))]
-    else:
+    if model is None:
         vectors, coverage = first_vectors(job.k, data, options, seed)
         states = [
             fresh_state(job, number, seed, vectors) for number in range(int(options.n_estimators))
         ]
-    labelled = job.labelled(data.train)
-    for number, state in enumerate(states):
-        train_further(job, state, labelled, number, title_of(number, len(states)))
+    elif states is None:
+        states = [state_of(model, number, seed) for number in range(len(model.networks))]
+    states = train_further(job, states, job.labelled(data.train))
     trained, part, blend = Trained.of(states), None, Blend.of_networks(data.n_outputs)
     if model is not None and (model.linear is None or linear):
         part, blend = model.linear, model.blend
+    if part is not None:
+        whole = data.train.encoded.whole
+        assert whole is not None, "a linear part reads whole texts"
+        part = learn_further(part, whole, data.train.y, data.train.weight)
     return _model(job, trained, part, blend, coverage), states
 
 

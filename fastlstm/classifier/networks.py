@@ -21,7 +21,8 @@ from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import Parameters, init_parameters
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.callbacks import ProgressBar
-from fastlstm.training.engine import LabelledSequences
+from fastlstm.training.continuing import continued
+from fastlstm.training.engine import GradientEngine, LabelledSequences, pool_for
 from fastlstm.training.history import EpochRecord
 from fastlstm.training.interrupts import NO_GUARD, Guard
 from fastlstm.training.loop import Trainer, TrainingState
@@ -219,10 +220,12 @@ def fresh_state(job: Job, number: int, seed: int, vectors: FirstVectors | None) 
 
 
 def state_of(model: FittedModel, number: int, seed: int) -> TrainingState:
-    """A copy of a fitted network, to go on with."""
-    streams = make_streams(seed + number)
-    state = TrainingState(model.networks[number].copy(), streams.training)
-    state.history = [record.copy() for record in model.record.of_network(number)]
+    """A fitted network to go on with: a copy of its parameters, which are the model's."""
+    state = TrainingState(model.networks[number], make_streams(seed + number).training)
+    state.history = [
+        EpochRecord(**{**record, "network": number + 1})
+        for record in model.record.of_network(number)
+    ]
     return state
 
 
@@ -242,32 +245,48 @@ def train(job: Job, state: TrainingState, part: HeldOutPart, number: int, title:
     options = job.options._replace(max_epochs=epochs)
     if epochs == 1:
         options = options._replace(learning_rate_schedule="constant", warmup_fraction=0.0)
-    _run(job, state, part.train, part.valid, options, number, title, _UNKNOWN_SHARE)
+    with pool_for(job.k, part.train, job.n_threads) as pool:
+        _run(job, pool, state, part, options, number, title, _UNKNOWN_SHARE)
     state.slots = None
 
 
 def train_further(
-    job: Job, state: TrainingState, data: LabelledSequences, number: int, title: str
-) -> None:
-    """One epoch more on other documents, at a constant rate."""
+    job: Job, states: list[TrainingState], data: LabelledSequences
+) -> list[TrainingState]:
+    """The states after one epoch more on other documents, at a constant rate."""
     options = job.options._replace(
         max_epochs=1, learning_rate_schedule="constant", warmup_fraction=0.0,
         average_decay=0.0,
     )  # fmt: skip
-    _run(job, state, data, None, options, number, title, 0.0)
+    part = HeldOutPart(data, None, None)
+    with pool_for(job.k, data, job.n_threads) as pool:
+        engine = GradientEngine(job.k, job.config, pool)
+
+        def further(number: int) -> TrainingState:
+            title = title_of(number, len(states))
+            return continued(
+                states[number], options,
+                lambda state: _run(job, pool, state, part, options, number, title, 0.0, engine),
+            )  # fmt: skip
+
+        return [further(number) for number in range(len(states))]
 
 
 def _run(
-    job: Job, state: TrainingState, train: LabelledSequences, valid: LabelledSequences | None,
-    options: Options, number: int, title: str, unknown_share: float,
-) -> None:  # fmt: skip
+    job: Job, pool: ShardPool, state: TrainingState, part: HeldOutPart, options: Options,
+    number: int, title: str, unknown_share: float, engine: GradientEngine | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Train; which rows of the embedding have changed, bool, shape (vocabulary_size,)."""
+    known = len(state.history)
     callbacks = [ProgressBar(title)] if options.verbose else []
-    with ShardPool(job.n_threads, job.k) as pool:
-        Trainer(
-            job.k, job.config, state, options, pool, callbacks, options.precision, unknown_share
-        ).run(train, valid, job.guard)
-    for record in state.history:
+    trainer = Trainer(
+        job.k, job.config, state, options, pool, callbacks, options.precision, unknown_share,
+        engine,
+    )  # fmt: skip
+    trainer.run(part.train, part.valid, job.guard)
+    for record in state.history[known:]:
         record["network"] = number + 1
+    return trainer.steps.touched
 
 
 def title_of(number: int, count: int) -> str:
@@ -305,19 +324,26 @@ def train_networks(
 ) -> Trained:  # fmt: skip
     """Train a network on each part, from fresh weights or those of ``start``.
 
-    After an interrupt the networks are those that are whole, and the first in any case;
-    of ``start`` those that were not reached are as they were.
+    Networks of ``start`` that are fewer than the parts stay as they are, and those behind
+    them are fresh. After an interrupt the networks are those that are whole, and the first
+    in any case; of ``start`` those that were not reached are as they were.
     """
+    there = 0 if start is None else len(start.networks)
+    grows = there < len(parts)
     states: list[TrainingState] = []
     interrupted, guard = False, job.guard
     for number, part in enumerate(parts):
         which = f"network {number + 1} of {len(parts)}"
         guard.where = f"before {which}"
+        if start is not None and number < there and grows:
+            states.append(state_of(start, number, seed))
+            continue
         try:
-            if start is None:
+            if start is None or number >= there:
                 state = fresh_state(job, number, seed, vectors)
             else:
                 state = state_of(start, number, seed)
+                state.parameters = state.parameters.copy()
             train(job, state, part, number, stage + title_of(number, len(parts)))
         except KeyboardInterrupt:
             if not (states and guard.is_first()):
@@ -327,11 +353,11 @@ def train_networks(
         # Also where what was asked for came when the network had just ended.
         interrupted = guard.requested
         half_trained = state.stopped_by == "interrupt"
-        if not (half_trained and states) or start is not None:
+        if not (half_trained and states and grows):
             states.append(state)  # else others are whole
         if interrupted:
             guard.where = f"in epoch {len(state.history)} of {which}"
             break
     if start is not None:
-        states += [state_of(start, n, seed) for n in range(len(states), len(start.networks))]
+        states += [state_of(start, number, seed) for number in range(len(states), there)]
     return Trained.of(states, interrupted)

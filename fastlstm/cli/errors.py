@@ -15,6 +15,7 @@ from fastlstm.core.errors import (
     InterruptedFitWarning,
     NonFiniteLossWarning,
     TruncationWarning,
+    VocabularyWarning,
 )
 
 # ModelFormatError is a ValueError, DownloadError an OSError.
@@ -61,7 +62,9 @@ def _plain_warnings():
         note(f"Warning: {message}")
 
     with warnings.catch_warnings():
-        for category in (InterruptedFitWarning, TruncationWarning, NonFiniteLossWarning):
+        for category in (
+            InterruptedFitWarning, TruncationWarning, VocabularyWarning, NonFiniteLossWarning,
+        ):  # fmt: skip
             warnings.simplefilter("always", category)
         warnings.showwarning = show
         yield

@@ -11,6 +11,7 @@ import click
 
 from fastlstm.cli.errors import plain_errors
 from fastlstm.cli.output import human_size, listed, print_json, print_pairs
+from fastlstm.core.shown import brief
 from fastlstm.training.history import EpochRecord
 
 _PACKAGES = ("numpy", "numba", "scikit-learn", "safetensors")
@@ -171,7 +172,7 @@ def _print_model(result: dict) -> None:
             "weights": f"{result['n_weights']:,}",
             "vocabulary": f"{result['vocabulary_size']:,} tokens{_made_by(result)}",
             "training": _training_line(result["training"]),
-            "settings": ", ".join(f"{k}={v!r}" for k, v in result["settings"].items()),
+            "settings": ", ".join(f"{k}={brief(v)}" for k, v in result["settings"].items()),
         }
     )
 

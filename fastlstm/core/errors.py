@@ -21,5 +21,9 @@ class InterruptedFitWarning(UserWarning):
     """Ctrl-C ended ``fit``, which keeps what was trained by then; the message says what."""
 
 
+class VocabularyWarning(UserWarning):
+    """The vocabulary may lack tokens of documents to come, or hold some that never occur."""
+
+
 class NonFiniteLossWarning(RuntimeWarning):
     """Training met a NaN or infinite loss and stopped at the last good weights."""

@@ -24,3 +24,10 @@ def make_streams(seed: int) -> Streams:
     """The streams of a seed; equal seeds give equal streams."""
     children = np.random.SeedSequence(seed).spawn(len(Streams._fields))
     return Streams(*(np.random.default_rng(child) for child in children))
+
+
+def copy_of(rng: np.random.Generator) -> np.random.Generator:
+    """A generator that draws what ``rng`` would draw next, as a deep copy but at once."""
+    bits = type(rng.bit_generator)(0)
+    bits.state = rng.bit_generator.state
+    return np.random.Generator(bits)

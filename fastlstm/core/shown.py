@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -41,6 +41,14 @@ def display_order(labels: Sequence[object]) -> list[int]:
 def plain(text: object) -> str:
     """``str(text)`` with spaces for what a terminal would act on or cannot be shown."""
     return _ACTIVE.sub(" ", str(text))
+
+
+def brief(value: object) -> str:
+    """``repr(value)``, of a long one its beginning and how many items it has."""
+    text = repr(value)
+    if len(text) <= 200 or not isinstance(value, Sized):
+        return text
+    return f"{text[:160]} ... ({len(value):,} items)"
 
 
 def as_html(text: object) -> str:

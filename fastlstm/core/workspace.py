@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,20 +28,27 @@ def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     -------
     array : ndarray of that shape and dtype
     """
-    dtype = np.dtype(dtype)
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    n_bytes = math.prod(shape) * dtype.itemsize
-    raw = np.empty(n_bytes + ALIGNMENT, dtype=np.uint8)
-    first = -raw.ctypes.data % ALIGNMENT
-    array: np.ndarray = raw[first : first + n_bytes].view(dtype).reshape(shape)
-    return array
+    return _aligned(np.empty, shape, dtype)
 
 
 def aligned_zeros(shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-    """As ``aligned_empty``, filled with 0."""
-    out = aligned_empty(shape, dtype)
-    out.fill(0)
-    return out
+    """As ``aligned_empty``, filled with 0.
+
+    Of a large array, pages that nothing is written to take no memory.
+    """
+    return _aligned(np.zeros, shape, dtype)
+
+
+def _aligned(
+    make: Callable[..., np.ndarray], shape: int | tuple[int, ...], dtype: DTypeLike
+) -> np.ndarray:
+    dtype = np.dtype(dtype)
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    raw = make(n_bytes + ALIGNMENT, dtype=np.uint8)
+    first = -raw.ctypes.data % ALIGNMENT
+    array: np.ndarray = raw[first : first + n_bytes].view(dtype).reshape(shape)
+    return array
 
 
 class Workspace:

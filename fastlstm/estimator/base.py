@@ -14,7 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.classifier.data import FitData, LabelledDocuments
@@ -24,6 +29,7 @@ from fastlstm.core.errors import TruncationWarning
 from fastlstm.core.options import Options
 from fastlstm.core.records import Encoded
 from fastlstm.core.threads import effective_n_jobs
+from fastlstm.estimator.going_on import built_in, networks_to_be
 from fastlstm.estimator.saving import COLUMNS, save
 from fastlstm.estimator.validation import (
     check_classes,
@@ -148,6 +154,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
     def _encode(self, X, model: FittedModel) -> Encoded:
         """Documents as a fitted model reads them."""
 
+    def _warn_of_first_part(self, n_documents: int) -> None:
+        """Say what the first call of ``partial_fit`` settles with so many documents."""
+
     # -- training ------------------------------------------------------------------
 
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, X_unlabelled=None):
@@ -201,22 +210,32 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
                 "X_unlabelled begins new networks, and warm_start=True goes on with old ones. "
                 "Leave one of the two out."
             )
+        fitted_with, known_seed = built_in(self), None
+        if start is not None:
+            count = networks_to_be(self, self._remembered(), start)
+            if count > len(start.networks) and not isinstance(self.random_state, numbers.Integral):
+                known_seed = vars(self).get("_seed")
+            options = options._replace(n_estimators=count)
         reading = self._read_for_fit(X, y, X_unlabelled, start)
         classes, indices = encode_labels(reading.labels, None if start is None else start.classes)
         data = self._data(reading, classes, indices, sample_weight)
         data = data._replace(valid=self._given_validation(X_val, y_val, reading, classes))
-        seed = check_random_state(self.random_state).randint(_MAX_SEED)
+        seed = self._fresh_seed() if known_seed is None else known_seed
         guard = guard_for(sys._getframe(1))
         model = fit_model(data, options, seed, linear=self._linear, start=start, guard=guard)
-        self._take(model, reading)
+        others = {"_fitted_with": fitted_with}
+        self._take(model, reading, others if start is not None else {**others, "_seed": seed})
         if model.record.stopped_by == "interrupt":
             guard.finish(_what_is_kept(model, guard, self._linear, options))
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Train the networks for one epoch on more documents, at a constant learning rate.
+        """Train for one epoch on more documents, at a constant learning rate.
 
-        What stands beside the networks stays as ``fit`` left it.
+        The networks take the steps of an epoch. A linear part that ``fit`` has made learns,
+        too, or it would keep old answers for ever where labels change: each document, in its
+        order, moves its own logit by what is missing from its probability, and the n-grams
+        that it holds share the way evenly. How much either part counts stays.
 
         Parameters
         ----------
@@ -224,12 +243,25 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         y : array-like, shape (n_documents,)
         classes : array-like or None
             All labels that will ever occur; needed at the first call unless ``y``
-            holds them all. The vocabulary, too, is that of the first call.
+            holds them all. The vocabulary, too, is that of the first call, which warns
+            if it has few documents and no ``vocabulary`` is given.
         sample_weight : array-like, shape (n_documents,), or None
+            Relative to their mean in this call.
 
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError, TypeError
+            For input that cannot be used, and for a parameter that has changed and is
+            built into the model (docs/reference/training.md, "Going on").
+
+        Notes
+        -----
+        Of the tables only rows of tokens that occur are copied, but for the first two calls
+        after ``fit`` or ``load``. A call that fails changes nothing.
         """
         options = self._checked_options()
         if self.class_weight == "balanced":
@@ -238,6 +270,14 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
                 "the documents at a time. Pass a dict of weights instead."
             )
         model, states = getattr(self, "model_", None), getattr(self, "_states", None)
+        fitted_with = built_in(self)
+        there = 0 if model is None else len(model.networks)
+        if model is not None and networks_to_be(self, self._remembered(), model) > there:
+            raise ValueError(
+                f"n_estimators={options.n_estimators} is more than the {there} networks of the "
+                "fitted model. fit with warm_start=True adds networks; partial_fit trains those "
+                "that there are."
+            )
         reading = self._read_for_fit(X, y, None, model)
         known = None if model is None else model.classes
         if classes is not None:
@@ -252,15 +292,29 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         data = self._data(reading, classes, indices, sample_weight)
         if model is not None:
             data = data._replace(class_count=model.record.class_count + data.class_count)
+        if model is None:
+            self._warn_of_first_part(len(reading.labels))
         seed = None  # of a first call alone: a RandomState is not drawn from without need
         if states is None:
-            seed = check_random_state(self.random_state).randint(_MAX_SEED)
+            seed = self._fresh_seed()
+        others = {"_fitted_with": fitted_with}
+        if model is None:
+            others["_seed"] = seed
         model, states = continue_model(data, options, seed, model, states, linear=self._linear)
-        return self._take(model, reading, states)
+        return self._take(model, reading, {**others, "_states": states})
+
+    def _fresh_seed(self) -> int:
+        return check_random_state(self.random_state).randint(_MAX_SEED)
+
+    def _remembered(self) -> dict:
+        """The parameters that the model was fitted with; nothing where that is not known."""
+        return vars(self).get("_fitted_with") or {}
 
     def _checked_options(self) -> Options:
         """The parameters, once they are valid and this machine can do what they ask for."""
-        self._validate_params()
+        # As _validate_params does, but names of parameters are not looked up each time.
+        values = {name: getattr(self, name) for name in self._parameter_constraints}
+        validate_parameter_constraints(self._parameter_constraints, values, type(self).__name__)
         options = Options(**{name: getattr(self, name) for name in _OPTIONS})
         k = load_backend(options.backend)
         k.packed_dtype(np.float32, options.precision, training=True)
@@ -293,12 +347,13 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             encoded, indices, class_weights(self.class_weight, classes, indices)
         )
 
-    def _take(self, model: FittedModel, reading: Reading, states=None):
-        """Hold a new model, and the states that ``partial_fit`` goes on from.
+    def _take(self, model: FittedModel, reading: Reading, others: dict):
+        """Hold a new model, and what later training asks for: "_states" of ``partial_fit``,
+        "_fitted_with", "_seed".
 
         All that a fit changes is changed here, once nothing can fail any more.
         """
-        self._hold(model, {**reading.columns, "_states": states})
+        self._hold(model, {**reading.columns, "_states": None, **others})
         return self
 
     def _hold(self, model: FittedModel, others: dict) -> None:

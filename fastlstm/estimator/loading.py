@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastlstm.core.errors import ModelFormatError
+from fastlstm.estimator.going_on import built_in
 from fastlstm.estimator.saving import COLUMNS
 from fastlstm.estimator.text import LSTMSentimentClassifier
 from fastlstm.estimator.tokens import LSTMClassifier
@@ -56,5 +57,5 @@ def load(path, *, tokenizer=None):
             raise ModelFormatError(f"{shown(path)}: {name} is {type(value).__name__}.")
         # scikit-learn compares an array of names with those of a data frame.
         columns[name] = np.array(value, dtype=object) if type(value) is list else value
-    estimator._hold(saved.model, columns)
+    estimator._hold(saved.model, {**columns, "_fitted_with": built_in(estimator)})
     return estimator

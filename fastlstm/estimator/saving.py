@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from fastlstm.persist.model_file import SavedModel, plain_values, write_model
+from fastlstm.text.vocabulary import given_tokens
 
 # What an estimator knows of the columns of X, and the types there, in the file's JSON.
 COLUMNS = {"n_features_in_": int, "feature_names_in_": list}
@@ -21,6 +22,8 @@ def save(estimator, path) -> None:
     }
     if callable(settings.get("tokenizer")):
         del settings["tokenizer"]  # whoever loads the file gives it
+    if settings.get("vocabulary") is not None:
+        settings["vocabulary"] = given_tokens(estimator.vocabulary)
     source = estimator.word_vectors
     if isinstance(source, os.PathLike):
         settings["word_vectors"] = os.fspath(source)

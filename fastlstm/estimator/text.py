@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numbers
+import warnings
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from fastlstm.core.errors import VocabularyWarning
 from fastlstm.core.options import OF_TEXTS
 from fastlstm.core.progress import task_bar
 from fastlstm.core.records import Encoded
@@ -16,12 +18,16 @@ from fastlstm.estimator.validation import check_labels, check_same_length
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TRUNCATIONS, TextEncoder, TextOptions
 from fastlstm.text.tokenizers import TOKENIZERS
+from fastlstm.text.vocabulary import given_tokens
 from fastlstm.text.zh_script import ZH_SCRIPTS
 
 _TEXT = TextOptions()
 
 # Documents that hold a token which the linear part alone reads, at least.
 _FURTHER_MIN_DF = 2
+
+# Fewer documents in a first call of partial_fit lack many of the words of later ones.
+_FEW_DOCUMENTS = 1000
 
 TEXT_CONSTRAINTS = {
     "tokenizer": [StrOptions(set(TOKENIZERS)), callable],
@@ -35,6 +41,7 @@ TEXT_CONSTRAINTS = {
     "truncation": [StrOptions(set(TRUNCATIONS))],
     "missing": [StrOptions({"error", "empty"})],
     "zh_script": [StrOptions(set(ZH_SCRIPTS)), None],
+    "vocabulary": ["array-like", None],
 }
 
 
@@ -43,8 +50,21 @@ def text_options(estimator) -> TextOptions:
     return TextOptions(**{name: getattr(estimator, name) for name in PARAMETERS})
 
 
+def learn_encoder(
+    estimator, texts: list[str], further: int | None = None
+) -> tuple[TextEncoder, Encoded]:
+    """An encoder with the estimator's vocabulary or, where that is None, of the documents."""
+    options = text_options(estimator)
+    if estimator.vocabulary is None:
+        return TextEncoder.learn(texts, options, further)
+    encoder = TextEncoder.of(given_tokens(estimator.vocabulary), options)
+    return encoder, encoder.encode(texts)
+
+
 class TextInputMixin:
     """What scikit-learn should know of estimators that take documents."""
+
+    vocabulary = None  # of pickles from before there was this parameter
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -86,6 +106,11 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
     zh_script : {"simplified"} or None, default=None
         "simplified" reads Traditional Chinese characters as their Simplified ones, so that
         both scripts have the same tokens. Needs ``pip install 'fastlstm[zh]'``.
+    vocabulary : list, dict or set of str, or None, default=None
+        The tokens that the model knows, instead of those that the first documents have:
+        ``max_features`` and ``min_df`` then do not count, and the linear part reads no
+        further tokens. A list is in the order of the ids; the numbers of a dict go up from
+        0, or from 2 as in ``vocabulary_``; a set is sorted.
     wide : {"nb"} or None, default="nb"
         "nb" adds a linear part beside the networks: n-grams of up to three tokens, found
         in two documents at least, weighted by naive Bayes and logistic regression. It
@@ -164,7 +189,8 @@ default="skipgram"
     class_weight : dict, "balanced" or None, default=None
         Factor on the loss of each class's documents.
     warm_start : bool, default=False
-        Go on from the weights of the previous ``fit``.
+        Go on from the weights of the previous ``fit``; with a larger ``n_estimators`` leave
+        its networks and add those that are missing.
     random_state : int, RandomState or None, default=None
         An int makes training repeatable bit for bit, whatever ``n_jobs``.
     n_jobs : int or None, default=None
@@ -232,6 +258,7 @@ default="skipgram"
         truncation=_TEXT.truncation,
         missing="error",
         zh_script=_TEXT.zh_script,
+        vocabulary=None,
         wide="nb",
         embedding_dim=OF_TEXTS.embedding_dim,
         hidden_size=OF_TEXTS.hidden_size,
@@ -277,6 +304,7 @@ default="skipgram"
         self.truncation = truncation
         self.missing = missing
         self.zh_script = zh_script
+        self.vocabulary = vocabulary
         self.wide = wide
         self.embedding_dim = embedding_dim
         self.hidden_size = hidden_size
@@ -385,13 +413,12 @@ default="skipgram"
         if others is not None:
             more, _ = check_documents(others, missing=self.missing, name="X_unlabelled")
             texts = [*texts, *more]
-        options = text_options(self)
         if start is None:
             further = _FURTHER_MIN_DF if self.wide else None
-            encoder, encoded = TextEncoder.learn(texts, options, further)
+            encoder, encoded = learn_encoder(self, texts, further)
         else:
             encoder = start.encoder
-            _check_same_text(options, encoder.options)
+            _check_same_text(text_options(self), encoder.options)
             encoded = encoder.encode(texts)
         warn_truncated(encoded, self.max_length)
 
@@ -399,6 +426,16 @@ default="skipgram"
             return encoder.encode(check_documents(X, missing=self.missing, name=name)[0])
 
         return Reading(encoder, encoder.n_known, encoded, labels, encode, {})
+
+    def _warn_of_first_part(self, n_documents) -> None:
+        if self.vocabulary is None and n_documents < _FEW_DOCUMENTS:
+            warnings.warn(
+                f"the vocabulary of this model is that of the {n_documents} documents of this "
+                "first call, and tokens of later calls that are not in it are unknown. Begin with "
+                f"{_FEW_DOCUMENTS} documents or more, with fit, or with vocabulary=.",
+                VocabularyWarning,
+                stacklevel=3,
+            )
 
     def _encode(self, X, model) -> Encoded:
         texts, _ = check_documents(X, missing=self.missing, allow_empty=True)

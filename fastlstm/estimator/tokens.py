@@ -99,7 +99,8 @@ class LSTMClassifier(BaseLSTM):
     vocabulary_size : int or None, default=None
         Number of token ids; None takes the largest id of the first fit plus 1.
     warm_start : bool, default=False
-        Go on from the weights of the previous ``fit``.
+        Go on from the weights of the previous ``fit``; with a larger ``n_estimators`` leave
+        its networks and add those that are missing.
     random_state : int, RandomState or None, default=None
         An int makes training repeatable bit for bit, whatever ``n_jobs``.
     n_jobs : int or None, default=None

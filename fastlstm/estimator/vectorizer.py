@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.core.records import PAD_ID, Encoded
 from fastlstm.estimator.base import fitted, warn_truncated
-from fastlstm.estimator.text import TEXT_CONSTRAINTS, TextInputMixin, text_options
+from fastlstm.estimator.text import TEXT_CONSTRAINTS, TextInputMixin, learn_encoder
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import TextEncoder, TextOptions, truncate
 
@@ -21,7 +21,8 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    tokenizer, lowercase, max_features, min_df, max_length, truncation, missing, zh_script
+    tokenizer, lowercase, max_features, min_df, max_length, truncation, missing, zh_script,
+    vocabulary
         As in :class:`LSTMSentimentClassifier`.
     padding : {"post", "pre"}, default="post"
         Where the zeros of shorter documents go.
@@ -54,6 +55,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
         max_length=_TEXT.max_length,
         truncation=_TEXT.truncation,
         missing="error",
+        vocabulary=None,
         padding="post",
         zh_script=_TEXT.zh_script,
     ):
@@ -64,6 +66,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
         self.max_length = max_length
         self.truncation = truncation
         self.missing = missing
+        self.vocabulary = vocabulary
         self.padding = padding
         self.zh_script = zh_script
 
@@ -86,7 +89,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         texts, _ = check_documents(X, missing=self.missing)
-        encoder, encoded = TextEncoder.learn(texts, text_options(self))
+        encoder, encoded = learn_encoder(self, texts)
         warn_truncated(encoded, self.max_length)
         longest = int(encoded.sequences.lengths.max(initial=0))
         self.encoder_, self.n_columns_ = encoder, self.max_length or max(1, longest)

@@ -86,9 +86,11 @@ class Parameters:
         """Name -> array of every weight, the embedding included; views."""
         return {"embedding": self.embedding, **self.named}
 
-    def copy(self) -> Parameters:
+    def copy(self, embedding_table=None) -> Parameters:
+        """A copy, with ``embedding_table`` where a copy of the embedding is at hand."""
         shapes = {name: w.shape for name, w in self.named.items()}
-        return Parameters(self.embedding.copy(), self.flat.copy(), shapes, self.parents)
+        table = self.embedding.copy() if embedding_table is None else embedding_table
+        return Parameters(table, self.flat.copy(), shapes, self.parents)
 
     def __reduce__(self):
         return Parameters.from_arrays, (self.arrays(), self.parents)

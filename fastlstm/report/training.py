@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastlstm
-from fastlstm.core.shown import display_order, isolated
+from fastlstm.core.shown import brief, display_order, isolated
 from fastlstm.evaluation import (
     Totals,
     bootstrap,
@@ -275,7 +275,7 @@ def _errors(run) -> str:
 
 def _parameters(clf) -> str:
     seconds = sum(record["seconds"] for record in clf.history_)
-    rows = [(name, isolated(repr(value))) for name, value in clf.get_params().items()]
+    rows = [(name, isolated(brief(value))) for name, value in clf.get_params().items()]
     libraries = {"fastlstm": fastlstm.__version__, "Python": platform.python_version()}
     libraries |= {name: version(name) for name in ("numpy", "scikit-learn")}
     about = ", ".join(f"{name} {number}" for name, number in libraries.items())

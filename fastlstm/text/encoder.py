@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fastlstm.core.errors import VocabularyWarning
 from fastlstm.core.records import UNK_ID, Encoded, TokenSequences
 from fastlstm.text.chinese import HAN_ALONE, WITH_NEIGHBOURS
 from fastlstm.text.tokenizers import get_tokenizer, name_of
@@ -219,6 +221,30 @@ class TextEncoder:
         final[kept] = np.arange(len(SPECIAL_TOKENS), len(encoder.vocabulary))
         whole = TokenSequences(final[whole.ids], whole.offsets)
         return encoder, Encoded(encoder.shorten(whole), whole)
+
+    @classmethod
+    def of(cls, tokens: Sequence[str], options: TextOptions) -> TextEncoder:
+        """An encoder of given tokens, and of no others.
+
+        Warns
+        -----
+        VocabularyWarning
+            The tokenizer never gives some of the tokens. Only asked of tokenizers that
+            look at a token without its neighbours.
+        """
+        encoder = cls(options, Vocabulary(tokens), len(SPECIAL_TOKENS) + len(tokens))
+        if options.tokenizer in ("auto", "word", "char"):
+            never = [token for token in tokens if encoder.tokenize(token) != [token]]
+            if never:
+                warnings.warn(
+                    f"{len(never)} of {len(tokens)} tokens of the vocabulary never occur, such as "
+                    f"{never[0]!r}, which tokenizer={options.tokenizer!r} with "
+                    f"lowercase={options.lowercase} reads as {encoder.tokenize(never[0])}. "
+                    "Take them out, or change the tokenizer.",
+                    VocabularyWarning,
+                    stacklevel=5,
+                )
+        return encoder
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Documents as token ids; tokens that are not in the vocabulary have the id 1."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -98,6 +100,57 @@ class Vocabulary:
             1 for a token that is not known.
         """
         return np.fromiter(self.lookup(tokens), dtype=np.int32, count=len(tokens))
+
+
+def given_tokens(vocabulary: Any) -> list[str]:
+    """The tokens of a vocabulary that somebody gives, in the order of their ids.
+
+    Parameters
+    ----------
+    vocabulary : dict of str to int, set of str, or sequence of str
+        Numbers of a dict begin with 0, or with 2 as in ``Vocabulary.ids``. A set is sorted.
+
+    Raises
+    ------
+    ValueError
+        Names the token or number that is no part of a vocabulary.
+    """
+    if isinstance(vocabulary, (set, frozenset)):
+        tokens = sorted(vocabulary, key=str)
+    else:
+        tokens = list(vocabulary)
+    if not tokens:
+        raise ValueError("vocabulary is empty; pass a token at least, or None to learn the tokens")
+    for place, token in enumerate(tokens):
+        if not isinstance(token, str):
+            raise ValueError(
+                f"vocabulary holds {token!r} ({type(token).__name__}, number {place}); "
+                "every token must be a string"
+            )
+    if isinstance(vocabulary, Mapping):
+        tokens = _in_order(vocabulary)
+    tokens = list(map(str, tokens))
+    try:
+        Vocabulary(tokens)
+    except ValueError as error:
+        raise ValueError(f"vocabulary: {error}") from None
+    return tokens
+
+
+def _in_order(numbers: Mapping[str, Any]) -> list[str]:
+    """The tokens of a dict by their numbers."""
+    for token, number in numbers.items():
+        if isinstance(number, (bool, np.bool_)) or not isinstance(number, Integral):
+            raise ValueError(f"vocabulary[{token!r}] is {number!r}; it must be a whole number")
+    tokens = sorted(numbers, key=numbers.__getitem__)
+    first = int(numbers[tokens[0]])
+    for wanted, token in enumerate(tokens, first):
+        if first not in (0, len(SPECIAL_TOKENS)) or numbers[token] != wanted:
+            raise ValueError(
+                f"vocabulary[{token!r}] is {numbers[token]!r}; numbers must go up from 0, or from "
+                f"{len(SPECIAL_TOKENS)}, one by one. Pass a list, whose order is that of the ids"
+            )
+    return tokens
 
 
 def document_counts(sequences: TokenSequences, n_ids: int) -> np.ndarray:

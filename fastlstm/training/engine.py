@@ -48,6 +48,13 @@ class LabelledSequences(NamedTuple):
         return cls(TokenSequences.join(list(sequences)), np.concatenate(y), np.concatenate(weight))
 
 
+def pool_for(k: Kernels, data: LabelledSequences, n_threads: int) -> ShardPool:
+    """Threads to train on documents: one where even all of them are a single shard."""
+    rows = np.arange(len(data.y))
+    several = len(split_shards(data.sequences.lengths_of(rows), rows)) > 1
+    return ShardPool(n_threads if several else 1, k)
+
+
 class MinibatchResult(NamedTuple):
     """Loss of a minibatch, its gradients, and how much was right.
 

@@ -12,6 +12,7 @@ from fastlstm.core.errors import NonFiniteLossWarning
 from fastlstm.core.options import Options
 from fastlstm.core.records import UNK_ID
 from fastlstm.core.threads import ShardPool
+from fastlstm.core.versions import Version
 from fastlstm.data.batching import minibatches
 from fastlstm.network.losses import loss_for, predicted_class
 from fastlstm.network.parameters import Parameters, pack_model, repack
@@ -24,13 +25,14 @@ from fastlstm.training.interrupts import NO_GUARD, Guard
 from fastlstm.training.masking import mask, occurs_once
 from fastlstm.training.optim.optimizers import clip_factor, make_optimizer
 from fastlstm.training.optim.schedules import make_schedule
+from fastlstm.training.rollback import Rollback
 
 _WHOLE = np.zeros(1, dtype=np.int32)
 
 # Rows of the embedding that one task updates.
 _ROWS_AT_ONCE = 1024
 
-# Steps between copies of weights that gave a finite loss.
+# Steps between marks at weights that gave a finite loss.
 _KEEP_EVERY = 100
 
 
@@ -52,6 +54,9 @@ class TrainingState:
     history : list of EpochRecord
     stopped_by : str
         "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
+    versions : tuple of Version
+        Of the embedding and its slots, between two calls of ``partial_fit``; pickles and
+        deep copies do without.
     """
 
     parameters: Parameters
@@ -61,6 +66,10 @@ class TrainingState:
     step: int = 0
     history: list[EpochRecord] = field(default_factory=list)
     stopped_by: str = "max_epochs"
+    versions: tuple[Version, ...] = ()
+
+    def __getstate__(self):
+        return {**vars(self), "versions": ()}
 
 
 class Best:
@@ -99,18 +108,20 @@ class Trainer:
         Of the LSTM's matrix products; weights and their updates are float32.
     unknown_share : float
         Of the tokens that occur once, read as unknown, others in each epoch.
+    engine : GradientEngine or None
+        One of the same pool and shape, whose memory this training takes over.
     """
 
     def __init__(
         self, k, config, state, options: Options, pool, callbacks=(), precision="float32",
-        unknown_share=0.0,
+        unknown_share=0.0, engine=None,
     ):  # fmt: skip
         self.k, self.config, self.state, self.options = k, config, state, options
         self.unknown_share = unknown_share
         self.pool: ShardPool = pool
         self.callbacks: list[Callback] = list(callbacks)
         parameters = state.parameters
-        self.engine = GradientEngine(k, config, pool, parameters.flat.dtype)
+        self.engine = engine or GradientEngine(k, config, pool, parameters.flat.dtype)
         self.optimizer = make_optimizer(
             options.optimizer, momentum=options.momentum, weight_decay=options.weight_decay
         )
@@ -118,7 +129,7 @@ class Trainer:
             self._reset_slots()
         self.precision = precision
         self.packed = pack_model(k, config, parameters, precision, training=True)
-        self._good: Parameters | None = None  # weights that gave a finite loss
+        self.steps = Rollback(parameters)
         self._rare: np.ndarray | None = None  # positions of tokens that occur once
         self._average: WeightAverage | None = None
         if options.average_decay:
@@ -189,7 +200,7 @@ class Trainer:
                 self._warn_non_finite(f"the loss was not finite in epoch {epoch}, batch {number}")
                 return None
             if number % _KEEP_EVERY == 1:
-                self._good = state.parameters.copy()
+                self.steps.mark()
             rate = self.options.learning_rate * schedule(state.step - first_step + 1)
             self._update(result, rate, clip_factor(norm, self.options.max_grad_norm))
             loss += result.loss * len(rows)
@@ -237,6 +248,7 @@ class Trainer:
         state = self.state
         state.step += 1
         parameters, network_state = state.parameters, state.slots
+        self.steps.before(result.embedding.ids)
 
         def rows_of_the_embedding(part):
             rows, values = result.embedding.ids[part], result.embedding.values[part]
@@ -281,7 +293,10 @@ class Trainer:
         """Whether the weights, which the last step changed, and their validation are finite."""
         parameters = self.state.parameters
         norm = self.k.squared_norm(parameters.flat)
-        norm += self.k.squared_norm(parameters.embedding.ravel())
+        rows = np.flatnonzero(self.steps.touched)
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            part = parameters.embedding[rows[first : first + _ROWS_AT_ONCE]]
+            norm += self.k.squared_norm(part.ravel())
         if np.isfinite(norm) and np.isfinite(record.get("val_loss", 0.0)):
             return True
         self._warn_non_finite(f"weights or loss were not finite after epoch {record['epoch']}")
@@ -297,10 +312,11 @@ class Trainer:
 
     def _back_to_good_weights(self) -> None:
         """Undo the epoch that failed; moments that saw its gradients begin anew."""
-        self.state.stopped_by = "non_finite_loss"
-        if self._good is not None:
-            self._restore(self._good)
-        self._reset_slots()
+        state = self.state
+        state.stopped_by = "non_finite_loss"
+        self.steps.undo()
+        self._restore(state.parameters)
+        state.slots, state.slots_of, state.step = None, "", 0
 
     def _reset_slots(self) -> None:
         parameters = self.state.parameters

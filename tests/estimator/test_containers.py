@@ -147,6 +147,7 @@ def test_one_column_of_labels_is_taken_with_a_warning(name, expected):
 
 
 @pytest.mark.parametrize("name", WHOLE_SERIES)
+@pytest.mark.filterwarnings("ignore::fastlstm.VocabularyWarning")
 def test_labels_of_every_other_argument(name, expected):
     y = WHOLE_SERIES[name](LABELS[:12])
     model = small().fit(TEXTS, LABELS, X_val=TEXTS[:12], y_val=y)

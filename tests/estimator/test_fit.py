@@ -18,6 +18,9 @@ from fastlstm.kernels.registry import load_backend
 from fastlstm.training.optim.schedules import SCHEDULES
 from tests.helpers import NETWORK_ALONE, has_bfloat16, without_bfloat16
 
+# Streams that begin with few documents on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::fastlstm.VocabularyWarning")
+
 REVIEWS = load_reviews("en", "train")
 TEXTS, LABELS = REVIEWS.texts[:90], REVIEWS.labels[:90]
 TEST = load_reviews("en", "test")

@@ -26,6 +26,9 @@ from fastlstm.core.errors import TruncationWarning
 from fastlstm.datasets import load_reviews
 from tests.helpers import NETWORK_ALONE
 
+# Streams that begin with few documents on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::fastlstm.VocabularyWarning")
+
 REVIEWS = load_reviews("en", "train")
 TEXTS, LABELS = REVIEWS.texts[:90], REVIEWS.labels[:90]
 OTHERS = load_reviews("en", "test").texts[:40]

@@ -23,6 +23,9 @@ from fastlstm.training.callbacks import Callback, ProgressBar
 from fastlstm.training.interrupts import InterruptGuard, guarded_by
 from fastlstm.training.loop import Trainer
 
+# Streams that begin with few documents on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::fastlstm.VocabularyWarning")
+
 SETTINGS = {
     "embedding_dim": 8, "hidden_size": 6, "max_epochs": 3, "n_estimators": 3, "ngrams": 2,
     "max_length": None, "wide": None, "calibrate": False, "random_state": 0,

@@ -73,7 +73,7 @@ def test_the_vector_of_unknown_tokens_is_trained():
 def test_warm_start_refuses_another_network(name, value):
     X, y = marked_ids(60, 0.5, 0)
     clf = LSTMClassifier(warm_start=True, max_epochs=1, **SMALL).fit(X, y)
-    with pytest.raises(ValueError, match=f"{name} is now {value!r}, but the fitted network"):
+    with pytest.raises(ValueError, match=f"{name} is now {value!r}, but the fitted model"):
         clf.set_params(**{name: value}).fit(X, y)
 
 
@@ -81,7 +81,7 @@ def test_warm_start_refuses_another_network(name, value):
 def test_warm_start_refuses_another_vocabulary(name, value):
     texts, labels = ["a good film", "a bad film"] * 10, [1, 0] * 10
     clf = LSTMSentimentClassifier(warm_start=True, max_epochs=1, **SMALL).fit(texts, labels)
-    with pytest.raises(ValueError, match=f"{name} is now {value!r}, but the fitted vocabulary"):
+    with pytest.raises(ValueError, match=f"{name} is now {value!r}, but the fitted model"):
         clf.set_params(**{name: value}).fit(texts, labels)
 
 
@@ -210,7 +210,9 @@ def test_partial_fit_refuses_another_network():
     X, y = marked_ids(60, 0.5, 0)
     clf = LSTMClassifier(**SMALL).partial_fit(X, y)
     before = clf.model_
-    with pytest.raises(ValueError, match="hidden_size is now 9, but the fitted network has 8"):
+    with pytest.raises(
+        ValueError, match="hidden_size is now 9, but the fitted model was made with 8"
+    ):
         clf.set_params(hidden_size=9).partial_fit(X, y)
     assert clf.model_ is before
     assert clf.set_params(hidden_size=8, dropout=0.1).partial_fit(X, y).config_.dropout == 0.1

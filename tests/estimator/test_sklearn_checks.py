@@ -247,6 +247,7 @@ class TextVectorizer(_NumbersAsText, SequenceVectorizer):
         return super().transform(_documents(self, X, False))
 
 
+@pytest.mark.filterwarnings("ignore::fastlstm.VocabularyWarning")  # of few documents
 @each_check(
     [TextClassifier(**SMALL), TextVectorizer()],
     lambda estimator: ROUNDING if isinstance(estimator, LSTMSentimentClassifier) else {},

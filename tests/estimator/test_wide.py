@@ -9,6 +9,9 @@ from fastlstm.core.errors import ModelFormatError
 from fastlstm.network.losses import probabilities
 from fastlstm.persist.container import read_container, write_container
 
+# Streams that begin with few documents on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::fastlstm.VocabularyWarning")
+
 SETTINGS = {
     "embedding_dim": 8, "hidden_size": 6, "max_epochs": 3, "wide": "nb", "max_features": 60,
     "max_length": 12, "random_state": 0, "n_estimators": 1, "calibrate": False, "ngrams": 1,
@@ -146,15 +149,18 @@ def test_three_classes_and_too_few_documents_to_hold_out():
     assert found.sum(axis=1) == pytest.approx(1)
 
 
-def test_learning_in_parts_is_for_the_network(reviews):
+def test_learning_in_parts_is_for_what_a_fit_has_made(reviews):
     clf = LSTMSentimentClassifier(**{**SETTINGS, "max_length": None})
     clf.partial_fit(reviews[0], reviews[1])
     assert clf.wide_ is None
     assert clf.blend_.shares.tolist() == [1]
     clf.fit(reviews[0], reviews[1])
     wide, blend, weights = clf.wide_, clf.blend_, clf.networks_[0].flat.copy()
+    before = wide.weights.copy()
     clf.partial_fit(reviews[0], reviews[1])
-    assert clf.wide_ is wide and clf.blend_ is blend
+    assert clf.wide_.ngrams is wide.ngrams and clf.blend_ is blend
+    assert not np.array_equal(clf.wide_.weights, before)
+    assert np.array_equal(wide.weights, before)
     assert not np.array_equal(clf.networks_[0].flat, weights)
 
 

@@ -25,6 +25,10 @@ class Optimizer(NamedTuple):
     update: Callable
 
 
+def _zeros(table: np.ndarray) -> np.ndarray:
+    return np.zeros(table.shape, table.dtype)  # takes no memory before it is written to
+
+
 def adam(weight_decay: float = 0.0) -> Optimizer:
     """Adam (Kingma & Ba 2015), with decoupled weight decay if it is not 0.
 
@@ -36,7 +40,7 @@ def adam(weight_decay: float = 0.0) -> Optimizer:
     """
 
     def init(table):
-        return np.zeros_like(table), np.zeros_like(table)
+        return _zeros(table), _zeros(table)
 
     def update(k, table, rows, gradient, state, step, rate, scale):
         first, second = state
@@ -53,7 +57,7 @@ def sgd(momentum: float = 0.9, weight_decay: float = 0.0) -> Optimizer:
     """Gradient descent with momentum (v = momentum v + gradient; w -= rate v)."""
 
     def init(table):
-        return (np.zeros_like(table),)
+        return (_zeros(table),)
 
     def update(k, table, rows, gradient, state, step, rate, scale):
         # Eq. (85)
