@@ -13,6 +13,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import skops.io
+from mlflow.models import infer_signature
 from sklearn.pipeline import make_pipeline
 
 from fastlstm import LSTMSentimentClassifier
@@ -30,14 +31,16 @@ def main():
         mlflow.log_params({"max_epochs": clf.max_epochs})
         mlflow.log_metric("accuracy", clf.score(test.texts, test.labels))
         types = skops.io.get_untrusted_types(data=skops.io.dumps(clf))
-        logged = mlflow.sklearn.log_model(clf, name="model", skops_trusted_types=types)
+        signature = infer_signature(test.texts, clf.predict(test.texts))
+        logged = mlflow.sklearn.log_model(
+            clf, name="model", signature=signature, skops_trusted_types=types
+        )
     chances = clf.predict_proba(test.texts)
     loaded = mlflow.sklearn.load_model(logged.model_uri)
     np.testing.assert_array_equal(loaded.predict_proba(test.texts), chances)
     served = mlflow.pyfunc.load_model(logged.model_uri)
-    np.testing.assert_array_equal(
-        served.predict(pd.DataFrame({"text": test.texts})), clf.predict(test.texts)
-    )
+    for texts in (test.texts, pd.DataFrame({"text": test.texts})):
+        np.testing.assert_array_equal(served.predict(texts), clf.predict(test.texts))
     assert len(mlflow.search_runs()) == 1
 
     # autolog watches the classes of scikit-learn itself: the pipeline is a run, and nothing else.
