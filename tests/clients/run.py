@@ -23,6 +23,7 @@ import ast
 import datetime
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -150,9 +151,9 @@ def row(client: Client, versions: dict[str, str], error: str) -> str:
     """A row of the table."""
     shown = [f"{name} {version}" for name, version in versions.items() if name != "fastlstm"]
     result = f"fails: `{last_line(error)}`" if error else "works"
-    date = datetime.date.today().isoformat()
+    on = f"{datetime.date.today().isoformat()}, Python {platform.python_version()}"
     cells = [client.name, ", ".join(shown) or "not installed", client.what, result, client.known]
-    return f"| {' | '.join([*cells, date])} |".replace("|  |", "| |")
+    return f"| {' | '.join([*cells, on])} |".replace("|  |", "| |")
 
 
 def rows_of(table: str) -> dict[str, str]:
