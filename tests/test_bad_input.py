@@ -33,13 +33,9 @@ IDS = np.array([[2, 3, 0], [4, 3, 0], [5, 6, 0], [7, 8, 9]] * 3)
 NUMBERS = [1, 0, 1, 0] * 3
 
 SMALL = {
-    "embedding_dim": 2,
-    "hidden_size": 2,
-    "max_epochs": 1,
-    "early_stopping": False,
-    "random_state": 0,
-    "n_jobs": 1,
-}
+    "embedding_dim": 2, "hidden_size": 2, "max_epochs": 1, "early_stopping": False,
+    "random_state": 0, "n_jobs": 1,
+}  # fmt: skip
 
 
 def text(**settings):

@@ -49,7 +49,9 @@ def test_accuracy_and_macro_f1_are_those_of_scikit_learn(classes, n_true, n_pred
         expected = f1_score(*lists, average="macro", zero_division=0)
         assert macro_f1(true, predicted) == expected
         assert accuracy(true, predicted) == accuracy_score(*lists)
-        assert score(true, predicted, 2.5) == (accuracy_score(*lists), expected, 2.5)
+        n_classes = len(np.unique(np.concatenate(lists)))
+        wanted = (accuracy_score(*lists), expected, 2.5, n_classes)
+        assert score(true, predicted, 2.5) == wanted
 
 
 @pytest.mark.parametrize("classes", [STRINGS, NUMBERS], ids=str)

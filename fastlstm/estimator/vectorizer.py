@@ -21,8 +21,9 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    tokenizer, lowercase, max_features, min_df, max_length, truncation, missing, zh_script,
-    vocabulary
+    tokenizer, lowercase, max_features, min_df, max_length, truncation, missing
+        As in :class:`LSTMSentimentClassifier`.
+    zh_script, vocabulary
         As in :class:`LSTMSentimentClassifier`.
     padding : {"post", "pre"}, default="post"
         Where the zeros of shorter documents go.
