@@ -24,6 +24,7 @@ _FURTHER_MIN_DF = 2
 TEXT_CONSTRAINTS = {
     "tokenizer": [StrOptions(set(TOKENIZERS)), callable],
     "lowercase": ["boolean"],
+    "normalize": [StrOptions({"all"}), list, tuple, None],
     "max_features": [Interval(numbers.Integral, 1, None, closed="left"), None],
     "min_df": [
         Interval(numbers.Integral, 1, None, closed="left"),
@@ -65,6 +66,14 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
         needs ``pip install 'fastlstm[zh]'``; a callable gets one cleaned document
         and returns a list of strings.
     lowercase : bool, default=True
+    normalize : "all", list or tuple of str, or None, default="all"
+        What is done to texts and words: "html" removes tags of HTML and decodes
+        ``&amp;``; "decode" mends half-decoded text (``don\\u2019t``, `` #39;``,
+        ``donâ€™t``); "fold" makes look-alike characters one; "social" makes addresses
+        and mentions one token each and takes the ``#`` off hashtags; "squeeze" reads
+        stretched words (``sooo``) that are unknown or rare as the plain ones. "all" is
+        these five, None is none. ``["tags"]`` is what models before format 4 do.
+        docs/reference/text.md has the tables.
     max_features : int or None, default=30000
         Size of the vocabulary: the most frequent tokens are kept.
     min_df : int or float, default=1
@@ -218,6 +227,7 @@ default="skipgram"
         *,
         tokenizer=_TEXT.tokenizer,
         lowercase=_TEXT.lowercase,
+        normalize="all",
         max_features=_TEXT.max_features,
         min_df=_TEXT.min_df,
         max_length=_TEXT.max_length,
@@ -262,6 +272,7 @@ default="skipgram"
     ):
         self.tokenizer = tokenizer
         self.lowercase = lowercase
+        self.normalize = normalize
         self.max_features = max_features
         self.min_df = min_df
         self.max_length = max_length

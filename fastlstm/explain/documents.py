@@ -148,7 +148,8 @@ def _some(scorer, texts, method, targets, n_threads) -> list[Explanation]:
             text=text,
             tokens=tuple(tokens[row]),
             offsets=token_offsets(
-                text, tokens[row], encoder.options.lowercase, encoder.options.tokenizer
+                text, tokens[row], encoder.options.lowercase, encoder.options.tokenizer,
+                encoder.options.normalize,
             ),
             contributions=positions,
             targets=classes[targets],

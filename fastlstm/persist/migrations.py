@@ -31,7 +31,7 @@ from fastlstm.core.errors import ModelFormatError
 Arrays = dict[str, np.ndarray]
 Metadata = dict[str, Any]
 
-CURRENT_VERSION = 3
+CURRENT_VERSION = 4
 
 
 def _with_ngrams(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
@@ -70,10 +70,26 @@ def _with_networks(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata
     return arrays, {**metadata, "settings": settings, "blend": blend, "n_networks": 1}
 
 
+# How models up to version 3 read texts.
+_TEXT_OF_3: Metadata = {"normalize": ["tags"]}
+
+
+def _with_text_rules(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
+    """Version 3 to 4: names for the text rules, of which there was one set."""
+    try:
+        settings, encoder = metadata["settings"], metadata["encoder"]
+        if encoder is not None:
+            settings, encoder = {**_TEXT_OF_3, **settings}, {**_TEXT_OF_3, **encoder}
+    except (KeyError, TypeError) as error:
+        raise ModelFormatError(f"the model's description is incomplete: {error}") from error
+    return arrays, {**metadata, "settings": settings, "encoder": encoder}
+
+
 # From a version to the next one.
 MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     1: _with_ngrams,
     2: _with_networks,
+    3: _with_text_rules,
 }
 
 

@@ -29,23 +29,25 @@ def _compile_han() -> Any:
     return regex.compile(r"(\p{Han}+)").split
 
 
-def split_chinese(text: str) -> list[str]:
+def split_chinese(text: str, markers: bool = False) -> list[str]:
     """Divide a cleaned document: runs of Han by ``rjieba``, the rest into words.
 
     Parameters
     ----------
     text : str
         The result of `fastlstm.text.clean.clean`.
+    markers : bool, default=False
+        As in `fastlstm.text.words.split_words`.
 
     Returns
     -------
     list of str
     """
     if text.isascii():
-        return split_words(text, split_scripts=False)
+        return split_words(text, False, markers)
     cut = import_rjieba().cut
     tokens = []
     for index, piece in enumerate(_compile_han()(text)):
         # A split by a group puts its matches at the odd places.
-        tokens += cut_long(cut(piece)) if index % 2 else split_words(piece, split_scripts=False)
+        tokens += cut_long(cut(piece)) if index % 2 else split_words(piece, False, markers)
     return tokens

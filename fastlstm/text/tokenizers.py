@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from fastlstm.text.chinese import import_rjieba, split_chinese
-from fastlstm.text.clean import clean
+from fastlstm.text.clean import check_steps, clean
 from fastlstm.text.words import split_characters, split_words
 
 TOKENIZERS = ("auto", "word", "char", "jieba")
@@ -28,13 +28,30 @@ def _call(function: Callable[[str], list[str]], text: str) -> list[str]:
     return list(tokens)
 
 
-def _tokenize(text: str, split: Callable[[str], list[str]], lowercase: bool) -> list[str]:
-    text = clean(text)
-    return split(text.lower() if lowercase else text)
+def steps_of(
+    tokenizer: str | Callable[[str], list[str]], normalize: str | Iterable[str] | None
+) -> tuple[str, ...]:
+    """The steps of `normalize` that a tokenizer's documents go through.
+
+    "social" and "squeeze" are about words as the named tokenizers make them: a callable
+    sees addresses as they are, and "char" has no words.
+    """
+    steps = check_steps(normalize)
+    if callable(tokenizer) or tokenizer == "char":
+        return tuple(step for step in steps if step not in ("social", "squeeze"))
+    return steps
+
+
+def _tokenize(
+    text: str, split: Callable[[str], list[str]], lowercase: bool, steps: tuple[str, ...]
+) -> list[str]:
+    return split(clean(text, steps, lowercase))
 
 
 def get_tokenizer(
-    tokenizer: str | Callable[[str], list[str]] = "auto", lowercase: bool = True
+    tokenizer: str | Callable[[str], list[str]] = "auto",
+    lowercase: bool = True,
+    normalize: str | Iterable[str] | None = "all",
 ) -> Callable[[str], list[str]]:
     """A function from a document to its tokens.
 
@@ -49,10 +66,14 @@ def get_tokenizer(
         - "char": each character with its marks; spaces are dropped.
         - "jieba": Chinese words by ``rjieba``, everything else like "word".
         - callable: called with the cleaned, lower-cased document; returns a list or
-          tuple of str, which is used as it is.
+          tuple of str, which is used as it is. It sees addresses, mentions and hashtags
+          as they are; with ``normalize=None`` also tags and all characters that are
+          visible.
 
         The named tokenizers cut tokens longer than 64 characters to their first 64.
     lowercase : bool, default=True
+    normalize : "all", iterable of str, or None, default="all"
+        Some of `fastlstm.text.clean.STEPS`.
 
     Returns
     -------
@@ -62,21 +83,23 @@ def get_tokenizer(
     Raises
     ------
     ValueError
-        `tokenizer` is no known name and not callable.
+        `tokenizer` is no known name and not callable, or `normalize` names no step.
     ImportError
         `tokenizer` is "jieba" and ``rjieba`` is not installed.
     """
     split: Callable[[str], list[str]]
+    steps = steps_of(tokenizer, normalize)
+    markers = "social" in steps
     if callable(tokenizer):
         split = partial(_call, tokenizer)
     elif tokenizer in ("auto", "word"):
-        split = partial(split_words, split_scripts=tokenizer == "auto")
+        split = partial(split_words, split_scripts=tokenizer == "auto", markers=markers)
     elif tokenizer == "char":
         split = split_characters
     elif tokenizer == "jieba":
         import_rjieba()
-        split = split_chinese
+        split = partial(split_chinese, markers=markers)
     else:
         names = ", ".join(map(repr, TOKENIZERS))
         raise ValueError(f"tokenizer must be one of {names} or a callable, got {tokenizer!r}")
-    return partial(_tokenize, split=split, lowercase=lowercase)
+    return partial(_tokenize, split=split, lowercase=lowercase, steps=steps)

@@ -12,6 +12,8 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
+from fastlstm.text.social import MARKERS
+
 MAX_TOKEN_LENGTH = 64
 MAX_MARK_RUN = 3
 
@@ -41,8 +43,16 @@ def _emoticon(digit: str, inner: str) -> str:
     )
 
 
+_MARKERS = frozenset(MARKERS)
+
+
+def _marker(markers: bool) -> str:
+    """The alternative for `MARKERS`, if they are tokens."""
+    return "|".join([*MARKERS, ""]) if markers else ""
+
+
 @cache
-def _compile_ascii() -> Callable[[str], list[str]]:
+def _compile_ascii(markers: bool) -> Callable[[str], list[str]]:
     digit, inner = "[0-9]", "[A-Za-z0-9]"
     # One alternative for each mark is faster than a group with a back reference;
     # the look-ahead spares them all at spaces.
@@ -50,7 +60,7 @@ def _compile_ascii() -> Callable[[str], list[str]]:
     return re.compile(
         rf"{digit}+(?:[.,]{digit}+){{1,8}}"
         rf"|{inner}+(?:'{inner}+(?:'{inner}+)?)?"
-        rf"|(?=[!-/:-@\[-`{{-~])(?:{_emoticon(digit, inner)}|{runs})"
+        rf"|(?=[!-/:-@\[-`{{-~])(?:{_marker(markers)}{_emoticon(digit, inner)}|{runs})"
     ).findall
 
 
@@ -58,7 +68,7 @@ _ASCII_RUN = re.compile(rf"([!-/:-@\[-`{{-~])\1{{{MAX_MARK_RUN}}}")
 
 
 @cache
-def _compile_unicode(split_scripts: bool) -> Any:
+def _compile_unicode(split_scripts: bool, markers: bool = False) -> Any:
     """The same tokens as `_compile_ascii` on ASCII; group 2 holds the mark of a run.
 
     Repeats that hold a group or a back reference are bounded, because the engine keeps
@@ -74,7 +84,7 @@ def _compile_unicode(split_scripts: bool) -> Any:
         first, inner, single = r"[\p{L}\p{N}]", r"[\p{L}\p{N}\p{M}]", ""
     return regex.compile(
         r"(?V1)(?=\S)("
-        rf"{_KEYCAP}|{digit}++(?:[.,]{digit}++){{1,8}}+"
+        rf"{_marker(markers)}{_KEYCAP}|{digit}++(?:[.,]{digit}++){{1,8}}+"
         rf"|{first}{inner}*+(?:'{inner}++){{0,2}}+|{single}{_EMOJI}"
         rf"|{_emoticon(digit, inner)}|({_PUNCTUATION})\2{{0,{MAX_TOKEN_LENGTH - 1}}}+)"
     )
@@ -95,20 +105,23 @@ def cut_long(tokens: list[str]) -> list[str]:
     return tokens
 
 
-def _split_ascii(text: str) -> list[str]:
-    tokens = _compile_ascii()(text)
+def _split_ascii(text: str, markers: bool) -> list[str]:
+    tokens = _compile_ascii(markers)(text)
     if _ASCII_RUN.search(text):
-        # Of the tokens that begin with a mark only runs are longer than this.
-        tokens = [token if token[0].isalnum() else token[:MAX_MARK_RUN] for token in tokens]
+        # Of the tokens that begin with a mark only runs and markers are longer than this.
+        tokens = [
+            token if token[0].isalnum() or token in _MARKERS else token[:MAX_MARK_RUN]
+            for token in tokens
+        ]
     return cut_long(tokens)
 
 
-def _split_unicode(text: str, split_scripts: bool) -> list[str]:
-    found = _compile_unicode(split_scripts).findall(text)
+def _split_unicode(text: str, split_scripts: bool, markers: bool = False) -> list[str]:
+    found = _compile_unicode(split_scripts, markers).findall(text)
     return cut_long([token[:MAX_MARK_RUN] if mark else token for token, mark in found])
 
 
-def split_words(text: str, split_scripts: bool) -> list[str]:
+def split_words(text: str, split_scripts: bool, markers: bool = False) -> list[str]:
     """Divide a cleaned document into words, numbers, marks, emoji and emoticons.
 
     Parameters
@@ -118,6 +131,8 @@ def split_words(text: str, split_scripts: bool) -> list[str]:
     split_scripts : bool
         Whether letters of Han, Hiragana, Katakana, Thai, Lao, Khmer and Myanmar are
         tokens of their own, each with the marks that follow it.
+    markers : bool, default=False
+        Whether `fastlstm.text.social.MARKERS` are tokens.
 
     Returns
     -------
@@ -125,12 +140,15 @@ def split_words(text: str, split_scripts: bool) -> list[str]:
     """
     text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     if text.isascii():
-        return _split_ascii(text)
+        return _split_ascii(text, markers)
     # No token crosses a space, so stretches of ASCII words can take the faster pattern.
     tokens = []
     for ascii_only, words in groupby(text.split(), str.isascii):
         stretch = " ".join(words)
-        tokens += _split_ascii(stretch) if ascii_only else _split_unicode(stretch, split_scripts)
+        if ascii_only:
+            tokens += _split_ascii(stretch, markers)
+        else:
+            tokens += _split_unicode(stretch, split_scripts, markers)
     return tokens
 
 
