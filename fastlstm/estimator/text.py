@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.core.options import OF_TEXTS
@@ -12,6 +12,7 @@ from fastlstm.core.progress import task_bar
 from fastlstm.core.records import Encoded
 from fastlstm.estimator.base import BaseLSTM, Reading, fitted, warn_truncated
 from fastlstm.estimator.validation import check_labels, check_same_length
+from fastlstm.text.clean import STEPS
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TRUNCATIONS, TextEncoder, TextOptions
 from fastlstm.text.tokenizers import TOKENIZERS
@@ -21,10 +22,24 @@ _TEXT = TextOptions()
 # Documents that hold a token which the linear part alone reads, at least.
 _FURTHER_MIN_DF = 2
 
+
+class _Steps(Options):
+    """A list or tuple of names of steps."""
+
+    def __init__(self):
+        super().__init__(str, set(STEPS))
+
+    def is_satisfied_by(self, val):
+        return isinstance(val, (list, tuple)) and all(map(super().is_satisfied_by, val))
+
+    def __str__(self):
+        return f"a list or tuple of names among {', '.join(map(repr, STEPS))}"
+
+
 TEXT_CONSTRAINTS = {
     "tokenizer": [StrOptions(set(TOKENIZERS)), callable],
     "lowercase": ["boolean"],
-    "normalize": [StrOptions({"all"}), list, tuple, None],
+    "normalize": [StrOptions({"all"}), _Steps(), None],
     "max_features": [Interval(numbers.Integral, 1, None, closed="left"), None],
     "min_df": [
         Interval(numbers.Integral, 1, None, closed="left"),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from fastlstm.text.fold import dotted, foldings, grave_accents
 from fastlstm.text.markup import any_tags, references, tags
 from fastlstm.text.mend import half_decoded, mojibake
-from fastlstm.text.rewriting import Rewriting, rewrite
+from fastlstm.text.rewriting import Grouped, Rewriting, grouped, rewrite
 from fastlstm.text.social import social
 
 # What may be done to a text beside the removal of controls and of the invisible.
@@ -77,23 +77,23 @@ class Rules(NamedTuple):
 
     Attributes
     ----------
-    mangled : tuple of Rewriting
+    mangled : Grouped
         For texts that are not ASCII, before anything else.
-    markup : tuple of Rewriting
+    markup : Grouped
         Before controls and the invisible go.
-    folding : tuple of Rewriting
+    folding : Grouped
         For texts that are not ASCII, before they are composed.
-    social : tuple of Rewriting
+    social : Grouped
         At the end.
-    lowered : tuple of Rewriting
+    lowered : Grouped
         For texts that are not ASCII, after they were lower-cased or not.
     """
 
-    mangled: tuple[Rewriting, ...]
-    markup: tuple[Rewriting, ...]
-    folding: tuple[Rewriting, ...]
-    social: tuple[Rewriting, ...]
-    lowered: tuple[Rewriting, ...]
+    mangled: Grouped
+    markup: Grouped
+    folding: Grouped
+    social: Grouped
+    lowered: Grouped
 
 
 @cache
@@ -102,7 +102,7 @@ def rules_of(steps: tuple[str, ...]) -> Rules:
     decode, fold = "decode" in steps, "fold" in steps
     markup: list[Rewriting] = []
     if decode:
-        markup += [*half_decoded(), *references()]
+        markup += half_decoded()
     if "tags" in steps:
         markup += any_tags()
     elif "html" in steps:
@@ -112,11 +112,11 @@ def rules_of(steps: tuple[str, ...]) -> Rules:
     if fold:
         markup += grave_accents()
     return Rules(
-        mangled=mojibake() if decode else (),
-        markup=tuple(markup),
-        folding=foldings() if fold else (),
-        social=social() if "social" in steps else (),
-        lowered=dotted() if fold else (),
+        mangled=grouped(mojibake() if decode else ()),
+        markup=grouped(markup),
+        folding=grouped(foldings() if fold else ()),
+        social=grouped(social() if "social" in steps else ()),
+        lowered=grouped(dotted() if fold else ()),
     )
 
 

@@ -269,6 +269,7 @@ class TextEncoder:
                 "token ids to LSTMClassifier"
             )
         parameters = {name: getattr(self.options, name) for name in PARAMETERS}
+        parameters["normalize"] = list(check_steps(self.options.normalize))
         return {**parameters, "tokens": list(self.vocabulary.tokens), "n_known": self.n_known}
 
     @classmethod

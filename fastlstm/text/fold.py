@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 
 from fastlstm.text.rewriting import Rewriting
@@ -54,6 +55,10 @@ SEXES = "\u2640\u2642"
 DOTTED = "i\u0307"
 
 
+# Different characters up to which one search for each is faster than a function of each match.
+_FEW = 16
+
+
 def _range(first: str, last: str) -> map[str]:
     return map(chr, range(ord(first), ord(last) + 1))
 
@@ -82,7 +87,28 @@ def _apostrophe(mark: re.Match[str]) -> str:
 
 
 def _folded(char: re.Match[str]) -> str:
-    return folding_table()[char[0]]
+    plain = folding_table().get(char[0])
+    return _apostrophe(char) if plain is None else plain
+
+
+class _Table:
+    """The pattern of what `_folded` tells; it replaces few characters each at once."""
+
+    def __init__(self) -> None:
+        # As ranges: Python looks through single characters beyond U+FFFF one by one.
+        ranges = [*FOLDED_BLOCKS.values(), *DROPPED.values()]
+        ends = "".join(f"{first}-{last}" for first, last in ranges)
+        pattern = re.compile(f"[{ends}{''.join(FOLDED.values())}{APOSTROPHES[1:]}]")
+        self._find, self._sub, self.finditer = pattern.findall, pattern.sub, pattern.finditer
+
+    def sub(self, by: str | Callable[[re.Match[str]], str], text: str) -> str:
+        found = set(self._find(text))
+        table = folding_table()
+        if len(found) > _FEW or not found <= table.keys():
+            return self._sub(by, text)
+        for char in found:
+            text = text.replace(char, table[char])
+        return text
 
 
 @cache
@@ -94,10 +120,8 @@ def grave_accents() -> tuple[Rewriting, ...]:
 @cache
 def foldings() -> tuple[Rewriting, ...]:
     """The rules for other texts. The result may have to be composed (NFC)."""
-    table = re.compile(f"[{re.escape(''.join(folding_table()))}]")
     return (
-        Rewriting("", table, _folded),
-        Rewriting("", re.compile(f"[{re.escape(APOSTROPHES[1:])}]"), _apostrophe),
+        Rewriting("", _Table(), _folded),
         Rewriting("\u200d", re.compile(f"\u200d[{SEXES}]"), ""),
     )
 

@@ -10,8 +10,7 @@ from fastlstm.text.rewriting import Rewriting
 
 # Elements of the HTML standard (html.spec.whatwg.org): its index of elements, and those
 # that it calls obsolete, which old pages have. "svg" and "math" stand for their contents.
-ELEMENTS = frozenset(
-    """
+_ELEMENTS = """
     a abbr address area article aside audio b base bdi bdo blockquote body br button canvas
     caption cite code col colgroup data datalist dd del details dfn dialog div dl dt em embed
     fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe
@@ -20,24 +19,28 @@ ELEMENTS = frozenset(
     section select selectedcontent slot small source span strong style sub summary sup svg table
     tbody td template textarea tfoot th thead time title tr track u ul var video wbr
 
-    acronym applet basefont bgsound big blink center dir font frame frameset image isindex keygen
+    acronym applet basefont bgsound big blink center dir font frame frameset isindex keygen
     listing marquee menuitem multicol nextid nobr noembed noframes plaintext rb rtc spacer strike
     tt xmp
-    """.split()
-)
+"""
+ELEMENTS = frozenset(_ELEMENTS.split())
 # Attributes that may stand without a value. "<time flies>" has none of them: it is text.
-BOOLEAN_ATTRIBUTES = frozenset(
-    """
+_BOOLEAN = """
     allowfullscreen async autofocus autoplay checked compact controls default defer disabled
     formnovalidate hidden inert ismap itemscope loop multiple muted nohref nomodule noshade
     novalidate nowrap open playsinline readonly required reversed selected
-    """.split()
-)
+"""
+BOOLEAN_ATTRIBUTES = frozenset(_BOOLEAN.split())
 # Of elements that office programs and feeds write: <o:p>, <st1:place>, <media:title>.
 PREFIXES = ("o", "v", "w", "x", "m", "st1", "st2", "fb", "svg", "xsl", "media", "dc", "content")
 
-# The rule of model files up to version 3: whatever has the shape of a tag. A name must end
-# in a space, "/" or ">": <br/> is a tag, <me@home.org> is not.
+# What has the shape of a tag, with its prefix, name and attributes. A name must end in a
+# space, "/" or ">": <br/> is a tag, <me@home.org> is not.
+_TAG = r"</?(?:([A-Za-z][A-Za-z0-9-]*):)?([A-Za-z0-9-]+)([\s/][^<>]*)?>"
+# <!DOCTYPE html>, <![if !IE]>, <?xml version="1.0"?>, and what opens a CDATA section, whose
+# content is text.
+_DECLARATION = r"<[!?](?:doctype\s[^<>]*>|\[CDATA\[|\[(?:if\s[^<>\]]*|endif)\]>|xml[\s:][^<>]*>)"
+# The rule of model files up to version 3.
 _ANY_TAG = r"</?[A-Za-z][A-Za-z0-9-]*(?::[A-Za-z0-9-]+)?(?:[\s/][^<>]*)?>"
 
 # What html.unescape takes for a reference; it fails on decimal ones longer than Python's
@@ -72,10 +75,13 @@ class _Comments:
         return "".join([*pieces, text[start:]])
 
 
-def _space_for_attributes(tag: re.Match[str]) -> str:
-    """A space for a tag whose attributes can be such; anything else stays."""
-    attributes = tag[1]
-    if "=" in attributes or BOOLEAN_ATTRIBUTES.issuperset(attributes.lower().rstrip("/").split()):
+def _space_if_known(tag: re.Match[str]) -> str:
+    """A space for a tag whose name is known and whose attributes can be such."""
+    prefix, name, attributes = tag.groups("")
+    known = prefix.lower() in PREFIXES if prefix else name.lower() in ELEMENTS
+    if known and (
+        "=" in attributes or BOOLEAN_ATTRIBUTES.issuperset(attributes.lower().rstrip("/").split())
+    ):
         return " "
     return tag[0]
 
@@ -89,19 +95,12 @@ def _unescape(reference: re.Match[str]) -> str:
 @cache
 def tags() -> tuple[Rewriting, ...]:
     """A space for comments, declarations, and tags of elements that HTML knows."""
-    prefixed = rf"(?:{'|'.join(PREFIXES)}):[a-z][a-z0-9-]*"
-    # The longest first: "b" is the beginning of "br".
-    name = rf"(?:{'|'.join(sorted(ELEMENTS, key=len, reverse=True))}|{prefixed})"
     return (
-        Rewriting("<!--", _Comments(), " "),
-        # The content of a CDATA section is text.
-        Rewriting("<![CDATA[", re.compile(r"<!\[CDATA\[|\]\]>"), " "),
-        Rewriting(
-            "<!", re.compile(r"<!(?:doctype\s[^<>]*|\[(?:if\s[^<>\]]*|endif)\])>", re.I), " "
-        ),
-        Rewriting("<?xml", re.compile(r"<\?xml[\s:][^<>]*>"), " "),
-        Rewriting("<", re.compile(rf"</?{name}\s*/?>", re.I), " "),
-        Rewriting("<", re.compile(rf"</?{name}(?=[\s/])([^<>]*)>", re.I), _space_for_attributes),
+        Rewriting("<", re.compile(r"<br ?/?>"), " "),  # a short way for the most frequent one
+        Rewriting("<", _Comments(), " "),
+        Rewriting("<", re.compile(_DECLARATION, re.I), " "),
+        Rewriting("<", re.compile(r"\]\]>"), " ", "]]>"),
+        Rewriting("<", re.compile(_TAG), _space_if_known),
     )
 
 
@@ -117,4 +116,4 @@ def references() -> tuple[Rewriting, ...]:
 @cache
 def any_tags() -> tuple[Rewriting, ...]:
     """A space for comments and for whatever has the shape of a tag."""
-    return (Rewriting("<!--", _Comments(), " "), Rewriting("<", re.compile(_ANY_TAG), " "))
+    return (Rewriting("<", _Comments(), " "), Rewriting("<", re.compile(_ANY_TAG), " "))

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from fastlstm.text.rewriting import Rewriting, rewrite
+from fastlstm.text.markup import references
+from fastlstm.text.rewriting import Rewriting, grouped, rewrite
 
 # \u2019, pairs such as \ud83d\ude02, \U0001f602, and the bytes of UTF-8 as \xe2\x80\x99.
 _HEX = r"[0-9a-fA-F]"
@@ -80,14 +81,15 @@ def mojibake() -> tuple[Rewriting, ...]:
 
 @cache
 def half_decoded() -> tuple[Rewriting, ...]:
-    """Escapes written out, references without an ampersand or with one too many."""
+    """Escapes written out, references with one ampersand too many, whole, and without one."""
     return (
         Rewriting("\\", re.compile(_ESCAPE), _unescape),
-        Rewriting("&amp;", re.compile(_TWICE), "&"),
-        Rewriting(" #39;", re.compile(_BARE_IN_WORD), "'"),
-        Rewriting("#", re.compile(_BARE), _reference),
-        Rewriting("quot;", re.compile(r"quot;(?<![&\w]quot;)"), '"'),
-        Rewriting("nbsp;", re.compile(r"nbsp;(?<![&\w]nbsp;)"), " "),
+        Rewriting("&", re.compile(_TWICE), "&"),
+        *references(),
+        Rewriting(";", re.compile(_BARE_IN_WORD), "'", "#39;"),
+        Rewriting(";", re.compile(_BARE), _reference, "#"),
+        Rewriting(";", re.compile(r"quot;(?<![&\w]quot;)"), '"'),
+        Rewriting(";", re.compile(r"nbsp;(?<![&\w]nbsp;)"), " "),
     )
 
 
@@ -103,9 +105,6 @@ def half_decoded_share(texts: Iterable[str]) -> float:
     share : float
         Between 0 and 1; 0 where there are no documents.
     """
-    found = [
-        rewrite(text, half_decoded()) != text
-        or (not text.isascii() and rewrite(text, mojibake()) != text)
-        for text in texts
-    ]
+    plain, mended = grouped(references()), grouped([*mojibake(), *half_decoded()])
+    found = [rewrite(text, mended) != rewrite(text, plain) for text in texts]
     return sum(found) / max(1, len(found))

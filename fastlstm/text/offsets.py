@@ -22,7 +22,7 @@ from fastlstm.text.clean import (
     compile_long_marks,
     rules_of,
 )
-from fastlstm.text.rewriting import Finder, Rewriting
+from fastlstm.text.rewriting import Finder, Grouped
 from fastlstm.text.tokenizers import steps_of
 from fastlstm.text.words import MAX_MARK_RUN, MAX_TOKEN_LENGTH, end_before_cut
 
@@ -56,9 +56,7 @@ class TracedText(NamedTuple):
         places = np.arange(len(text))
         return cls(text, places, places + 1)
 
-    def rewritten(
-        self, pattern: Finder, by: str | Callable[[re.Match[str]], str]
-    ) -> TracedText:
+    def rewritten(self, pattern: Finder, by: str | Callable[[re.Match[str]], str]) -> TracedText:
         """What ``pattern.sub(by, text)`` makes of the text; no match is empty."""
         pieces, starts, ends, done = [], [], [], 0
         for match in pattern.finditer(self.text):
@@ -83,12 +81,14 @@ class TracedText(NamedTuple):
             np.concatenate([*ends, self.end[done:]]),
         )
 
-    def after(self, rules: Iterable[Rewriting]) -> TracedText:
+    def after(self, rules: Grouped) -> TracedText:
         """What ``rewrite(text, rules)`` makes of the text."""
         traced = self
-        for sign, pattern, by in rules:
+        for sign, group in rules:
             if sign in traced.text:
-                traced = traced.rewritten(pattern, by)
+                for _, pattern, by, further in group:
+                    if further in traced.text:
+                        traced = traced.rewritten(pattern, by)
         return traced
 
 

@@ -8,8 +8,8 @@ from functools import cache
 from itertools import islice, product
 from typing import Any
 
-from fastlstm.text.fold import dotted, foldings, grave_accents
-from fastlstm.text.rewriting import rewrite
+from fastlstm.text.fold import DOTTED, dotted, foldings, grave_accents
+from fastlstm.text.rewriting import Grouped, grouped, rewrite
 
 # Three or more equal letters; digits and marks are none.
 _STRETCH = re.compile(r"([^\W\d_])\1{2,}")
@@ -44,12 +44,18 @@ def _compile_joined_emoji() -> Any:
     return regex.compile(r"(\p{ExtPict})\p{EMod}?\u200d.*", regex.DOTALL)
 
 
+@cache
+def _foldings() -> tuple[Grouped, Grouped, Grouped]:
+    return grouped(grave_accents()), grouped(foldings()), grouped(dotted())
+
+
 def fold(text: str) -> str:
     """A text with the foldings of `fastlstm.text.fold`, composed (NFC)."""
-    text = rewrite(text, grave_accents())
+    first, then, last = _foldings()
+    text = rewrite(text, first)
     if text.isascii():
         return text
-    return rewrite(unicodedata.normalize("NFC", rewrite(text, foldings())), dotted())
+    return rewrite(unicodedata.normalize("NFC", rewrite(text, then)), last)
 
 
 def plainer_forms(token: str) -> tuple[str, ...]:
@@ -74,5 +80,5 @@ def plainer_forms(token: str) -> tuple[str, ...]:
         whole += [joined[1]] if joined else []
     forms = []
     for form in (form for one in whole for form in (one, *squeezed(one))):
-        forms += [form, rewrite(form.lower(), dotted())]
+        forms += [form, form.lower().replace(DOTTED, "i")]
     return tuple(dict.fromkeys(form for form in forms if form and form != token))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from typing import NamedTuple, Protocol
 
 
@@ -27,22 +28,36 @@ class Rewriting(NamedTuple):
     Attributes
     ----------
     sign : str
-        A text that does not hold it has nothing to rewrite. Looking for it is much faster
-        than looking for the pattern.
+        A character; a text that does not hold it has nothing to rewrite. Looking for it is
+        much faster than looking for the pattern. "" is in every text.
     pattern : Finder
         Takes time linear in the length of the text, whatever it holds.
     by : str or callable
         What takes the place of a match, or a function of the match that tells it.
+    further : str
+        As ``sign``, but of any length, which takes longer to look for.
     """
 
     sign: str
     pattern: Finder
     by: str | Callable[[re.Match[str]], str]
+    further: str = ""
 
 
-def rewrite(text: str, rules: Iterable[Rewriting]) -> str:
+# Rules that follow each other and have the same sign, which is looked for once.
+Grouped = tuple[tuple[str, tuple[Rewriting, ...]], ...]
+
+
+def grouped(rules: Iterable[Rewriting]) -> Grouped:
+    """Rules in their order, by their signs."""
+    return tuple((sign, tuple(group)) for sign, group in groupby(rules, lambda rule: rule.sign))
+
+
+def rewrite(text: str, rules: Grouped) -> str:
     """A text after all rules, one after the other."""
-    for sign, pattern, by in rules:
+    for sign, group in rules:
         if sign in text:
-            text = pattern.sub(by, text)
+            for _, pattern, by, further in group:
+                if further in text:
+                    text = pattern.sub(by, text)
     return text

@@ -27,11 +27,12 @@ def _word(hashtag: re.Match[str]) -> str:
 @cache
 def social() -> tuple[Rewriting, ...]:
     """Markers for addresses and mentions, their words for hashtags."""
+    address = f" {ADDRESS} "
     return (
-        Rewriting("://", re.compile(rf"(?:https?|ftp)://{_REST}", re.I), f" {ADDRESS} "),
-        Rewriting("www.", re.compile(rf"www\.(?<![\w.]www\.){_REST}"), f" {ADDRESS} "),
-        Rewriting(".com/", re.compile(r"pic\.twitter\.com/[A-Za-z0-9]+"), f" {ADDRESS} "),
-        Rewriting("t.co/", re.compile(r"t\.co/(?<![\w.-]t\.co/)[A-Za-z0-9]+"), f" {ADDRESS} "),
+        Rewriting("/", re.compile(rf"[hH][tT][tT][pP][sS]?://{_REST}"), address, "://"),
+        Rewriting("/", re.compile(r"pic\.twitter\.com/[A-Za-z0-9]+"), address, "pic."),
+        Rewriting("/", re.compile(r"t\.co/(?<![\w.-]t\.co/)[A-Za-z0-9]+"), address, "t.co/"),
+        Rewriting("w", re.compile(rf"www\.(?<![\w.]www\.){_REST}"), address, "www."),
         # An e-mail address is none: a letter stands before its "@".
         Rewriting("@", re.compile(r"@(?<![\w@.]@)[A-Za-z0-9_]+"), f" {MENTION} "),
         # "#1" is a number, "C#" and "##" are no hashtags.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 from fastlstm.text.chinese import import_rjieba, split_chinese
 from fastlstm.text.clean import check_steps, clean
@@ -12,7 +13,7 @@ from fastlstm.text.words import split_characters, split_words
 TOKENIZERS = ("auto", "word", "char", "jieba")
 
 
-def _call(function: Callable[[str], list[str]], text: str) -> list[str]:
+def _call(text: str, function: Callable[[str], list[str]]) -> list[str]:
     tokens = function(text)
     if not isinstance(tokens, (list, tuple)):
         raise TypeError(
@@ -43,9 +44,13 @@ def steps_of(
 
 
 def _tokenize(
-    text: str, split: Callable[[str], list[str]], lowercase: bool, steps: tuple[str, ...]
+    split: Callable[..., list[str]],
+    how: tuple[Any, ...],
+    lowercase: bool,
+    steps: tuple[str, ...],
+    text: str,
 ) -> list[str]:
-    return split(clean(text, steps, lowercase))
+    return split(clean(text, steps, lowercase), *how)
 
 
 def get_tokenizer(
@@ -87,19 +92,20 @@ def get_tokenizer(
     ImportError
         `tokenizer` is "jieba" and ``rjieba`` is not installed.
     """
-    split: Callable[[str], list[str]]
+    split: Callable[..., list[str]]
     steps = steps_of(tokenizer, normalize)
-    markers = "social" in steps
+    how: tuple[Any, ...] = ("social" in steps,)
     if callable(tokenizer):
-        split = partial(_call, tokenizer)
+        split, how = _call, (tokenizer,)
     elif tokenizer in ("auto", "word"):
-        split = partial(split_words, split_scripts=tokenizer == "auto", markers=markers)
+        split, how = split_words, (tokenizer == "auto", *how)
     elif tokenizer == "char":
-        split = split_characters
+        split, how = split_characters, ()
     elif tokenizer == "jieba":
         import_rjieba()
-        split = partial(split_chinese, markers=markers)
+        split = split_chinese
     else:
         names = ", ".join(map(repr, TOKENIZERS))
         raise ValueError(f"tokenizer must be one of {names} or a callable, got {tokenizer!r}")
-    return partial(_tokenize, split=split, lowercase=lowercase, steps=steps)
+    # Positional: partial is slower with names.
+    return partial(_tokenize, split, how, lowercase, steps)
