@@ -7,8 +7,9 @@ Only what can hardly be meant is mended. ``\\n`` written out may be part of a pa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 from fastlstm.text.markup import references
 from fastlstm.text.rewriting import Rewriting, grouped, rewrite
@@ -30,6 +31,9 @@ _BARE = (
 _BARE_IN_WORD = r" #39;(?<=\w #39;)(?=(?:s|t|re|ve|ll|d|m)\b)"
 # &amp;#39; and &amp;amp;quot;
 _TWICE = r"&(?:amp;)+(?=(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});)"
+
+# What is left alone. The three Chinese letters are what GBK makes of lost characters.
+_DOUBTFUL = re.compile(r"\\[nr]|(?<![&\w])(?:amp|lt|gt|apos);|\ufffd|\u951f\u65a4\u62f7")
 
 # Bytes of UTF-8 that were read as Windows-1252, or as Latin-1.
 _BYTES = {chr(byte): byte for byte in range(0x80, 0x100)} | {
@@ -93,18 +97,40 @@ def half_decoded() -> tuple[Rewriting, ...]:
     )
 
 
-def half_decoded_share(texts: Iterable[str]) -> float:
-    """Share of documents with half-decoded text, which ``normalize`` mends with "decode".
+class HalfDecoded(NamedTuple):
+    """Shares of documents, between 0 and 1.
+
+    Attributes
+    ----------
+    mended : float
+        With something that ``normalize`` mends with "decode".
+    doubtful : float
+        With something that is left alone, because it may be meant: ``\\n`` written out,
+        references such as ``amp;`` without their ampersand, and characters in the place
+        of lost ones.
+    """
+
+    mended: float
+    doubtful: float
+
+
+def half_decoded_share(texts: Sequence[str]) -> HalfDecoded:
+    """How many documents hold half-decoded text.
 
     Parameters
     ----------
-    texts : iterable of str
+    texts : sequence of str
 
     Returns
     -------
-    share : float
-        Between 0 and 1; 0 where there are no documents.
+    HalfDecoded
+        Zeros where there are no documents.
     """
     plain, mended = grouped(references()), grouped([*mojibake(), *half_decoded()])
-    found = [rewrite(text, mended) != rewrite(text, plain) for text in texts]
-    return sum(found) / max(1, len(found))
+    n_mended = n_doubtful = 0
+    for text in texts:
+        read = rewrite(text, mended)
+        n_mended += read != rewrite(text, plain)
+        n_doubtful += _DOUBTFUL.search(read) is not None
+    n = max(1, len(texts))
+    return HalfDecoded(n_mended / n, n_doubtful / n)

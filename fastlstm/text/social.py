@@ -18,6 +18,8 @@ MARKERS = (
 # ASCII without spaces, quotes and angle brackets: Chinese text may follow an address at
 # once. The last character is no mark that ends a sentence or a bracket.
 _REST = r"[!#-;=?-~]*[#$%&*+/0-9=@A-Z\\^_a-z|~-]"
+# Before a sign, these make it something else; letters of scripts without spaces do not.
+_WORD = "A-Za-z0-9_"
 
 
 def _word(hashtag: re.Match[str]) -> str:
@@ -31,10 +33,10 @@ def social() -> tuple[Rewriting, ...]:
     return (
         Rewriting("/", re.compile(rf"[hH][tT][tT][pP][sS]?://{_REST}"), address, "://"),
         Rewriting("/", re.compile(r"pic\.twitter\.com/[A-Za-z0-9]+"), address, "pic."),
-        Rewriting("/", re.compile(r"t\.co/(?<![\w.-]t\.co/)[A-Za-z0-9]+"), address, "t.co/"),
-        Rewriting("w", re.compile(rf"www\.(?<![\w.]www\.){_REST}"), address, "www."),
+        Rewriting("/", re.compile(rf"t\.co/(?<![{_WORD}.-]t\.co/)[A-Za-z0-9]+"), address, "t.co/"),
+        Rewriting("w", re.compile(rf"www\.(?<![{_WORD}.]www\.){_REST}"), address, "www."),
         # An e-mail address is none: a letter stands before its "@".
-        Rewriting("@", re.compile(r"@(?<![\w@.]@)[A-Za-z0-9_]+"), f" {MENTION} "),
+        Rewriting("@", re.compile(rf"@(?<![{_WORD}@.]@)[{_WORD}]+"), f" {MENTION} "),
         # "#1" is a number, "C#" and "##" are no hashtags.
-        Rewriting("#", re.compile(r"#(?<![\w&#]#)(?=\d*[^\W\d_])\w+"), _word),
+        Rewriting("#", re.compile(rf"#(?<![{_WORD}&#]#)(?=\d*[^\W\d_])\w+"), _word),
     )

@@ -57,7 +57,9 @@ def test_every_token_is_found_where_it_stands(text, name, steps):
             clean(part, steps, lowercase=True).casefold().replace("’", "'")
             for part in (text[start:end], token)
         )
-        assert found.startswith(wanted) or len(token) == MAX_TOKEN_LENGTH, token
+        # A letter of the two in "ﬁ" stands where both do.
+        inside = "fold" in steps and wanted in found
+        assert found.startswith(wanted) or inside or len(token) == MAX_TOKEN_LENGTH, token
 
 
 @pytest.mark.parametrize(
