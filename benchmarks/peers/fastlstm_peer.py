@@ -173,7 +173,8 @@ def save_model(case, data, folder) -> None:
     tokens = ["<pad>", "<unk>", *words(case)]
     state = {
         "tokenizer": "auto", "lowercase": True, "normalize": list(ALL_STEPS),
-        "max_features": None, "min_df": 1, "max_length": 400, "truncation": "head_tail", "tokens": tokens, "n_known": len(tokens),
+        "max_features": None, "min_df": 1, "max_length": 400, "truncation": "head_tail",
+        "tokens": tokens, "n_known": len(tokens),
     }  # fmt: skip
     model = FittedModel(
         encoder=TextEncoder.from_state(state),
