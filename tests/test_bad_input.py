@@ -393,6 +393,7 @@ CHOICE = ["", "other", 3, None]
 TEXT_PARAMETERS = {
     "tokenizer": CHOICE,
     "lowercase": FLAG,
+    "normalize": ["", "html", 3, ["htm"], [None], [["html"]]],
     "max_features": [0, -1, 1.5, "all"],
     "min_df": [0, -1, 0.0, 1.5, "two", None],
     "max_length": [0, -1, 1.5, "all"],

@@ -161,6 +161,7 @@ def save_model(case, data, folder) -> None:
     from fastlstm.network.config import ModelConfig
     from fastlstm.network.parameters import Parameters
     from fastlstm.persist.model_file import SavedModel, write_model
+    from fastlstm.text.clean import ALL_STEPS
     from fastlstm.text.encoder import TextEncoder
     from fastlstm.text.ngrams import NGrams
 
@@ -171,8 +172,9 @@ def save_model(case, data, folder) -> None:
     )  # fmt: skip
     tokens = ["<pad>", "<unk>", *words(case)]
     state = {
-        "tokenizer": "auto", "lowercase": True, "max_features": None, "min_df": 1,
-        "max_length": 400, "truncation": "head_tail", "tokens": tokens, "n_known": len(tokens),
+        "tokenizer": "auto", "lowercase": True, "normalize": list(ALL_STEPS),
+        "max_features": None, "min_df": 1, "max_length": 400, "truncation": "head_tail",
+        "tokens": tokens, "n_known": len(tokens),
     }  # fmt: skip
     model = FittedModel(
         encoder=TextEncoder.from_state(state),

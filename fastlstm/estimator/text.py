@@ -6,7 +6,7 @@ import numbers
 import warnings
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.core.errors import VocabularyWarning
@@ -15,6 +15,7 @@ from fastlstm.core.progress import task_bar
 from fastlstm.core.records import Encoded
 from fastlstm.estimator.base import BaseLSTM, Reading, fitted, warn_truncated
 from fastlstm.estimator.validation import check_labels, check_same_length
+from fastlstm.text.clean import STEPS
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TRUNCATIONS, TextEncoder, TextOptions
 from fastlstm.text.tokenizers import TOKENIZERS
@@ -29,9 +30,24 @@ _FURTHER_MIN_DF = 2
 # Fewer documents in a first call of partial_fit lack many of the words of later ones.
 _FEW_DOCUMENTS = 1000
 
+
+class _Steps(Options):
+    """A list or tuple of names of steps."""
+
+    def __init__(self):
+        super().__init__(str, set(STEPS))
+
+    def is_satisfied_by(self, val):
+        return isinstance(val, (list, tuple)) and all(map(super().is_satisfied_by, val))
+
+    def __str__(self):
+        return f"a list or tuple of names among {', '.join(map(repr, STEPS))}"
+
+
 TEXT_CONSTRAINTS = {
     "tokenizer": [StrOptions(set(TOKENIZERS)), callable],
     "lowercase": ["boolean"],
+    "normalize": [StrOptions({"all"}), _Steps(), None],
     "max_features": [Interval(numbers.Integral, 1, None, closed="left"), None],
     "min_df": [
         Interval(numbers.Integral, 1, None, closed="left"),
@@ -90,6 +106,14 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
         needs ``pip install 'fastlstm[zh]'``; a callable gets one cleaned document
         and returns a list of strings.
     lowercase : bool, default=True
+    normalize : "all", list or tuple of str, or None, default="all"
+        What is done to texts and words: "html" removes tags of HTML and decodes
+        ``&amp;``; "decode" mends half-decoded text (``don\\u2019t``, `` #39;``,
+        ``donâ€™t``); "fold" makes look-alike characters one; "social" makes addresses
+        and mentions one token each and takes the ``#`` off hashtags; "squeeze" reads
+        stretched words (``sooo``) that are unknown or rare as the plain ones. "all" is
+        these five, None is none. ``["tags"]`` is what models before format 4 do.
+        docs/reference/text.md has the tables.
     max_features : int or None, default=30000
         Size of the vocabulary: the most frequent tokens are kept.
     min_df : int or float, default=1
@@ -252,6 +276,7 @@ default="skipgram"
         *,
         tokenizer=_TEXT.tokenizer,
         lowercase=_TEXT.lowercase,
+        normalize="all",
         max_features=_TEXT.max_features,
         min_df=_TEXT.min_df,
         max_length=_TEXT.max_length,
@@ -298,6 +323,7 @@ default="skipgram"
     ):
         self.tokenizer = tokenizer
         self.lowercase = lowercase
+        self.normalize = normalize
         self.max_features = max_features
         self.min_df = min_df
         self.max_length = max_length

@@ -21,7 +21,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    tokenizer, lowercase, max_features, min_df, max_length, truncation, missing
+    tokenizer, lowercase, normalize, max_features, min_df, max_length, truncation, missing
         As in :class:`LSTMSentimentClassifier`.
     zh_script, vocabulary
         As in :class:`LSTMSentimentClassifier`.
@@ -51,6 +51,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
         *,
         tokenizer=_TEXT.tokenizer,
         lowercase=_TEXT.lowercase,
+        normalize="all",
         max_features=_TEXT.max_features,
         min_df=_TEXT.min_df,
         max_length=_TEXT.max_length,
@@ -62,6 +63,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
     ):
         self.tokenizer = tokenizer
         self.lowercase = lowercase
+        self.normalize = normalize
         self.max_features = max_features
         self.min_df = min_df
         self.max_length = max_length

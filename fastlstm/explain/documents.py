@@ -149,7 +149,7 @@ def _some(scorer, texts, method, targets, n_threads) -> list[Explanation]:
             tokens=tuple(tokens[row]),
             offsets=token_offsets(
                 text, tokens[row], encoder.options.lowercase, encoder.options.tokenizer,
-                encoder.options.zh_script,
+                encoder.options.normalize, encoder.options.zh_script,
             ),
             contributions=positions,
             targets=classes[targets],

@@ -70,15 +70,21 @@ def _with_networks(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata
     return arrays, {**metadata, "settings": settings, "blend": blend, "n_networks": 1}
 
 
+# How models up to version 3 read texts: by the estimator's parameters, and by what has none.
+_TEXT_OF_3: Metadata = {"normalize": ["tags"], "zh_script": None}
+_RULES_OF_3: Metadata = {"jieba_rules": 1}
+
+
 def _with_text_rules(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
-    """Version 3 to 4: texts are read by the rules that the model was trained with."""
+    """Version 3 to 4: names for the text rules, of which there was one set."""
     try:
-        encoder = metadata["encoder"]
+        settings, encoder = metadata["settings"], metadata["encoder"]
         if encoder is not None:
-            encoder = {**encoder, "zh_script": None, "jieba_rules": 1}
+            settings = {**_TEXT_OF_3, **settings}
+            encoder = {**_TEXT_OF_3, **_RULES_OF_3, **encoder}
     except (KeyError, TypeError) as error:
         raise ModelFormatError(f"the model's description is incomplete: {error}") from error
-    return arrays, {**metadata, "encoder": encoder}
+    return arrays, {**metadata, "settings": settings, "encoder": encoder}
 
 
 # From a version to the next one.

@@ -48,14 +48,14 @@ _RECORD: dict[str, Any] = {
 
 
 def plain_values(value: Any) -> Any:
-    """NumPy scalars and arrays, in dicts and lists too, as Python's, which JSON can hold."""
+    """NumPy scalars and arrays, tuples too, as Python's, which JSON can hold."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, dict):
         return {key: plain_values(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [plain_values(item) for item in value]
     return value
 

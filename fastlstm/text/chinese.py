@@ -56,7 +56,7 @@ def next_han(text: str, start: int) -> int:
     return found.start() if found else len(text)
 
 
-def split_chinese(text: str, rules: int = WITH_NEIGHBOURS) -> list[str]:
+def split_chinese(text: str, rules: int = WITH_NEIGHBOURS, markers: bool = False) -> list[str]:
     """Divide a cleaned document: Chinese by ``rjieba``, the rest into words.
 
     Parameters
@@ -67,13 +67,15 @@ def split_chinese(text: str, rules: int = WITH_NEIGHBOURS) -> list[str]:
         1 cuts Chinese and other words apart, as models of older files were trained with. 2
         keeps a word that the dictionary holds with Latin letters or digits (T恤, 阿Q, 4S店),
         whatever the case of its letters, if its Latin part is a whole word of the text.
+    markers : bool, default=False
+        As in `fastlstm.text.words.split_words`.
 
     Returns
     -------
     list of str
     """
     if text.isascii():
-        return split_words(text, split_scripts=False)
+        return split_words(text, False, markers)
     tokens: list[str] = []
     run: list[str] = []  # stretches of Han, and the words that adjoin them
     # A split by a group puts its matches at the odd places.
@@ -81,7 +83,7 @@ def split_chinese(text: str, rules: int = WITH_NEIGHBOURS) -> list[str]:
         if index % 2:
             run.append(piece)
             continue
-        words = split_words(piece, split_scripts=False)
+        words = split_words(piece, False, markers)
         joins = rules == WITH_NEIGHBOURS
         if joins and words == [piece] and _may_join(piece):
             run.append(piece)

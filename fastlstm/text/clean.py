@@ -1,4 +1,4 @@
-"""Cleaning of documents: markup and what is invisible goes.
+"""Cleaning of documents: markup and what is invisible goes, look-alikes become one.
 
 Every step takes time linear in the length of the document, whatever it holds.
 """
@@ -7,20 +7,117 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-# A name must end in a space, "/" or ">": <br/> is a tag, <me@home.org> is not.
-TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]*(?::[A-Za-z0-9-]+)?(?:[\s/][^<>]*)?>")
-# html.unescape fails on decimal references longer than Python's limit for integers.
-LONG_REFERENCE = re.compile(r"&#[0-9]{9,};?")
+from fastlstm.text.fold import dotted, foldings, grave_accents
+from fastlstm.text.markup import any_tags, references, tags
+from fastlstm.text.mend import half_decoded, mojibake
+from fastlstm.text.rewriting import Grouped, Rewriting, grouped, rewrite
+from fastlstm.text.social import social
+
+# What may be done to a text beside the removal of controls and of the invisible.
+# - "html": tags of elements that HTML knows and comments become a space, references such
+#   as &amp; their character.
+# - "decode": half-decoded text is mended (fastlstm.text.mend).
+# - "fold": characters that look or mean alike become one (fastlstm.text.fold).
+# - "social": addresses, mentions and hashtags are one token each (fastlstm.text.social).
+# - "squeeze": stretched words that are unknown or rare count as the plain ones.
+# - "tags": whatever has the shape of a tag becomes a space, known or not; the rule of
+#   model files up to version 3, which had no other.
+ALL_STEPS = ("html", "decode", "fold", "social", "squeeze")
+STEPS = (*ALL_STEPS, "tags")
+
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # What str.isprintable takes for visible, although it is not: fillers, variation selectors.
 FILLER = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
+
+
+def check_steps(normalize: str | Iterable[str] | None) -> tuple[str, ...]:
+    """The parameter ``normalize`` as a tuple in the order of `STEPS`.
+
+    Parameters
+    ----------
+    normalize : "all", iterable of str, or None
+        "all" is all but "tags", None is none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A name is not known, or it is something else.
+    """
+    if normalize is None:
+        return ()
+    if isinstance(normalize, str):
+        if normalize != "all":
+            raise ValueError(
+                f"normalize must be 'all', None or a list of names such as {list(ALL_STEPS)}, "
+                f"got {normalize!r}"
+            )
+        return ALL_STEPS
+    try:
+        names = list(normalize)
+    except TypeError as error:
+        raise TypeError(
+            f"normalize must be 'all', None or a list of names, got {normalize!r}"
+        ) from error
+    unknown = [name for name in names if name not in STEPS]
+    if unknown:
+        known = ", ".join(map(repr, STEPS))
+        raise ValueError(f"normalize names {unknown[0]!r}; the names are {known}")
+    return tuple(name for name in STEPS if name in names)
+
+
+class Rules(NamedTuple):
+    """What cleaning does, in this order, with the fixed steps between.
+
+    Attributes
+    ----------
+    mangled : Grouped
+        For texts that are not ASCII, before anything else.
+    markup : Grouped
+        Before controls and the invisible go.
+    folding : Grouped
+        For texts that are not ASCII, before they are composed.
+    social : Grouped
+        At the end.
+    lowered : Grouped
+        For texts that are not ASCII, after they were lower-cased or not.
+    """
+
+    mangled: Grouped
+    markup: Grouped
+    folding: Grouped
+    social: Grouped
+    lowered: Grouped
+
+
+@cache
+def rules_of(steps: tuple[str, ...]) -> Rules:
+    """The rules of some of `STEPS`."""
+    decode, fold = "decode" in steps, "fold" in steps
+    markup: list[Rewriting] = []
+    if decode:
+        markup += half_decoded()
+    if "tags" in steps:
+        markup += any_tags()
+    elif "html" in steps:
+        markup += tags()
+    if not decode and {"tags", "html"} & set(steps):
+        markup += references()
+    if fold:
+        markup += grave_accents()
+    return Rules(
+        mangled=grouped(mojibake() if decode else ()),
+        markup=grouped(markup),
+        folding=grouped(foldings() if fold else ()),
+        social=grouped(social() if "social" in steps else ()),
+        lowered=grouped(dotted() if fold else ()),
+    )
 
 
 @cache
@@ -47,61 +144,41 @@ def compile_long_marks() -> Any:
     return regex.compile(r"(\p{M}{30})\p{M}+")
 
 
-def find_comments(text: str) -> Iterator[tuple[int, int]]:
-    """Where each HTML comment begins and ends."""
-    # Two searches that only move forward; a lazy pattern would be quadratic where
-    # many comments open and none closes.
-    start = 0
-    while (opened := text.find("<!--", start)) >= 0:
-        closed = text.find("-->", opened + 4)
-        if closed < 0:
-            return
-        start = closed + 3
-        yield opened, start
+def clean(text: str, steps: tuple[str, ...] = ALL_STEPS, lowercase: bool = False) -> str:
+    """Remove from a document what is markup or invisible, and normalise the rest.
 
-
-def _drop_comments(text: str) -> str:
-    pieces, start = [], 0
-    for opened, closed in find_comments(text):
-        pieces.append(text[start:opened])
-        start = closed
-    pieces.append(text[start:])
-    return " ".join(pieces)
-
-
-def clean(text: str) -> str:
-    """Remove from a document what is markup or invisible.
-
-    HTML comments and tags become a space and entities are decoded; ``a < b`` and
-    ``<3`` stay. Control characters and lone surrogates become a space.
-    Characters without width (soft hyphens, direction marks, joiners) are dropped,
-    except inside an emoji. The result is in Unicode's form NFC and can be encoded
-    as UTF-8.
+    Control characters and lone surrogates become a space. Characters without width
+    (soft hyphens, direction marks, joiners) are dropped, except inside an emoji. The
+    result is in Unicode's form NFC and can be encoded as UTF-8. With "html", ``a < b``
+    and ``<3`` stay.
 
     Parameters
     ----------
     text : str
+    steps : tuple of str, default=ALL_STEPS
+        Some of `STEPS`; the comment there says what each does. "squeeze" is none of
+        cleaning.
+    lowercase : bool, default=False
 
     Returns
     -------
     str
     """
-    if "<" in text:
-        if "<!--" in text:
-            text = _drop_comments(text)
-        text = TAG.sub(" ", text)
-    if "&" in text:
-        import html  # its table of names takes a millisecond to load
-
-        text = html.unescape(LONG_REFERENCE.sub(" ", text))
+    rules = rules_of(steps)
+    if not text.isascii():
+        text = rewrite(text, rules.mangled)
+    text = rewrite(text, rules.markup)
     printable = text.isprintable()
     if not printable:
         text = CONTROL.sub(" ", text)
-    if text.isascii():
-        return text
-    if not printable or FILLER.search(text):
-        text = compile_invisible().sub("", text)
-    if not unicodedata.is_normalized("NFC", text):
-        # Ordering an endless row of marks takes quadratic time.
-        text = unicodedata.normalize("NFC", compile_long_marks().sub(r"\1", text))
-    return text
+    if not text.isascii():
+        if not printable or FILLER.search(text):
+            text = compile_invisible().sub("", text)
+        text = rewrite(text, rules.folding)
+        if not unicodedata.is_normalized("NFC", text):
+            # Ordering an endless row of marks takes quadratic time.
+            text = unicodedata.normalize("NFC", compile_long_marks().sub(r"\1", text))
+    text = rewrite(text, rules.social)
+    if lowercase:
+        text = text.lower()
+    return text if text.isascii() else rewrite(text, rules.lowered)

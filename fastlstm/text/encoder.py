@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
@@ -15,7 +15,9 @@ import numpy as np
 from fastlstm.core.errors import VocabularyWarning
 from fastlstm.core.records import UNK_ID, Encoded, TokenSequences
 from fastlstm.text.chinese import HAN_ALONE, WITH_NEIGHBOURS
-from fastlstm.text.tokenizers import get_tokenizer, name_of
+from fastlstm.text.clean import check_steps
+from fastlstm.text.plainer import squeezed
+from fastlstm.text.tokenizers import get_tokenizer, name_of, steps_of
 from fastlstm.text.vocabulary import (
     SPECIAL_TOKENS,
     Vocabulary,
@@ -24,6 +26,9 @@ from fastlstm.text.vocabulary import (
 )
 
 TRUNCATIONS = ("head", "tail", "head_tail")
+
+# Occurrences from which on a stretched word is a word of its own.
+_MIN_STRETCHED = 5
 
 
 def truncate(sequences: TokenSequences, max_length: int | None, truncation: str) -> TokenSequences:
@@ -73,6 +78,9 @@ class TextOptions:
     tokenizer : {"auto", "word", "char", "jieba"} or callable
         See `fastlstm.text.tokenizers.get_tokenizer`.
     lowercase : bool
+    normalize : "all", iterable of str, or None
+        What is done to a text and its words, see `fastlstm.text.clean.STEPS`. Kept as a
+        tuple of names.
     max_features : int or None
         Greatest number of tokens in the vocabulary, the specials not counted; the
         most frequent are kept.
@@ -97,6 +105,7 @@ class TextOptions:
 
     tokenizer: str | Callable[[str], list[str]] = "auto"
     lowercase: bool = True
+    normalize: str | Iterable[str] | None = "all"
     max_features: int | None = 30_000
     min_df: int | float = 1
     max_length: int | None = 600
@@ -107,6 +116,7 @@ class TextOptions:
     def __post_init__(self) -> None:
         checked = {
             "lowercase": bool(self.lowercase),
+            "normalize": check_steps(self.normalize),
             "max_features": _check_count("max_features", self.max_features),
             "min_df": _check_min_df(self.min_df),
             "max_length": _check_count("max_length", self.max_length),
@@ -121,11 +131,14 @@ class TextOptions:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # What an older version pickled was trained with the first rules.
-        vars(self).update({"jieba_rules": HAN_ALONE, **state})
+        first = {"normalize": ("tags",), "zh_script": None, "jieba_rules": HAN_ALONE}
+        vars(self).update({**first, **state})
 
     def tokenizer_function(self) -> Callable[[str], list[str]]:
         """The function from a document to its tokens."""
-        return get_tokenizer(self.tokenizer, self.lowercase, self.zh_script, self.jieba_rules)
+        return get_tokenizer(
+            self.tokenizer, self.lowercase, self.normalize, self.zh_script, self.jieba_rules
+        )
 
 
 _JIEBA_RULES = (HAN_ALONE, WITH_NEIGHBOURS)
@@ -164,10 +177,12 @@ class TextEncoder:
         self.vocabulary = vocabulary
         self.n_known = n_known
         self._tokenize = options.tokenizer_function()
+        self._squeeze = _squeezes(options)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._tokenize = self.options.tokenizer_function()
+        self._squeeze = _squeezes(self.options)
 
     @classmethod
     def learn(
@@ -199,9 +214,12 @@ class TextEncoder:
         provisional: defaultdict[str, int] = defaultdict()
         provisional.default_factory = provisional.__len__
         whole = _read(texts, tokenize, lambda tokens: map(provisional.__getitem__, tokens))
+        words, counted = list(provisional), whole
+        if _squeezes(options):
+            plain = _plain_words(provisional, np.bincount(whole.ids, minlength=len(words)))
+            counted = whole._replace(ids=plain[whole.ids])
         # Words that are only cut off are unknown to the network: nothing would train them.
-        cut = truncate(whole, options.max_length, options.truncation)
-        words = list(provisional)
+        cut = truncate(counted, options.max_length, options.truncation)
         counts = np.bincount(cut.ids, minlength=len(words))
         # A token that occurs at all occurs in one document.
         needs_documents = options.min_df != 1 or not isinstance(options.min_df, Integral)
@@ -215,10 +233,9 @@ class TextEncoder:
         )
         n_known = len(SPECIAL_TOKENS) + len(kept)
         if further_min_df is not None:
-            kept = np.concatenate([kept, _further(words, whole, kept, further_min_df)])
+            kept = np.concatenate([kept, _further(words, counted, kept, further_min_df)])
         encoder = cls(options, Vocabulary([words[index] for index in kept]), n_known)
-        final = np.full(len(words), UNK_ID, dtype=np.int32)
-        final[kept] = np.arange(len(SPECIAL_TOKENS), len(encoder.vocabulary))
+        final = np.fromiter(encoder._lookup(words), dtype=np.int32, count=len(words))
         whole = TokenSequences(final[whole.ids], whole.offsets)
         return encoder, Encoded(encoder.shorten(whole), whole)
 
@@ -253,7 +270,22 @@ class TextEncoder:
 
     def read(self, texts: Sequence[str]) -> TokenSequences:
         """Whole documents, with all ids."""
-        return _read(texts, self._tokenize, self.vocabulary.lookup)
+        return _read(texts, self._tokenize, self._lookup)
+
+    def _lookup(self, tokens: Sequence[str]) -> Iterable[int]:
+        """Ids of tokens; of stretched words that are unknown, those of the plain ones."""
+        ids = self.vocabulary.lookup(tokens)
+        if not self._squeeze:
+            return ids
+        found = list(ids)
+        if UNK_ID in found:
+            known = self.vocabulary.ids
+            for place, token in enumerate(tokens):
+                if found[place] == UNK_ID:
+                    # Lower ids are those of more frequent words.
+                    plain = (known[form] for form in squeezed(token) if form in known)
+                    found[place] = min(plain, default=UNK_ID)
+        return found
 
     def shorten(self, whole: TokenSequences) -> TokenSequences:
         """Whole documents as the network reads them."""
@@ -287,6 +319,7 @@ class TextEncoder:
         parameters = {name: getattr(self.options, name) for name in _FIELDS}
         if callable(self.options.tokenizer):
             parameters["tokenizer"] = {"callable": name_of(self.options.tokenizer)}
+        parameters["normalize"] = list(check_steps(self.options.normalize))
         return {**parameters, "tokens": list(self.vocabulary.tokens), "n_known": self.n_known}
 
     @classmethod
@@ -351,6 +384,22 @@ def _read(
         ids.extend(lookup(tokenize(text)))
         offsets[row] = len(ids)
     return TokenSequences(np.array(ids, dtype=np.int32), offsets)
+
+
+def _squeezes(options: TextOptions) -> bool:
+    return "squeeze" in steps_of(options.tokenizer, options.normalize)
+
+
+def _plain_words(indices: Mapping[str, int], counts: np.ndarray) -> np.ndarray:
+    """Index of the word that each counts as: of rare stretched ones, a more frequent plain one."""
+    plain = np.arange(len(indices))
+    for word, index in indices.items():
+        if counts[index] < _MIN_STRETCHED:
+            forms = [indices[form] for form in squeezed(word) if form in indices]
+            best = max(forms, key=counts.__getitem__, default=index)
+            if counts[best] > counts[index]:
+                plain[index] = best
+    return plain
 
 
 def _further(words: list[str], whole: TokenSequences, kept: np.ndarray, min_df: int) -> np.ndarray:

@@ -1,12 +1,11 @@
 """Where each token stands in the text that a user wrote.
 
-Cleaning removes markup, decodes entities and normalises letters. Here the same steps
-are taken with a note of where each character came from.
+Cleaning removes markup, decodes entities and normalises letters. Here the same rules
+are applied with a note of where each character came from.
 """
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 from bisect import bisect_right
@@ -17,19 +16,17 @@ import numpy as np
 
 from fastlstm.text.chinese import next_han
 from fastlstm.text.clean import (
+    ALL_STEPS,
     CONTROL,
     FILLER,
-    LONG_REFERENCE,
-    TAG,
     compile_invisible,
     compile_long_marks,
-    find_comments,
+    rules_of,
 )
+from fastlstm.text.rewriting import Finder, Grouped
+from fastlstm.text.tokenizers import steps_of
 from fastlstm.text.words import MAX_MARK_RUN, MAX_TOKEN_LENGTH, end_before_cut
 from fastlstm.text.zh_script import to_simplified
-
-# What html.unescape takes for a reference.
-_REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)")
 
 # A callable's tokens need not stand in the text. Each is looked for this far around the
 # ones before, at so many places on either side.
@@ -61,14 +58,21 @@ class TracedText(NamedTuple):
         places = np.arange(len(text))
         return cls(text, places, places + 1)
 
-    def replaced(self, spans: Iterable[tuple[int, int]], by: Callable[[str], str]) -> TracedText:
-        """With ``by(text of the span)`` in the place of each span; spans rise, none is empty."""
+    def rewritten(self, pattern: Finder, by: str | Callable[[re.Match[str]], str]) -> TracedText:
+        """What ``pattern.sub(by, text)`` makes of the text; no match is empty."""
         pieces, starts, ends, done = [], [], [], 0
-        for first, last in spans:
-            new = by(self.text[first:last])
+        for match in pattern.finditer(self.text):
+            new = by if isinstance(by, str) else by(match)
+            if new == match[0]:
+                continue
+            first, last = match.span()
             pieces += [self.text[done:first], new]
-            starts += [self.start[done:first], np.full(len(new), self.start[first])]
-            ends += [self.end[done:first], np.full(len(new), self.end[last - 1])]
+            if len(new) == last - first:  # character by character
+                starts.append(self.start[done:last])
+                ends.append(self.end[done:last])
+            else:
+                starts += [self.start[done:first], np.full(len(new), self.start[first])]
+                ends += [self.end[done:first], np.full(len(new), self.end[last - 1])]
             done = last
         if not done:
             return self
@@ -79,44 +83,54 @@ class TracedText(NamedTuple):
             np.concatenate([*ends, self.end[done:]]),
         )
 
-    def rewritten(self, pattern: re.Pattern[str], by: Callable[[str], str]) -> TracedText:
-        """With ``by(match)`` in the place of each match of a compiled pattern."""
-        return self.replaced((match.span() for match in pattern.finditer(self.text)), by)
+    def after(self, rules: Grouped) -> TracedText:
+        """What ``rewrite(text, rules)`` makes of the text."""
+        traced = self
+        for sign, group in rules:
+            if sign in traced.text:
+                for _, pattern, by, further in group:
+                    if further in traced.text:
+                        traced = traced.rewritten(pattern, by)
+        return traced
 
 
-def clean_traced(text: str, lowercase: bool) -> TracedText:
-    """What ``clean`` and then, if asked for, ``str.lower`` make of a text."""
+def clean_traced(text: str, lowercase: bool, steps: tuple[str, ...] = ALL_STEPS) -> TracedText:
+    """What ``clean(text, steps, lowercase)`` makes of a text."""
+    rules = rules_of(steps)
     traced = TracedText.of(text)
-    if "<" in text:
-        traced = traced.replaced(find_comments(text), _space).rewritten(TAG, _space)
-    if "&" in traced.text:
-        traced = traced.rewritten(LONG_REFERENCE, _space).rewritten(_REFERENCE, html.unescape)
+    if not text.isascii():
+        traced = traced.after(rules.mangled)
+    traced = traced.after(rules.markup)
     printable = traced.text.isprintable()
     if not printable:
-        traced = traced.rewritten(CONTROL, _space)
+        traced = traced.rewritten(CONTROL, " ")
     if not traced.text.isascii():
         if not printable or FILLER.search(traced.text):
-            traced = traced.rewritten(compile_invisible(), lambda _: "")
+            traced = traced.rewritten(compile_invisible(), "")
+        traced = traced.after(rules.folding)
         if not unicodedata.is_normalized("NFC", traced.text):
             traced = _normalised(traced)
-    return _lowered(traced) if lowercase else traced
-
-
-def _space(_: str) -> str:
-    return " "
+    traced = traced.after(rules.social)
+    if lowercase:
+        traced = _lowered(traced)
+    return traced if traced.text.isascii() else traced.after(rules.lowered)
 
 
 def _normalised(traced: TracedText) -> TracedText:
     import regex
 
-    traced = traced.rewritten(compile_long_marks(), lambda marks: marks[:30])
+    traced = traced.rewritten(compile_long_marks(), lambda marks: marks[0][:30])
     whole = unicodedata.normalize("NFC", traced.text)
     # Character by character as a reader sees them; word by word where that is too fine.
     for unit in (r"\X", r"\S+"):
-        found = traced.rewritten(regex.compile(unit), lambda t: unicodedata.normalize("NFC", t))
+        found = traced.rewritten(regex.compile(unit), _composed)
         if found.text == whole:
             return found
     raise AssertionError("the normal form of a text is that of its words")
+
+
+def _composed(unit: re.Match[str]) -> str:
+    return unicodedata.normalize("NFC", unit[0])
 
 
 def _lowered(traced: TracedText) -> TracedText:
@@ -134,6 +148,7 @@ def token_offsets(
     tokens: list[str],
     lowercase: bool,
     tokenizer: str | Callable[[str], list[str]] = "auto",
+    normalize: str | Iterable[str] | None = "all",
     zh_script: str | None = None,
 ) -> np.ndarray:
     """Where the tokens of a document stand in it.
@@ -146,6 +161,8 @@ def token_offsets(
     lowercase : bool
     tokenizer : {"auto", "word", "char", "jieba"} or callable
         What made the tokens; those of a callable may be missing in the text.
+    normalize : "all", iterable of str, or None, default="all"
+        As in `fastlstm.text.tokenizers.get_tokenizer`.
     zh_script : {"simplified"} or None
         What the tokenizer read.
 
@@ -154,7 +171,7 @@ def token_offsets(
     offsets : int64 array, shape (n_tokens, 2)
         Token ``i`` is ``text[offsets[i, 0]:offsets[i, 1]]``; (-1, -1) where it was not found.
     """
-    traced = clean_traced(text, lowercase)
+    traced = clean_traced(text, lowercase, steps_of(tokenizer, normalize))
     # As long as the text, character by character.
     searched = to_simplified(traced.text) if zh_script else traced.text
     searched, tokens = _plain_quotes(searched), [_plain_quotes(token) for token in tokens]

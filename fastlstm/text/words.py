@@ -9,8 +9,10 @@ import re
 import string
 from collections.abc import Callable
 from functools import cache
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
+
+from fastlstm.text.social import MARKERS
 
 MAX_TOKEN_LENGTH = 64
 MAX_MARK_RUN = 3
@@ -41,24 +43,39 @@ def _emoticon(digit: str, inner: str) -> str:
     )
 
 
+_MARKERS = frozenset(MARKERS)
+
+
+def _marker(markers: bool) -> str:
+    """The alternative for `MARKERS`, if they are tokens."""
+    return f"<(?:{'|'.join(marker[1:-1] for marker in MARKERS)})>|" if markers else ""
+
+
 @cache
-def _compile_ascii() -> Callable[[str], list[str]]:
+def _compile_ascii(markers: bool) -> Callable[[str], list[str]]:
     digit, inner = "[0-9]", "[A-Za-z0-9]"
     # One alternative for each mark is faster than a group with a back reference;
-    # the look-ahead spares them all at spaces.
-    runs = "|".join(f"{re.escape(mark)}{{1,{MAX_TOKEN_LENGTH}}}" for mark in string.punctuation)
+    # the look-ahead spares them all at spaces, and so does a space as part of the match.
+    # Frequent marks come first.
+    runs = "|".join(
+        (_marker(markers) if mark == "<" else "") + f"{re.escape(mark)}{{1,{MAX_TOKEN_LENGTH}}}"
+        for mark in sorted(string.punctuation, key="?<-'!,.".rfind, reverse=True)
+    )
     return re.compile(
-        rf"{digit}+(?:[.,]{digit}+){{1,8}}"
+        rf" ?({digit}+(?:[.,]{digit}+){{1,8}}"
         rf"|{inner}+(?:'{inner}+(?:'{inner}+)?)?"
-        rf"|(?=[!-/:-@\[-`{{-~])(?:{_emoticon(digit, inner)}|{runs})"
+        rf"|(?=[!-/:-@\[-`{{-~])(?:{_emoticon(digit, inner)}|{runs}))"
     ).findall
 
+
+# Words whose tokens are kept: about 10 MB.
+_LONGEST_KEPT, _MOST_KEPT = 24, 1 << 15
 
 _ASCII_RUN = re.compile(rf"([!-/:-@\[-`{{-~])\1{{{MAX_MARK_RUN}}}")
 
 
 @cache
-def _compile_unicode(split_scripts: bool) -> Any:
+def _compile_unicode(split_scripts: bool, markers: bool = False) -> Any:
     """The same tokens as `_compile_ascii` on ASCII; group 2 holds the mark of a run.
 
     Repeats that hold a group or a back reference are bounded, because the engine keeps
@@ -74,7 +91,7 @@ def _compile_unicode(split_scripts: bool) -> Any:
         first, inner, single = r"[\p{L}\p{N}]", r"[\p{L}\p{N}\p{M}]", ""
     return regex.compile(
         r"(?V1)(?=\S)("
-        rf"{_KEYCAP}|{digit}++(?:[.,]{digit}++){{1,8}}+"
+        rf"{_marker(markers)}{_KEYCAP}|{digit}++(?:[.,]{digit}++){{1,8}}+"
         rf"|{first}{inner}*+(?:'{inner}++){{0,2}}+|{single}{_EMOJI}"
         rf"|{_emoticon(digit, inner)}|({_PUNCTUATION})\2{{0,{MAX_TOKEN_LENGTH - 1}}}+)"
     )
@@ -95,20 +112,34 @@ def cut_long(tokens: list[str]) -> list[str]:
     return tokens
 
 
-def _split_ascii(text: str) -> list[str]:
-    tokens = _compile_ascii()(text)
+def _split_ascii(text: str, markers: bool) -> list[str]:
+    tokens = _compile_ascii(markers)(text)
     if _ASCII_RUN.search(text):
-        # Of the tokens that begin with a mark only runs are longer than this.
-        tokens = [token if token[0].isalnum() else token[:MAX_MARK_RUN] for token in tokens]
-    return cut_long(tokens)
+        # Of the tokens that begin with a mark only runs and markers are longer than this.
+        tokens = [
+            token if token[0].isalnum() or token in _MARKERS else token[:MAX_MARK_RUN]
+            for token in tokens
+        ]
+    return cut_long(tokens) if _may_be_long(text) else tokens
 
 
-def _split_unicode(text: str, split_scripts: bool) -> list[str]:
-    found = _compile_unicode(split_scripts).findall(text)
+def _may_be_long(text: str) -> bool:
+    """Whether more than 64 characters stand without a space, as no token has one."""
+    at = 0  # faster than the length of each token
+    while len(text) - at > MAX_TOKEN_LENGTH:
+        space = text.rfind(" ", at, at + MAX_TOKEN_LENGTH + 1)
+        if space < 0:
+            return True
+        at = space + 1
+    return False
+
+
+def _split_unicode(text: str, split_scripts: bool, markers: bool = False) -> list[str]:
+    found = _compile_unicode(split_scripts, markers).findall(text)
     return cut_long([token[:MAX_MARK_RUN] if mark else token for token, mark in found])
 
 
-def split_words(text: str, split_scripts: bool) -> list[str]:
+def split_words(text: str, split_scripts: bool, markers: bool = False) -> list[str]:
     """Divide a cleaned document into words, numbers, marks, emoji and emoticons.
 
     Parameters
@@ -118,20 +149,44 @@ def split_words(text: str, split_scripts: bool) -> list[str]:
     split_scripts : bool
         Whether letters of Han, Hiragana, Katakana, Thai, Lao, Khmer and Myanmar are
         tokens of their own, each with the marks that follow it.
+    markers : bool, default=False
+        Whether `fastlstm.text.social.MARKERS` are tokens.
 
     Returns
     -------
     list of str
     """
-    text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     if text.isascii():
-        return _split_ascii(text)
+        return _split_ascii(text, markers)
+    text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     # No token crosses a space, so stretches of ASCII words can take the faster pattern.
-    tokens = []
+    tokens: list[str] = []
     for ascii_only, words in groupby(text.split(), str.isascii):
-        stretch = " ".join(words)
-        tokens += _split_ascii(stretch) if ascii_only else _split_unicode(stretch, split_scripts)
+        if ascii_only:
+            tokens += _split_ascii(" ".join(words), markers)
+        else:
+            tokens += chain.from_iterable(map(_tokens_of(split_scripts, markers), words))
     return tokens
+
+
+class _Kept(dict[str, list[str]]):
+    """Tokens of words that are not ASCII; few words make up most of a language's texts."""
+
+    def __init__(self, split_scripts: bool, markers: bool) -> None:
+        self._how = split_scripts, markers
+
+    def __missing__(self, word: str) -> list[str]:
+        tokens = _split_unicode(word, *self._how)
+        if len(word) <= _LONGEST_KEPT:
+            if len(self) >= _MOST_KEPT:
+                self.clear()
+            self[word] = tokens
+        return tokens
+
+
+@cache
+def _tokens_of(split_scripts: bool, markers: bool) -> Callable[[str], list[str]]:
+    return _Kept(split_scripts, markers).__getitem__
 
 
 def end_before_cut(text: str, at: int, split_scripts: bool) -> int:

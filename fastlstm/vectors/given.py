@@ -12,6 +12,7 @@ import numpy as np
 
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import TextEncoder, TextOptions
+from fastlstm.text.plainer import plainer_forms
 from fastlstm.text.vocabulary import SPECIAL_TOKENS
 from fastlstm.vectors.files import from_gensim, reader_of
 
@@ -46,14 +47,14 @@ class Coverage(NamedTuple):
         )
 
 
-def plainer_forms(token: str) -> list[str]:
-    """Other spellings under which vectors may hold a token, the likeliest first."""
-    return [form for form in (token.lower(), token.capitalize()) if form != token]
+def _names(token: str) -> Iterable[str]:
+    """The token, and other spellings under which vectors may hold it, the likeliest first."""
+    return dict.fromkeys((token, *plainer_forms(token), token.capitalize()))
 
 
 def with_plainer_forms(tokens: Iterable[str]) -> set[str]:
     """All names under which `WordVectors.table` looks for these tokens."""
-    return {name for token in tokens for name in (token, *plainer_forms(token))}
+    return {name for token in tokens for name in _names(token)}
 
 
 class WordVectors:
@@ -312,8 +313,7 @@ class WordVectors:
         """Row of a token or of the first of its plainer forms, or -1."""
         if token in SPECIAL_TOKENS:
             return -1
-        names = (token, *plainer_forms(token))
-        return next((self._rows[name] for name in names if name in self._rows), -1)
+        return next((self._rows[name] for name in _names(token) if name in self._rows), -1)
 
 
 def _as_str(row: int, token: object) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 import fastlstm
 from fastlstm.core.errors import ModelFormatError
+from fastlstm.explain.documents import explain_documents
 from fastlstm.persist import migrations
 from fastlstm.persist.container import read_container, write_container
 
@@ -64,7 +65,42 @@ PROBABILITIES = {
     2: [[0.13248859, 0.86751141], [0.92631694, 0.07368306], [0.5, 0.5]],
 }
 IDS = [[2, 3, 0], [4, 4, 3]]
-PROBABILITIES_OF_IDS = [[0.49824372, 0.50175628], [0.50507386, 0.49492614]]
+PROBABILITIES_OF_IDS = {
+    1: [[0.49824372, 0.50175628], [0.50507386, 0.49492614]],
+    3: [[0.49997877, 0.50002123], [0.50848099, 0.49151901]],
+}
+# Before the text rules had names: what version 3 read differently from the rules of today.
+TEXTS_OF_3 = [
+    "great film",
+    "I don’t like it <br /> at all",
+    "a <happy> great film, 很好！",
+    "a <happy> <dull> film &amp; ｂａｄ",
+    "Ｔｅｒｒｉｂｌｅ, don`t go",
+    "sooooo #dull @home http://a.b/c?d=e",
+    "good ❤ \\u2019 don #39;t goooood",
+    "",
+]
+PROBABILITIES_OF_3 = [
+    [0.42498663, 0.57501337],
+    [0.83375888, 0.16624112],
+    [0.21057654, 0.78942346],
+    [0.47119981, 0.52880019],
+    [0.5301657, 0.4698343],
+    [0.3297979, 0.6702021],
+    [0.37047313, 0.62952687],
+    [0.5, 0.5],
+]
+HTTP = ["http", ":", "//", "a", ".", "b", "/", "c", "?", "d", "=", "e"]
+TOKENS_OF_3 = [
+    ["great", "film"],
+    ["i", "don't", "like", "it", "at", "all"],
+    ["a", "great", "film", ",", "很", "好", "！"],
+    ["a", "film", "&", "ｂａｄ"],
+    ["ｔｅｒｒｉｂｌｅ", ",", "don", "`", "t", "go"],
+    ["sooooo", "#", "dull", "@", "home", *HTTP],
+    ["good", "❤", "\\", "u2019", "don", "#", "39", ";", "t", "goooood"],
+    [],
+]
 
 
 @pytest.mark.parametrize("version", PROBABILITIES)
@@ -75,20 +111,45 @@ def test_an_old_text_model_predicts_as_it_did(read, version):
     assert model.predict_proba(TEXTS) == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize(("version", "wide"), [(1, None), (2, "nb")])
-def test_an_old_text_model_can_be_written_anew(version, wide, tmp_path):
+@pytest.mark.parametrize("read", [fastlstm.load, fastlstm.Predictor])
+def test_a_text_model_of_version_3_reads_and_predicts_as_it_did(read):
+    model = read(OLD / "text_version_3.fastlstm")
+    assert model.predict_proba(TEXTS_OF_3) == pytest.approx(np.array(PROBABILITIES_OF_3), abs=1e-6)
+    assert [list(found.tokens) for found in explain(model, TEXTS_OF_3)] == TOKENS_OF_3
+
+
+def explain(model, texts):
+    return explain_documents(model.scorer_, texts, "gradient_x_input")
+
+
+@pytest.mark.parametrize(
+    ("version", "wide", "networks", "hidden"),
+    [(1, None, 1, 0), (2, "nb", 1, 0), (3, "nb", 2, 0.2)],
+)
+def test_an_old_text_model_can_be_written_anew(version, wide, networks, hidden, tmp_path):
     model = fastlstm.load(OLD / f"text_version_{version}.fastlstm")
-    assert (model.n_estimators, model.wide, model.token_dropout) == (1, wide, 0)
+    assert (model.n_estimators, model.wide, model.token_dropout) == (networks, wide, hidden)
+    assert model.normalize == ["tags"]
     model.save(tmp_path / "model.fastlstm")
     again = fastlstm.load(tmp_path / "model.fastlstm")
-    assert np.array_equal(again.predict_proba(TEXTS), model.predict_proba(TEXTS))
+    texts = [*TEXTS, *TEXTS_OF_3]
+    assert np.array_equal(again.predict_proba(texts), model.predict_proba(texts))
+    assert again.encoder_.state() == model.encoder_.state()
 
 
-def test_a_model_of_ids_of_version_1_predicts_as_it_did():
-    model = fastlstm.load(OLD / "ids_version_1.fastlstm")
-    expected = np.array(PROBABILITIES_OF_IDS)
+def test_an_old_text_model_goes_on_with_its_text_rules():
+    model = fastlstm.load(OLD / "text_version_3.fastlstm")
+    model.partial_fit(["a <happy> film", "Ｔｅｒｒｉｂｌｅ"], ["good", "bad"])
+    assert model.encoder_.tokenize("a <happy> film") == ["a", "film"]
+
+
+@pytest.mark.parametrize("version", PROBABILITIES_OF_IDS)
+def test_an_old_model_of_ids_predicts_as_it_did(version):
+    model = fastlstm.load(OLD / f"ids_version_{version}.fastlstm")
+    expected = np.array(PROBABILITIES_OF_IDS[version])
     assert model.predict_proba(IDS) == pytest.approx(expected, abs=1e-6)
-    assert (model.ngrams, model.segment_length, model.word_vectors) == (1, None, None)
+    if version == 1:
+        assert (model.ngrams, model.segment_length, model.word_vectors) == (1, None, None)
 
 
 # A model of Chinese words that version 3 of the file holds, where words of two scripts were cut.
@@ -122,7 +183,10 @@ def test_an_old_model_of_chinese_words_goes_on_under_its_rules(tmp_path):
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
-@pytest.mark.parametrize("metadata", [{}, {"config": None, "settings": {}}, {"config": {}}])
+@pytest.mark.parametrize(
+    "metadata",
+    [{}, {"config": None, "settings": {}}, {"config": {}}, {"settings": 3, "encoder": {}}],
+)
 def test_incomplete_content_of_an_old_version_is_refused(metadata, version):
     with pytest.raises(ModelFormatError, match="incomplete"):
         migrations.migrate({}, metadata, version)

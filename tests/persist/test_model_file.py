@@ -70,6 +70,8 @@ def assert_same(loaded, model, X):
 CHANGES = [
     {},
     {"tokenizer": "char", "lowercase": False, "missing": "empty"},
+    {"normalize": ["fold", "html"]},
+    {"normalize": None},
     {"tokenizer": "jieba", "max_features": 3, "min_df": 2},
     {"min_df": 0.1, "max_length": None, "truncation": "tail"},
     {"num_layers": 2, "bidirectional": False, "pooling": "last"},

@@ -30,7 +30,7 @@ def test_words_of_han_and_the_rest_as_words():
     pytest.importorskip("rjieba")
     tokenize = get_tokenizer("jieba")
     assert tokenize("我爱北京天安门,hello世界！！！！ don't 3.5") == [
-        *["我", "爱", "北京", "天安门", ",", "hello", "世界", "！！！", "don't", "3.5"],
+        *["我", "爱", "北京", "天安门", ",", "hello", "世界", "!!!", "don't", "3.5"],
     ]
 
 
@@ -63,7 +63,7 @@ def test_a_word_of_both_scripts_stays_whole(word, spelling):
     text = spelling(word)
     assert get_tokenizer("jieba", lowercase=False)(text) == [text]
     assert get_tokenizer("jieba")(text) == [text.lower()]
-    assert get_tokenizer("jieba")(f"买了 {text}，") == ["买", "了", text.lower(), "，"]
+    assert get_tokenizer("jieba")(f"买了 {text}，") == ["买", "了", text.lower(), ","]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_word_of_both_scripts_stays_whole(word, spelling):
         ("3.1号店", ["3.1", "号店"]),
         ("don't恤", ["don't", "恤"]),
         ("MyT恤", ["myt", "恤"]),
-        ("recall机，CALL机", ["recall", "机", "，", "call机"]),
+        ("recall机，CALL机", ["recall", "机", ",", "call机"]),
         ("江南Style和江南style", ["江南style", "和", "江南style"]),
         ("小AT恤T恤", ["小", "at", "恤", "t恤"]),
         ("\U0001f602T恤:D座", ["\U0001f602", "t恤", ":d", "座"]),

@@ -5,6 +5,7 @@ At a million characters quadratic work never ends, so finishing is the test.
 
 import pytest
 
+from fastlstm.text.fold import folding_table
 from fastlstm.text.tokenizers import get_tokenizer
 
 SIZE = 1_000_000
@@ -53,6 +54,45 @@ REPEATED = {
     "sigmas": "Σ'",
     "dotted capitals": "İ",
     "words with and without accents": "a é ",
+    "brackets with equal signs": "<a =",
+    "tags without brackets": "<br",
+    "declarations": "<!doctype ",
+    "conditions": "<![if ",
+    "sections": "<![CDATA[",
+    "sections that close": "<![CDATA[]]>",
+    "backslashes": "\\",
+    "escapes": "\\u2019",
+    "half of a pair written out": "\\ud83d",
+    "bytes written out": "\\xe2",
+    "references without ampersand": " #39;",
+    "words of references": "quot;",
+    "ampersands encoded twice": "&amp;amp;",
+    "mojibake": "â€",
+    "mojibake of mojibake": "Ã¢â‚¬â„¢",
+    "mojibake without an end": "Ð",
+    "Cyrillic mojibake": "Ð¿",
+    "grave accents": "`",
+    "grave accents in words": "a`",
+    "modifier apostrophes": "ʼ",
+    "wide letters": "Ａ",
+    "ellipses": "…",
+    "hearts with presentation": "❤\ufe0f",
+    "shrugs": "\U0001f937\U0001f3fd\u200d\u2640\ufe0f",
+    "tatweel": "\u0640",
+    "vowels of Arabic": "\u064e",
+    "lower-cased dotted capitals": "i\u0307",
+    "addresses": "http://a",
+    "addresses without an end": "http://",
+    "addresses of marks": "http://!",
+    "more addresses": "www.",
+    "at signs": "@",
+    "mentions": "@a",
+    "mentions of two": "a@a",
+    "number signs": "#",
+    "hashtags": "#a_",
+    "hashtags of digits": "#1",
+    "markers": "<user>",
+    "stretched words": "aaab ",
 }
 WHOLE = {
     "one long reference": "&#" + "1" * SIZE,
@@ -64,13 +104,20 @@ WHOLE = {
     "a letter and marks": "a" + "\u0300" * SIZE,
     "a letter and marks out of order": "a" + "\u0300\u0316" * (SIZE // 2) + "\u0344",
     "digits and an accent": "1" * SIZE + "é",
+    "one tag of equal signs": "<p " + "= " * (SIZE // 2),
+    "one ampersand encoded often": "&" + "amp;" * (SIZE // 4),
+    "one address of marks": "http://" + "!" * (SIZE - 7),
+    "one mention": "@" + "a" * SIZE,
+    "one hashtag": "#" + "a" * SIZE,
+    "one hashtag of digits": "#" + "1" * SIZE,
+    "one word of all that is folded": "".join(folding_table()) * (SIZE // len(folding_table())),
     "one flag of tags": "\U0001f3f4" + "\U000e0067" * SIZE,
 }
 NASTY = {name: piece * (SIZE // len(piece)) for name, piece in REPEATED.items()} | WHOLE
 
 
 def assert_bounded(tokens):
-    assert len(tokens) <= SIZE + 3
+    assert len(tokens) <= 3 * SIZE + 3  # an ellipsis is three full stops
     assert max(map(len, tokens), default=0) <= 64
 
 

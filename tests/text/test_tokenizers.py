@@ -10,6 +10,9 @@ from fastlstm.text.clean import clean
 from fastlstm.text.tokenizers import get_tokenizer
 from fastlstm.text.words import _split_unicode, split_words
 
+# The rules of model files up to version 3. tests/text/test_normalize.py has the others.
+BEFORE = ("tags",)
+
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 GERMANY, FRANCE = "\U0001f1e9\U0001f1ea", "\U0001f1eb\U0001f1f7"
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
@@ -40,6 +43,7 @@ KEYCAP = "1\ufe0f\u20e3"
 )
 def test_clean_drops_tags_and_nothing_else(text, expected):
     assert clean(text) == expected
+    assert clean(text, BEFORE) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,8 @@ def test_clean_drops_tags_and_nothing_else(text, expected):
     ],
 )
 def test_clean_decodes_entities(text, expected):
-    assert clean(text) == expected
+    assert clean(text, BEFORE) == expected
+    assert clean(text, ("html",)) == expected
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_clean_drops_the_invisible_and_composes(text, expected):
 
 @pytest.mark.parametrize("emoji", [FAMILY, GERMANY, ENGLAND, THUMB, HEART_ON_FIRE, KEYCAP])
 def test_clean_keeps_emoji(emoji):
-    assert clean(f"a {emoji}b") == f"a {emoji}b"
+    assert clean(f"a {emoji}b", BEFORE) == f"a {emoji}b"
 
 
 def test_clean_drops_every_default_ignorable_code_point():
@@ -152,7 +157,7 @@ def test_clean_can_be_encoded_and_is_composed(text):
 def test_words_of_scripts_with_spaces(name, text, expected):
     if name == "jieba":
         pytest.importorskip("rjieba")
-    assert get_tokenizer(name)(text) == expected
+    assert get_tokenizer(name, normalize=BEFORE)(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -171,7 +176,7 @@ def test_words_of_scripts_with_spaces(name, text, expected):
     ],
 )
 def test_auto_splits_scripts_without_spaces(text, expected):
-    assert get_tokenizer("auto")(text) == expected
+    assert get_tokenizer("auto", normalize=BEFORE)(text) == expected
 
 
 def test_word_leaves_scripts_without_spaces_whole():
@@ -199,7 +204,7 @@ def test_char_gives_grapheme_clusters(text):
     expected = [c for c in clusters if not c.isspace()]
     if "\u094d" in text:
         expected = ["हि", "न्", "दी"]
-    assert get_tokenizer("char")(text) == expected
+    assert get_tokenizer("char", normalize=BEFORE)(text) == expected
 
 
 def test_lowercase_is_optional():
@@ -260,9 +265,17 @@ def test_tokens_are_well_formed(name, text):
 
 
 @pytest.mark.parametrize("name", ["auto", "word", "char"])
+def test_every_code_point_with_all_steps(name):
+    everything = " ".join(map(chr, range(sys.maxunicode + 1)))
+    tokens = get_tokenizer(name)(everything)
+    assert_well_formed(tokens)
+    assert clean(" ".join(tokens)) == " ".join(tokens)  # nothing is left to be folded
+
+
+@pytest.mark.parametrize("name", ["auto", "word", "char"])
 def test_every_code_point(name):
     everything = map(chr, range(sys.maxunicode + 1))
-    tokens = get_tokenizer(name, lowercase=False)(" ".join(everything))
+    tokens = get_tokenizer(name, lowercase=False, normalize=BEFORE)(" ".join(everything))
     assert_well_formed(tokens)
     # Letters and digits are all there; marks, formats and controls have no token.
     text = "".join(tokens)

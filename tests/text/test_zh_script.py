@@ -104,7 +104,7 @@ def test_places_stay_right(text):
     pytest.importorskip("opencc")
     for tokenizer in ("auto", "char"):
         tokens = get_tokenizer(tokenizer, zh_script="simplified")(text)
-        offsets = token_offsets(text, tokens, True, tokenizer, "simplified")
+        offsets = token_offsets(text, tokens, True, tokenizer, zh_script="simplified")
         assert (offsets >= 0).all()
         assert (offsets[1:, 0] >= offsets[:-1, 0]).all()
 

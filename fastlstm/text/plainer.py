@@ -1,0 +1,84 @@
+"""Plainer forms of a token that is not known as it is written."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from itertools import islice, product
+from typing import Any
+
+from fastlstm.text.fold import DOTTED, dotted, foldings, grave_accents
+from fastlstm.text.rewriting import Grouped, grouped, rewrite
+
+# Three or more equal letters; digits and marks are none.
+_STRETCH = re.compile(r"([^\W\d_])\1{2,}")
+_MOST_FORMS = 16
+
+
+def squeezed(token: str) -> tuple[str, ...]:
+    """A stretched word with two letters or one in the place of three or more.
+
+    Parameters
+    ----------
+    token : str
+
+    Returns
+    -------
+    forms : tuple of str
+        Those with more letters first, at most 16: "goood" has "good" and "god". Empty
+        where the token holds no letter three times in a row.
+    """
+    if not _STRETCH.search(token):
+        return ()
+    # A split by a group puts the letters at the odd places.
+    pieces = _STRETCH.split(token)
+    choices = [(piece * 2, piece) if i % 2 else (piece,) for i, piece in enumerate(pieces)]
+    return tuple(dict.fromkeys(map("".join, islice(product(*choices), _MOST_FORMS))))
+
+
+@cache
+def _compile_joined_emoji() -> Any:
+    import regex
+
+    return regex.compile(r"(\p{ExtPict})\p{EMod}?\u200d.*", regex.DOTALL)
+
+
+@cache
+def _foldings() -> tuple[Grouped, Grouped, Grouped]:
+    return grouped(grave_accents()), grouped(foldings()), grouped(dotted())
+
+
+def fold(text: str) -> str:
+    """A text with the foldings of `fastlstm.text.fold`, composed (NFC)."""
+    first, then, last = _foldings()
+    text = rewrite(text, first)
+    if text.isascii():
+        return text
+    return rewrite(unicodedata.normalize("NFC", rewrite(text, then)), last)
+
+
+def plainer_forms(token: str) -> tuple[str, ...]:
+    """Other forms under which a token may be known, the nearest first.
+
+    Folded, lower-cased, an emoji without those it is joined to, and a stretched word with
+    fewer letters: "SOOO" has "sooo", "SOO", "soo", "SO" and "so".
+
+    Parameters
+    ----------
+    token : str
+
+    Returns
+    -------
+    forms : tuple of str
+        Without the token itself and without empty forms.
+    """
+    folded = fold(token)
+    whole = [folded]
+    if "\u200d" in folded:
+        joined = _compile_joined_emoji().fullmatch(folded)
+        whole += [joined[1]] if joined else []
+    forms = []
+    for form in (form for one in whole for form in (one, *squeezed(one))):
+        forms += [form, form.lower().replace(DOTTED, "i")]
+    return tuple(dict.fromkeys(form for form in forms if form and form != token))
