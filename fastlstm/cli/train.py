@@ -29,6 +29,9 @@ from fastlstm.cli.training_options import training_options
 
 _HELD_OUT = 0.1
 
+# Share of odd documents from which on it is told.
+_ODD_SHARE = 0.01
+
 
 @click.command("train", short_help="Train a model and score it beside baselines.")
 @training_options
@@ -161,10 +164,25 @@ def _note_single(counts, valid) -> None:
 
 
 def _note_texts(texts, clf) -> None:
-    """Say on standard error which option suits the texts."""
+    """Say on standard error what is odd about the texts, and which option suits them."""
+    from fastlstm.text.clean import check_steps
+    from fastlstm.text.mend import half_decoded_share
     from fastlstm.text.zh_script import chinese_scripts
 
-    scripts = chinese_scripts(text for text in texts if text)
+    texts = [text for text in texts if text]
+    odd = half_decoded_share(texts)
+    if odd.mended >= _ODD_SHARE and "decode" not in check_steps(clf.normalize):
+        note(
+            f"Hint: {odd.mended:.1%} of the documents hold half-decoded text, such as \\u2019 "
+            "written out. --set normalize=all mends it."
+        )
+    if odd.doubtful >= _ODD_SHARE:
+        note(
+            f"Hint: {odd.doubtful:.1%} of the documents hold text that seems half-decoded or "
+            "lost, such as \\n written out or the mark for a lost character. It is left as it "
+            "is; look at how the file was made."
+        )
+    scripts = chinese_scripts(texts)
     if scripts.mixed and clf.zh_script is None:
         note(
             f"Hint: {scripts.simplified:.0%} of the documents are Simplified Chinese and "

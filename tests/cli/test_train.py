@@ -128,6 +128,19 @@ def test_further_documents_without_labels(reviews, tmp_path):
         assert message in failure(result)
 
 
+def test_half_decoded_text_in_a_file_is_told(tmp_path):
+    rows = [("I don\\u2019t like it", "neg"), ("a fine film", "pos")] * 20
+    source = write_csv(tmp_path / "odd.csv", rows)
+    assert "half-decoded" not in train(source, "--json").stderr  # it is mended
+    told = train(source, "--json", "--force", more=['normalize=["html"]']).stderr
+    assert "50.0% of the documents hold half-decoded text" in told
+    assert "--set normalize=all" in told
+    lost = write_csv(tmp_path / "lost.csv", [(f"{text} \ufffd", label) for text, label in rows])
+    assert "100.0% of the documents hold text that seems half-decoded or lost" in (
+        train(lost, "--json").stderr
+    )
+
+
 def test_both_scripts_of_chinese_in_a_file_are_told(tmp_path):
     simplified = [("服务态度很差，东西也坏了", "neg"), ("质量很好，值得购买", "pos")] * 10
     traditional = [("服務態度很差，東西也壞了", "neg"), ("質量很好，值得購買", "pos")] * 10
@@ -138,7 +151,8 @@ def test_both_scripts_of_chinese_in_a_file_are_told(tmp_path):
     assert "50% of the documents are Simplified Chinese and 50% Traditional" in told
     assert "--set zh_script=simplified" in told
     pytest.importorskip("opencc")
-    assert "Hint: 50%" not in train(both, "--json", more=["zh_script=simplified"]).stderr
+    alike = train(both, "--json", "--force", more=["zh_script=simplified"])
+    assert alike.exit_code == 0 and "Hint: 50%" not in alike.stderr
 
 
 def test_validation_file(reviews, tmp_path):
