@@ -11,7 +11,9 @@ from sklearn.ensemble import RandomForestClassifier
 
 import fastlstm
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, datasets
+from fastlstm.core.errors import InterruptedFitWarning
 from fastlstm.estimator.going_on import MAY_CHANGE, built_in
+from fastlstm.training.interrupts import InterruptGuard, guarded_by
 from fastlstm.training.loop import Trainer
 
 REVIEWS = datasets.load_reviews("en", split="train")
@@ -136,7 +138,8 @@ def test_ctrl_c_while_networks_are_added_keeps_those_that_are_whole(monkeypatch)
         if len(set(map(id, trainers))) == 2:
             signal.raise_signal(signal.SIGINT)
 
-    with monkeypatch.context() as patch:
+    told = pytest.warns(InterruptedFitWarning, match="network 3 of 4.* 2 of 4 networks")
+    with monkeypatch.context() as patch, guarded_by(InterruptGuard()), told:
         patch.setattr(Trainer, "_update", interrupt)
         clf.set_params(n_estimators=4).fit(TEXTS, LABELS)
     assert clf.stopped_by_ == "interrupt"
