@@ -375,7 +375,7 @@ def read(path) -> dict:
             clf.save(Path(folder) / "anew.fastlstm")
             anew = (Path(folder) / "anew.fastlstm").read_bytes()
         if isinstance(clf, LSTMSentimentClassifier):
-            lean = fastlstm.Predictor(path)
+            lean = fastlstm.Predictor(path, backend=clf.backend)
             found["Predictor"] = digest([lean.predict_proba(X), lean.classes_])
         return {"hashes": found, "anew": hashlib.sha256(anew).hexdigest()}
     except Exception:

@@ -124,7 +124,7 @@ def test_note_of_one_document():
 
 
 def test_explanations_mark_low_coverage(predictor):
-    low, high, empty = predictor.explain(["qqqq the zzzz xxxx", "the film", ""])
+    low, high, empty = predictor.explain(["qvqv the zvzv xvxv", "the film", ""])
     assert (low.coverage, high.coverage, empty.coverage) == (0.25, 1.0, 0.0)
     assert json.loads(json.dumps(low.as_dict()))["coverage"] == 0.25
     for shown in (str(low), low._repr_html_(), explanation_page([low])):

@@ -161,26 +161,22 @@ def save_model(case, data, folder) -> None:
     from fastlstm.network.config import ModelConfig
     from fastlstm.network.parameters import Parameters
     from fastlstm.persist.model_file import SavedModel, write_model
-    from fastlstm.text.clean import ALL_STEPS
-    from fastlstm.text.encoder import TextEncoder
+    from fastlstm.text.encoder import TextEncoder, TextOptions
     from fastlstm.text.ngrams import NGrams
+    from fastlstm.text.vocabulary import Vocabulary
 
     config = ModelConfig(
         vocabulary_size=case.vocabulary, embedding_dim=case.embedding,
         hidden_size=case.hidden, num_layers=case.layers, bidirectional=case.bidirectional,
         pooling="last",
     )  # fmt: skip
-    tokens = ["<pad>", "<unk>", *words(case)]
-    state = {
-        "tokenizer": "auto", "lowercase": True, "normalize": list(ALL_STEPS),
-        "max_features": None, "min_df": 1, "max_length": 400, "truncation": "head_tail",
-        "tokens": tokens, "n_known": len(tokens),
-    }  # fmt: skip
+    vocabulary = Vocabulary(words(case))
+    options = TextOptions(max_features=None, max_length=400)
     model = FittedModel(
-        encoder=TextEncoder.from_state(state),
+        encoder=TextEncoder(options, vocabulary, len(vocabulary)),
         config=config,
         networks=(Parameters.from_arrays(data.weights),),
-        ngrams=NGrams(len(tokens), []),
+        ngrams=NGrams(len(vocabulary), []),
         linear=None,
         blend=Blend.of_networks(config.n_outputs),
         classes=np.array([0, 1]),

@@ -152,9 +152,10 @@ def test_ctrl_c_while_networks_are_added_keeps_those_that_are_whole(monkeypatch)
 
 OTHERS = {
     "tokenizer": "word", "lowercase": False, "max_features": 10, "min_df": 2, "max_length": 9,
-    "truncation": "tail", "vocabulary": ["good"], "embedding_dim": 9, "hidden_size": 9,
-    "num_layers": 2, "bidirectional": False, "pooling": "mean", "ngrams": 1, "max_ngrams": 5,
-    "segment_length": None, "word_vectors": None, "vocabulary_size": 90,
+    "truncation": "tail", "zh_script": "simplified", "normalize": None, "vocabulary": ["good"],
+    "embedding_dim": 9, "hidden_size": 9, "num_layers": 2, "bidirectional": False,
+    "pooling": "mean", "ngrams": 1, "max_ngrams": 5, "segment_length": None,
+    "word_vectors": None, "vocabulary_size": 90,
 }  # fmt: skip
 
 
