@@ -120,6 +120,15 @@ def test_note_of_one_document():
     assert document_note(np.array([True, False, False])).startswith("The model knows 1 of 3 tokens")
 
 
+def test_a_file_with_empty_texts_is_not_called_foreign(predictor, capsys):
+    from fastlstm.cli.scores import note_coverage
+
+    note_coverage(predictor.encode(["the film", "", "", ""]))
+    assert capsys.readouterr().err == ""
+    note_coverage(predictor.encode(["qvqv zvzv", "", "the film"]))
+    assert "1 of 2 documents" in capsys.readouterr().err
+
+
 # Explanations
 
 

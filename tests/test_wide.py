@@ -2,11 +2,13 @@
 
 import signal
 import time
+import warnings
 
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
 
 from fastlstm.classifier import linear_fit
 from fastlstm.classifier import linear_part as module
@@ -106,6 +108,20 @@ def test_out_of_fold_logits_do_not_see_the_document(monkeypatch):
         _, after = fit_linear_part(K, sequences, n_tokens, flipped, ones, 2)
         assert np.array_equal(after[test], before[test])
         assert (after[rest] != before[rest]).mean() > 0.9
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_folds_are_those_of_scikit_learn_without_a_warning(n_classes):
+    rng = np.random.default_rng(n_classes)
+    for n in (7, 50, 203):
+        y = rng.permutation(np.concatenate([[0], rng.integers(0, n_classes, n)]))
+        y = np.unique(y, return_inverse=True)[1]
+        n_folds = min(linear_fit.N_FOLDS, np.bincount(y).max())
+        split = StratifiedKFold(n_folds, shuffle=True, random_state=3).split(y, y)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = [left_out.tolist() for _, left_out in split]
+        assert [left_out.tolist() for left_out in linear_fit._folds(y, 3)] == expected
 
 
 def test_every_document_is_in_one_fold():

@@ -6,7 +6,8 @@ nothing of it, so fits may run beside each other, and a fit that fails leaves no
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from fastlstm.classifier.networks import (
 from fastlstm.core.options import Options
 from fastlstm.core.progress import task_bar
 from fastlstm.core.records import Encoded
+from fastlstm.core.versions import Version
 from fastlstm.kernels.registry import load_backend
 from fastlstm.network.losses import probabilities
 from fastlstm.network.predict import Network
@@ -42,6 +44,24 @@ from fastlstm.vectors.given import Coverage
 
 # Fewer validation documents than this choose an epoch at random.
 _MIN_VALIDATION = 20
+
+
+@dataclass
+class Continued:
+    """What ``continue_model`` goes on from, beside the model.
+
+    Attributes
+    ----------
+    networks : list of TrainingState
+    linear : Version or None
+        Of the linear part's weights; not in pickles.
+    """
+
+    networks: list[TrainingState]
+    linear: Version | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"networks": self.networks, "linear": None}
 
 
 def fit_model(
@@ -82,8 +102,10 @@ def fit_model(
     parts = _parts(job, int(options.n_estimators), linear)
     there = 0 if start is None else len(start.networks)
     grows = there < len(parts)
-    if start is not None and grows:  # what its networks have held out, if anything
-        parts[:there] = _parts(job, there, linear)
+    if there and grows and data.valid is None:
+        # They may have been trained on any of these documents: only new networks, of what
+        # they leave out, say how much each part counts.
+        parts[:there] = [part._replace(valid=None, rows=None) for part in parts[:there]]
     vectors, coverage = None, None if start is None else start.record.coverage
     if grows:
         vectors, coverage = first_vectors(job.k, data, options, seed, job.guard)
@@ -97,8 +119,8 @@ def fit_model(
 
 def continue_model(
     data: FitData, options: Options, seed: int, model: FittedModel | None,
-    states: list[TrainingState] | None, *, linear: bool = False,
-) -> tuple[FittedModel, list[TrainingState]]:  # fmt: skip
+    states: Continued | None, *, linear: bool = False,
+) -> tuple[FittedModel, Continued]:  # fmt: skip
     """Train for one epoch on more documents, at a constant learning rate.
 
     Parameters
@@ -107,7 +129,7 @@ def continue_model(
         As in ``fit_model``; the seed is for a first call alone.
     model : FittedModel or None
         None begins with fresh networks.
-    states : list of TrainingState or None
+    states : Continued or None
         What the call before returned. None begins to count steps anew.
     linear : bool
         Whether the model keeps its linear part, which then learns, too.
@@ -115,26 +137,27 @@ def continue_model(
     Returns
     -------
     model : FittedModel
-    states : list of TrainingState
+    states : Continued
     """
     job = _job(data, options, seed, model)
     coverage = None if model is None else model.record.coverage
     if model is None:
         vectors, coverage = first_vectors(job.k, data, options, seed)
-        states = [
-            fresh_state(job, number, seed, vectors) for number in range(int(options.n_estimators))
-        ]
+        numbers = range(int(options.n_estimators))
+        states = Continued([fresh_state(job, number, seed, vectors) for number in numbers])
     elif states is None:
-        states = [state_of(model, number, seed) for number in range(len(model.networks))]
-    states = train_further(job, states, job.labelled(data.train))
-    trained, part, blend = Trained.of(states), None, Blend.of_networks(data.n_outputs)
+        numbers = range(len(model.networks))
+        states = Continued([state_of(model, number, seed) for number in numbers])
+    networks = train_further(job, states.networks, job.labelled(data.train))
+    version = None
+    trained, part, blend = Trained.of(networks), None, Blend.of_networks(data.n_outputs)
     if model is not None and (model.linear is None or linear):
         part, blend = model.linear, model.blend
     if part is not None:
         whole = data.train.encoded.whole
         assert whole is not None, "a linear part reads whole texts"
-        part = learn_further(part, whole, data.train.y, data.train.weight)
-    return _model(job, trained, part, blend, coverage), states
+        part, version = learn_further(part, whole, data.train.y, data.train.weight, states.linear)
+    return _model(job, trained, part, blend, coverage), Continued(networks, version)
 
 
 def _job(

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import StratifiedKFold
 
 from fastlstm.classifier.data import SoftlyLabelled
 from fastlstm.classifier.linear_part import TOKENS_AT_ONCE, LinearPart, features
@@ -155,10 +154,18 @@ def _folds(y: np.ndarray, seed: int) -> list[np.ndarray]:
     n_folds = min(N_FOLDS, int(np.bincount(y).max()))
     if n_folds < 2:
         return []
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-        return [left_out for _, left_out in folds.split(y, y)]
+    # As StratifiedKFold, which warns of rare classes: silencing that changes the process.
+    _, first, labels = np.unique(y, return_index=True, return_inverse=True)
+    labels = np.argsort(np.argsort(first))[labels]  # numbered by their first place
+    in_order = np.sort(labels)
+    rng = np.random.RandomState(seed)  # noqa: NPY002
+    fold = np.empty(len(y), dtype=np.int64)
+    for label in range(len(first)):
+        counts = [np.count_nonzero(in_order[i::n_folds] == label) for i in range(n_folds)]
+        of_label = np.repeat(np.arange(n_folds), counts)
+        rng.shuffle(of_label)
+        fold[labels == label] = of_label
+    return [np.flatnonzero(fold == i) for i in range(n_folds)]
 
 
 def _matrix(

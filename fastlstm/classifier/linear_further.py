@@ -23,8 +23,9 @@ _STEP, _LARGEST_STEP = 1.0, 4.0
 
 
 def learn_further(
-    linear: LinearPart, sequences: TokenSequences, y: np.ndarray, weight: np.ndarray
-) -> LinearPart:
+    linear: LinearPart, sequences: TokenSequences, y: np.ndarray, weight: np.ndarray,
+    version: Version | None = None,
+) -> tuple[LinearPart, Version]:  # fmt: skip
     """The linear part after documents in their order.
 
     Parameters
@@ -36,14 +37,18 @@ def learn_further(
         Class indices.
     weight : float64 array, shape (n_documents,)
         Factors on the steps, relative to their mean.
+    version : Version or None
+        Of the weights in one row, from the call that made ``linear``.
 
     Returns
     -------
-    LinearPart
+    linear : LinearPart
         A document without known n-grams changes nothing.
+    version : Version
+        For the next call.
     """
     n_outputs, n_ids = linear.weights.shape
-    version = linear.version or Version(linear.weights.reshape(-1))
+    version = version or Version(linear.weights.reshape(-1))
     draft = version.draft()
     weights, bias = draft.array.reshape(n_outputs, n_ids), linear.bias.copy()
     steps = np.minimum(_STEP * weight / (weight.mean() or 1.0), _LARGEST_STEP)
@@ -64,4 +69,4 @@ def learn_further(
         changed.append(np.unique(ids))
     rows = np.unique(np.concatenate(changed))
     rows = (np.arange(n_outputs)[:, None] * n_ids + rows).reshape(-1)
-    return LinearPart(linear.ngrams, weights, bias, version.then(draft, rows))
+    return LinearPart(linear.ngrams, weights, bias), version.then(draft, rows)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.core.records import UNK_ID, TokenSequences
-from fastlstm.core.versions import Version
 from fastlstm.text.ngrams import NGrams
 from fastlstm.text.vocabulary import sorted_distinct
 
@@ -30,17 +29,11 @@ class LinearPart(NamedTuple):
         Single tokens are features, too; the unknown one is not.
     weights : float32 array, shape (n_outputs, n_ids)
     bias : float32 array, shape (n_outputs,)
-    version : Version or None
-        Of the weights in one row, between two calls of ``partial_fit``; not in pickles.
     """
 
     ngrams: NGrams
     weights: np.ndarray
     bias: np.ndarray
-    version: Version | None = None
-
-    def __reduce__(self) -> tuple[type, tuple[NGrams, np.ndarray, np.ndarray]]:
-        return LinearPart, (self.ngrams, self.weights, self.bias)
 
     def logits(self, sequences: TokenSequences) -> np.ndarray:
         """Logits, float32, shape (n_documents, n_outputs); one column stands for two classes."""

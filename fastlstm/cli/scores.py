@@ -69,7 +69,8 @@ def note_coverage(encoded) -> None:
     """Say on standard error if the model knows little of many documents."""
     from fastlstm.core.coverage import coverage_note
 
-    said = coverage_note(encoded.coverage)
+    # Nothing can be unknown in a document without a token.
+    said = coverage_note(encoded.coverage[encoded.whole.lengths > 0])
     if said:
         note(said)
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from fastlstm.data.columns import LABEL_NAMES, TEXT_NAMES, choose_columns
 from fastlstm.data.delimited import is_fasttext, parse_csv, parse_fasttext, parse_tsv
 from fastlstm.data.files import decode, lines, read_bytes
+from fastlstm.data.formulas import unguarded
 from fastlstm.data.json_tables import parse_json, parse_jsonl
 from fastlstm.data.parquet import parse_parquet
 from fastlstm.data.parsed import Parsed, is_blank
@@ -181,9 +182,10 @@ def _plain_text_table(content, path, text_column, label_column, need_labels):
 def _cells(parsed, index, path):
     """The cells of a column as str, or None where there is no value."""
     cells = []
+    delimited = parsed.header is not None  # the formats that spreadsheets open
     for value, row in zip(parsed.column(index), parsed.rows, strict=True):
         if isinstance(value, str):
-            cells.append(value)
+            cells.append(unguarded(value) if delimited else value)
         elif value is None or value != value:
             # NaN is how some writers put a missing value into JSON.
             cells.append(None)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from fastlstm.data.files import is_gzip, replaced
+from fastlstm.data.formulas import guarded
 from fastlstm.data.parquet import parquet_bytes
 
 # Suffixes of files to write, and what is written.
@@ -22,8 +23,6 @@ WRITTEN = {
     ".parquet": "parquet",
 }  # fmt: skip
 
-_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 _QUOTED_TSV = re.compile('[\t\r\n]|^"')
@@ -162,9 +161,7 @@ def _safe_cell(value):
     # JSON input can hold both: a lone surrogate has no UTF-8 form, and csv readers
     # stop at a zero byte.
     value = _UNWRITABLE.sub("\ufffd", value)
-    if _FORMULA.match(value) and not _NUMBER.fullmatch(value):
-        return "'" + value
-    return value
+    return guarded(value)
 
 
 def _write_jsonl(stream, names, columns):

@@ -23,7 +23,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.classifier.data import FitData, LabelledDocuments
-from fastlstm.classifier.fit import continue_model, fit_model
+from fastlstm.classifier.fit import Continued, continue_model, fit_model
 from fastlstm.classifier.fitted import FittedModel, Scorer, usable_precision
 from fastlstm.core.errors import TruncationWarning
 from fastlstm.core.options import Options
@@ -270,6 +270,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
                 "the documents at a time. Pass a dict of weights instead."
             )
         model, states = getattr(self, "model_", None), getattr(self, "_states", None)
+        if isinstance(states, list):  # a pickle of an older version
+            states = Continued(states)
         fitted_with = built_in(self)
         there = 0 if model is None else len(model.networks)
         if model is not None and networks_to_be(self, self._remembered(), model) > there:

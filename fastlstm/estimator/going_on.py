@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 
 from fastlstm.classifier.fitted import FittedModel
 from fastlstm.core.shown import brief
+from fastlstm.text.clean import check_steps
+from fastlstm.text.vocabulary import given_tokens
 
 # What training reads anew each time. Any other parameter is built into the model: a change
 # would be ignored, and is refused.
@@ -48,7 +51,7 @@ def networks_to_be(estimator, fitted_with: dict[str, Any], model: FittedModel) -
     for name, now in built_in(estimator).items():
         before = fitted_with.get(name, now)
         dropped = name == "wide" and now is None
-        if name != "n_estimators" and not dropped and not _same(now, before):
+        if name != "n_estimators" and not dropped and not _same(name, now, before):
             raise ValueError(
                 f"{name} is now {brief(now)}, but the fitted model was made with {brief(before)}. "
                 "Set it back to go on with this model, or fit anew with warm_start=False."
@@ -66,9 +69,15 @@ def networks_to_be(estimator, fitted_with: dict[str, Any], model: FittedModel) -
     return wanted
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(name: str, one: Any, other: Any) -> bool:
+    """Whether two values of a parameter mean the same, however they are written."""
     if one is other:
         return True
+    if name == "normalize":
+        return check_steps(one) == check_steps(other)
+    if name == "vocabulary" and one is not None and other is not None:
+        return given_tokens(one) == given_tokens(other)
+    one, other = (os.fspath(v) if isinstance(v, os.PathLike) else v for v in (one, other))
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return np.array_equal(one, other)
     try:

@@ -57,5 +57,8 @@ def load(path, *, tokenizer=None):
             raise ModelFormatError(f"{shown(path)}: {name} is {type(value).__name__}.")
         # scikit-learn compares an array of names with those of a data frame.
         columns[name] = np.array(value, dtype=object) if type(value) is list else value
-    estimator._hold(saved.model, {**columns, "_fitted_with": built_in(estimator)})
+    fitted_with = built_in(estimator)
+    if fitted_with["word_vectors"] is None:
+        del fitted_with["word_vectors"]  # a file keeps no vectors: there may have been some
+    estimator._hold(saved.model, {**columns, "_fitted_with": fitted_with})
     return estimator

@@ -80,7 +80,8 @@ def learn_encoder(
 class TextInputMixin:
     """What scikit-learn should know of estimators that take documents."""
 
-    vocabulary = None  # of pickles from before there was this parameter
+    # Of pickles from before there were these parameters.
+    vocabulary, normalize, zh_script = None, ("tags",), None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

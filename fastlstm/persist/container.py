@@ -36,6 +36,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from fastlstm.core.errors import ModelFormatError
+from fastlstm.core.files import opener_like
 from fastlstm.persist import migrations
 from fastlstm.persist.migrations import Arrays, Metadata
 
@@ -295,7 +296,7 @@ def _replace_file(path: str, target: str, parts: tuple[bytes, memoryview]) -> No
     # for all threads.)
     temporary = os.path.join(folder, f".fastlstm-{os.urandom(8).hex()}.tmp")
     try:
-        with open(temporary, "xb") as handle:
+        with open(temporary, "xb", opener=opener_like(target)) as handle:
             for part in parts:
                 handle.write(part)
             handle.flush()

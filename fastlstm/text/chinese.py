@@ -50,10 +50,10 @@ def _compile_han() -> Any:
     return regex.compile(r"(\p{Han}+)")
 
 
-def next_han(text: str, start: int) -> int:
-    """Where the next Han character stands; the length of the text if there is none."""
-    found = _compile_han().search(text, start)
-    return found.start() if found else len(text)
+def next_han(text: str, start: int, stop: int) -> int:
+    """Where the next Han character before ``stop`` stands; ``stop`` if there is none."""
+    found = _compile_han().search(text, start, stop)
+    return found.start() if found else stop
 
 
 def split_chinese(text: str, rules: int = WITH_NEIGHBOURS, markers: bool = False) -> list[str]:

@@ -193,9 +193,14 @@ def _plain_quotes(text: str) -> str:
 
 
 def _end_before_cut(text: str, at: int, tokenizer: str) -> int:
-    if tokenizer == "jieba":  # of scripts without spaces, it divides Han alone
-        return end_before_cut(text[: next_han(text, at)], at, split_scripts=False)
-    return end_before_cut(text, at, split_scripts=tokenizer != "word")
+    if tokenizer != "jieba":
+        return end_before_cut(text, at, split_scripts=tokenizer != "word")
+    # Of scripts without spaces, it divides Han alone, and what adjoins it ends there.
+    end = end_before_cut(text, at, split_scripts=False)
+    han = next_han(text, at, min(end + 1, len(text)))
+    if han > end or han == len(text):
+        return end
+    return end_before_cut(text, at, split_scripts=False, stop=han)
 
 
 def _of_named(text: str, tokens: list[str], tokenizer: str) -> Spans:

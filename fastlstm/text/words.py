@@ -189,9 +189,12 @@ def _tokens_of(split_scripts: bool, markers: bool) -> Callable[[str], list[str]]
     return _Kept(split_scripts, markers).__getitem__
 
 
-def end_before_cut(text: str, at: int, split_scripts: bool) -> int:
-    """Where a token of ``split_words`` that begins at ``at`` ended before it was cut short."""
-    found = _compile_unicode(split_scripts).match(text, at)
+def end_before_cut(text: str, at: int, split_scripts: bool, stop: int | None = None) -> int:
+    """Where a token of ``split_words`` that begins at ``at`` ended before it was cut short.
+
+    What stands from ``stop`` on is not looked at.
+    """
+    found = _compile_unicode(split_scripts).match(text, at, len(text) if stop is None else stop)
     return found.end() if found else at
 
 

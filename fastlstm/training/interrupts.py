@@ -76,7 +76,9 @@ class InterruptGuard(Guard):
         in_main_thread = threading.current_thread() is threading.main_thread()
         handled = in_main_thread and callable(signal.getsignal(signal.SIGINT))
         if handled and not self.requested:
-            self._previous = signal.signal(signal.SIGINT, self._on_signal)
+            # Known before the first signal can come.
+            self._previous = signal.getsignal(signal.SIGINT)
+            signal.signal(signal.SIGINT, self._on_signal)
         return self
 
     def _on_signal(self, number, frame):

@@ -32,6 +32,15 @@ def main():
         np.testing.assert_array_equal(
             loaded.predict_proba(test.texts), model.predict_proba(test.texts)
         )
+        if isinstance(model, LSTMSentimentClassifier):  # what goes on can be kept as well
+            model.partial_fit(train.texts[:20], train.labels[:20])
+            sio.dump(model, "further.skops")
+            further = sio.load(
+                "further.skops", trusted=sio.get_untrusted_types(file="further.skops")
+            )
+            np.testing.assert_array_equal(
+                further.predict_proba(test.texts), model.predict_proba(test.texts)
+            )
     page = card.Card(model).add_metrics(accuracy=model.score(test.texts, test.labels))
     assert "LSTMClassifier" in page.render()
 

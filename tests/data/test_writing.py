@@ -277,3 +277,26 @@ def test_parquet_values_in_text_formats(tmp_path):
     assert record["time"].startswith("2023-11-14 22:13:20.123456789")
     row = list(csv.DictReader(io.StringIO(written(parsed.columns, values))))[0]
     assert row["list"] == '["x", "y"]' and row["day"] == "2024-01-02"
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_guarded_texts_and_labels_come_back(tmp_path, kind):
+    """The apostrophe is for spreadsheets alone."""
+    path = tmp_path / f"x.{kind}"
+    texts = ["=1+1", "@you are great", "- dull", "'twas fine", "''", "-5", "plain"]
+    labels = ["+", "-", "=x", "'a", "@", "1", "b"]
+    write_columns(path, ["text", "label"], [texts, labels], kind)
+    assert "'=1+1" in path.read_text(encoding="utf-8")
+    table = read_table(path)
+    assert table.texts == texts
+    assert table.labels == labels
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of another kind")
+def test_a_replaced_file_keeps_its_permissions(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("text\na\n", encoding="utf-8")
+    path.chmod(0o600)
+    write_columns(path, ["text"], [["b"]], "csv")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text(encoding="utf-8").split() == ["text", "b"]

@@ -40,7 +40,7 @@ def parts(n=6, size=3, first=N):
 def state(clf):
     """Every number that ``partial_fit`` goes on from, in bytes."""
     arrays = [array for network in clf.networks_ for array in network.arrays().values()]
-    for each in clf._states or ():
+    for each in clf._states.networks if clf._states else ():
         arrays += [each.parameters.embedding, each.parameters.flat]
         arrays += [slot for slots in each.slots or () for slot in slots]
         arrays.append(np.frombuffer(repr((each.step, each.rng.bit_generator.state)).encode(), "u1"))
@@ -90,7 +90,7 @@ def test_tables_are_not_copied_from_the_third_call_on():
     clf, places = fit(), []
     for X, y in parts(8):
         clf.partial_fit(X, y)
-        arrays = [clf.networks_[0].embedding, *clf._states[1].slots[1], clf.wide_.weights]
+        arrays = [clf.networks_[0].embedding, *clf._states.networks[1].slots[1], clf.wide_.weights]
         places.append([array.ctypes.data for array in arrays])
     assert places[2:] == places[:-2]
 

@@ -405,3 +405,11 @@ def test_readers_meet_the_old_file_or_the_new_one(path):
     assert errors == []
     assert seen <= set(range(60)) and len(seen) > 1
     assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of another kind")
+def test_a_file_that_is_replaced_keeps_its_permissions(path):
+    write_container(path, {}, {"a": 1})
+    os.chmod(path, 0o600)
+    write_container(path, {}, {"a": 2})
+    assert os.stat(path).st_mode & 0o777 == 0o600

@@ -147,3 +147,26 @@ def test_ten_megabytes_finish(piece, first, n_tokens):
     tokens = get_tokenizer("auto")(piece * (10_000_000 // len(piece.encode())))
     assert tokens[0] == first
     assert len(tokens) == n_tokens
+
+
+class Counted(str):
+    """A text that counts the characters copied out of it."""
+
+    copied = 0
+
+    def __getitem__(self, key):
+        part = super().__getitem__(key)
+        Counted.copied += len(part)
+        return part
+
+
+@pytest.mark.parametrize("piece", ["!!! ", "\N{LATIN SMALL LETTER A WITH ACUTE}" * 70 + " "])
+def test_places_of_cut_tokens_are_found_without_copies_under_jieba(piece):
+    from fastlstm.text.offsets import _of_named
+
+    text = Counted(piece * 3000)
+    tokens = [piece.strip()[:64]] * 3000
+    Counted.copied = 0
+    spans = _of_named(text, tokens, "jieba")
+    assert None not in spans and len(spans) == 3000
+    assert Counted.copied <= len(text)
