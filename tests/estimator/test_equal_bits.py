@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
-from joblib.externals import cloudpickle
 
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, datasets
 from fastlstm.classifier.linear_fit import fit_linear_part
@@ -106,9 +105,9 @@ def test_in_threads_of_joblib(alone):
 
 
 def test_in_processes_of_loky(alone):
-    # The workers do not know where this module is.
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    found = Parallel(n_jobs=2, backend="loky")(delayed(one_fit)(name) for name in FITS)
+    # The workers cannot import this module, so they run its file.
+    fit = f"__import__('runpy').run_path({__file__!r})['one_fit']"
+    found = Parallel(n_jobs=2, backend="loky")(delayed(eval)(f"{fit}({name!r})") for name in FITS)
     assert dict(found) == alone
 
 
