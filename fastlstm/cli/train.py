@@ -62,7 +62,12 @@ def train_command(
     clf = LSTMSentimentClassifier(**{**defaults, **parse_settings(pairs, known)})
     clf._validate_params()
     talkative = not (quiet or as_json)
-    data = read_split(reviews, valid, reading, clf, seed, talkative, unlabelled)
+    data = read_split(reviews, valid, reading, clf, seed, talkative)
+    if unlabelled is not None:
+        data = data._replace(unlabelled=_read_unlabelled(unlabelled, reading, clf.missing))
+        if talkative:
+            n = len(data.unlabelled)
+            click.echo(f"Documents without labels from {plain(unlabelled)}: {n:,}.")
     lstm = fit_and_score(clf, data, save_to=target)
     scores = with_baselines(lstm, data)
     result = training_report(clf, target, data, scores)
@@ -103,7 +108,7 @@ def targets(reviews, out, report, force, sources) -> str:
     return target
 
 
-def read_split(reviews, valid, reading: Reading, clf, seed, talkative, unlabelled=None) -> Split:
+def read_split(reviews, valid, reading: Reading, clf, seed, talkative) -> Split:
     """The documents to train on and to score on, described on the way if ``talkative``."""
     started = time.perf_counter()
     table = reading.table(reviews)
@@ -127,11 +132,6 @@ def read_split(reviews, valid, reading: Reading, clf, seed, talkative, unlabelle
     _note_single(counts, valid)
     if talkative:
         _describe_split(data)
-    if unlabelled is not None:
-        texts = _read_unlabelled(unlabelled, reading, clf.missing)
-        data = data._replace(unlabelled=texts)
-        if talkative:
-            click.echo(f"Documents without labels from {plain(unlabelled)}: {len(texts):,}.")
     return data
 
 

@@ -291,9 +291,9 @@ def _encode(arrays: Arrays, content: str) -> tuple[bytes, memoryview]:
 
 def _replace_file(path: str, target: str, parts: tuple[bytes, memoryview]) -> None:
     folder = os.path.dirname(target)
-    # Mode "x" creates the file or fails, with the permissions the umask leaves. (The
-    # tempfile module would give 0600, and the umask cannot be read without setting it
-    # for all threads.)
+    # Mode "x" creates the file or fails, with the permissions of the file it replaces, else
+    # those the umask leaves. (The tempfile module would give 0600, and the umask cannot be
+    # read without setting it for all threads.)
     temporary = os.path.join(folder, f".fastlstm-{os.urandom(8).hex()}.tmp")
     try:
         with open(temporary, "xb", opener=opener_like(target)) as handle:
