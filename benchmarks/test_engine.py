@@ -203,6 +203,23 @@ def test_embedding(run):
         tokens=N)  # fmt: skip
 
 
+@pytest.mark.parametrize("vocabulary", [1000, 130_000], ids=["in the cache", "in memory"])
+def test_adam_on_rows(benchmark, vocabulary):
+    """A step on the rows of 500 tokens; of a large table each row waits for memory."""
+    rng = np.random.default_rng(0)
+    tables = [aligned_zeros((vocabulary, HIDDEN), np.float32) for _ in range(3)]
+    gradient = draw(500, HIDDEN)
+    for table in tables:
+        table += 1
+
+    def other_rows():
+        rows = np.sort(rng.choice(vocabulary, 500, replace=False)).astype(np.int32)
+        factors = 1.0, 1e-3, 0.0, 0.9, 0.999, 1.0, 1.0, 1e-8
+        return (tables[0], rows, gradient, *tables[1:], *factors), {}
+
+    benchmark.pedantic(K.adam_update, setup=other_rows, rounds=300, warmup_rounds=2)
+
+
 @pytest.mark.parametrize("backend", ["cython", "numba"])
 def test_skip_gram(run, backend):
     """Word vectors of 128 numbers from 200,000 tokens, on one thread."""

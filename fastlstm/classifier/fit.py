@@ -6,7 +6,7 @@ nothing of it, so fits may run beside each other, and a fit that fails leaves no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ from fastlstm.kernels.registry import load_backend
 from fastlstm.network.losses import probabilities
 from fastlstm.network.predict import Network
 from fastlstm.text.ngrams import NGrams
-from fastlstm.training.engine import LabelledSequences
+from fastlstm.training.engine import GradientEngine, LabelledSequences
 from fastlstm.training.interrupts import NO_GUARD, Guard
 from fastlstm.training.loop import TrainingState
 from fastlstm.vectors.given import Coverage
@@ -55,13 +55,16 @@ class Continued:
     networks : list of TrainingState
     linear : Version or None
         Of the linear part's weights; not in pickles.
+    engines : list of GradientEngine
+        Spare ones, for their memory; not in pickles.
     """
 
     networks: list[TrainingState]
     linear: Version | None = None
+    engines: list[GradientEngine] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"networks": self.networks, "linear": None}
+        return {"networks": self.networks, "linear": None, "engines": []}
 
 
 def fit_model(
@@ -148,7 +151,7 @@ def continue_model(
     elif states is None:
         numbers = range(len(model.networks))
         states = Continued([state_of(model, number, seed) for number in numbers])
-    networks = train_further(job, states.networks, job.labelled(data.train))
+    networks = train_further(job, states.networks, job.labelled(data.train), states.engines)
     version = None
     trained, part, blend = Trained.of(networks), None, Blend.of_networks(data.n_outputs)
     if model is not None and (model.linear is None or linear):
@@ -157,7 +160,7 @@ def continue_model(
         whole = data.train.encoded.whole
         assert whole is not None, "a linear part reads whole texts"
         part, version = learn_further(part, whole, data.train.y, data.train.weight, states.linear)
-    return _model(job, trained, part, blend, coverage), Continued(networks, version)
+    return _model(job, trained, part, blend, coverage), Continued(networks, version, states.engines)
 
 
 def _job(

@@ -32,7 +32,7 @@ class TrainingRecord:
 
     Attributes
     ----------
-    history : tuple of EpochRecord
+    history : sequence of EpochRecord
         Of each network, one after the other.
     stopped_by : str
         "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
@@ -44,7 +44,7 @@ class TrainingRecord:
         How much of the vocabulary the given word vectors hold; not in model files.
     """
 
-    history: tuple[EpochRecord, ...]
+    history: Sequence[EpochRecord]
     stopped_by: str
     class_count: np.ndarray
     truncated_share: float | None = None

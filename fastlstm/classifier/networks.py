@@ -23,7 +23,7 @@ from fastlstm.text.ngrams import NGrams
 from fastlstm.training.callbacks import ProgressBar
 from fastlstm.training.continuing import continued
 from fastlstm.training.engine import GradientEngine, LabelledSequences, pool_for
-from fastlstm.training.history import EpochRecord
+from fastlstm.training.history import EpochRecord, History
 from fastlstm.training.interrupts import NO_GUARD, Guard
 from fastlstm.training.loop import Trainer, TrainingState
 from fastlstm.vectors.given import Coverage, WordVectors, with_plainer_forms
@@ -39,6 +39,9 @@ _AUTO_EPOCHS = (2, 60)
 
 # Of the tokens that occur once in the training data, this share is read as unknown.
 _UNKNOWN_SHARE = 0.5
+
+# Working memory, in bytes, that is kept for the next call of ``partial_fit``.
+_SPARE_BYTES = 16 << 20
 
 # Standard deviation of word vectors, as the embedding begins with them.
 _VECTOR_DEVIATION = 0.1
@@ -222,10 +225,10 @@ def fresh_state(job: Job, number: int, seed: int, vectors: FirstVectors | None) 
 def state_of(model: FittedModel, number: int, seed: int) -> TrainingState:
     """A fitted network to go on with: a copy of its parameters, which are the model's."""
     state = TrainingState(model.networks[number], make_streams(seed + number).training)
-    state.history = [
+    state.history = History(
         EpochRecord(**{**record, "network": number + 1})
         for record in model.record.of_network(number)
-    ]
+    )
     return state
 
 
@@ -251,16 +254,25 @@ def train(job: Job, state: TrainingState, part: HeldOutPart, number: int, title:
 
 
 def train_further(
-    job: Job, states: list[TrainingState], data: LabelledSequences
+    job: Job, states: list[TrainingState], data: LabelledSequences, engines: list[GradientEngine]
 ) -> list[TrainingState]:
-    """The states after one epoch more on other documents, at a constant rate."""
+    """The states after one epoch more on other documents, at a constant rate.
+
+    ``engines`` are spare ones, of which one is taken out, and to which it is given back.
+    """
     options = job.options._replace(
         max_epochs=1, learning_rate_schedule="constant", warmup_fraction=0.0,
         average_decay=0.0,
     )  # fmt: skip
     part = HeldOutPart(data, None, None)
     with pool_for(job.k, data, job.n_threads) as pool:
-        engine = GradientEngine(job.k, job.config, pool)
+        try:
+            engine = engines.pop()  # another thread may be quicker
+        except IndexError:
+            engine = None
+        if engine is None or engine.k is not job.k or engine.config != job.config:
+            engine = GradientEngine(job.k, job.config, pool, most_bytes=_SPARE_BYTES)
+        engine.pool = pool
 
         def further(number: int) -> TrainingState:
             title = title_of(number, len(states))
@@ -269,7 +281,9 @@ def train_further(
                 lambda state: _run(job, pool, state, part, options, number, title, 0.0, engine),
             )  # fmt: skip
 
-        return [further(number) for number in range(len(states))]
+        later = [further(number) for number in range(len(states))]
+    engines.append(engine)
+    return later
 
 
 def _run(
@@ -284,7 +298,7 @@ def _run(
         engine,
     )  # fmt: skip
     trainer.run(part.train, part.valid, job.guard)
-    for record in state.history[known:]:
+    for record in state.history.last(len(state.history) - known):
         record["network"] = number + 1
     return trainer.steps.touched
 
@@ -300,12 +314,12 @@ class Trained(NamedTuple):
     Attributes
     ----------
     parameters : tuple of Parameters
-    history : tuple of EpochRecord
+    history : History
     stopped_by : str
     """
 
     parameters: tuple[Parameters, ...]
-    history: tuple[EpochRecord, ...]
+    history: History
     stopped_by: str
 
     @classmethod
@@ -313,7 +327,7 @@ class Trained(NamedTuple):
         """What training left, without what only training needs."""
         return cls(
             tuple(state.parameters for state in states),
-            tuple(record for state in states for record in state.history),
+            History(before=[state.history for state in states]),
             "interrupt" if interrupted else states[-1].stopped_by,
         )
 

@@ -1,13 +1,20 @@
 """Large arrays of which each version differs from the one before it in few rows.
 
-A version never changes while anything looks at it. What the next one needs is a copy, and
-the memory of the version before the last already holds most of it: as soon as nothing
-looks at that memory any more, only the rows that have changed since are copied.
+A ``Version`` is for arrays that others look at while the next one is made. It never changes
+while anything looks at it. What the next one needs is a copy, and the memory of the version
+before the last already holds most of it: as soon as nothing looks at that memory any more,
+only the rows that have changed since are copied.
+
+A ``Ledger`` is for arrays that nobody looks at but whoever makes the next version. It is
+changed in place, and what the version before held is noted.
 """
 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -85,13 +92,6 @@ class Version(NamedTuple):
     older: tuple[_Memory, _LoanRef | None] | None = None
     changed: np.ndarray | None = None
 
-    @classmethod
-    def zeros(cls, shape: tuple[int, ...], dtype: np.dtype) -> Version:
-        """A first version, all 0."""
-        lent = Lent.fresh(shape, dtype)
-        spare = (_Memory(shape, dtype), None)
-        return cls(lent.array, lent[1:], spare, np.zeros(0, dtype=np.int64))
-
     def draft(self) -> Lent:
         """A copy to be changed. Two drafts of one version share nothing."""
         if self.older is not None:
@@ -107,3 +107,76 @@ class Version(NamedTuple):
     def then(self, draft: Lent, changed: np.ndarray) -> Version:
         """The version that a draft of this one became, by changes in some rows alone."""
         return Version(draft.array, draft[1:], self.own, changed)
+
+
+class Ledger:
+    """Arrays whose newest version has the memory; the one before it is found from notes.
+
+    Parameters
+    ----------
+    arrays : sequence of ndarray
+        Of equally many rows. Nobody else may change them.
+    """
+
+    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
+        self._arrays = tuple(arrays)
+        self._lock = Lock()  # of all versions of the same memory
+        self._older: weakref.ReferenceType[Ledger] | None = None
+        self._newer: Ledger | None = None
+        self._notes: list[tuple[np.ndarray, list[np.ndarray]]] = []
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """The arrays, not to be changed; copies where a newer version has the memory."""
+        with self._lock:
+            return self._found()
+
+    @contextmanager
+    def draft(self) -> Iterator[tuple[Ledger, tuple[np.ndarray, ...]]]:
+        """The next version, and its arrays, which the block changes after ``note``.
+
+        A block that fails leaves this version as it was. Two drafts of one share nothing.
+        """
+        with self._lock:
+            newer = Ledger(self._found())
+            if self._newer is not None:
+                yield newer, newer._arrays
+                return
+            older = None if self._older is None else self._older()
+            if older is not None:  # somebody holds it: the notes would grow without end
+                older._arrays, older._newer = older._found(), None
+            self._notes = []
+            newer._lock, newer._older = self._lock, weakref.ref(self)
+            try:
+                yield newer, newer._arrays
+                self._newer = newer
+            finally:
+                if self._newer is None:
+                    newer.undo()
+
+    def note(self, rows: np.ndarray) -> None:
+        """These rows are about to change, none of which was noted before."""
+        self._notes.append((rows, [array[rows] for array in self._arrays]))
+
+    def undo(self) -> None:
+        """Take all changes back."""
+        self._put_back(self._arrays)
+        self._notes = []
+
+    def _found(self) -> tuple[np.ndarray, ...]:
+        if self._newer is None:
+            return self._arrays
+        arrays = tuple(array.copy() for array in self._newer._arrays)
+        self._newer._put_back(arrays)
+        return arrays
+
+    def _put_back(self, arrays: tuple[np.ndarray, ...]) -> None:
+        for rows, values in self._notes:
+            for array, before in zip(arrays, values, strict=True):
+                array[rows] = before
+
+    def __getstate__(self) -> dict[str, tuple[np.ndarray, ...]]:
+        return {"arrays": self.arrays}
+
+    def __setstate__(self, state: dict[str, tuple[np.ndarray, ...]]) -> None:
+        Ledger.__init__(self, state["arrays"])

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from operator import attrgetter
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -52,6 +53,10 @@ from fastlstm.vectors.given import WordVectors
 _MAX_SEED = np.iinfo(np.int32).max
 
 _OPTIONS = Options._fields
+
+# The values of parameters that were found valid last, which a small ``partial_fit`` does not
+# check again. What the checks ask of a value does not change while it is the same object.
+_VALID: WeakKeyDictionary[BaseEstimator, dict[str, object]] = WeakKeyDictionary()
 
 
 class Reading(NamedTuple):
@@ -316,7 +321,10 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         """The parameters, once they are valid and this machine can do what they ask for."""
         # As _validate_params does, but names of parameters are not looked up each time.
         values = {name: getattr(self, name) for name in self._parameter_constraints}
-        validate_parameter_constraints(self._parameter_constraints, values, type(self).__name__)
+        valid = _VALID.get(self, {})
+        if any(valid.get(name, _VALID) is not value for name, value in values.items()):
+            validate_parameter_constraints(self._parameter_constraints, values, type(self).__name__)
+            _VALID[self] = values
         options = Options(**{name: getattr(self, name) for name in _OPTIONS})
         k = load_backend(options.backend)
         k.packed_dtype(np.float32, options.precision, training=True)

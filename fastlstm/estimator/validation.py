@@ -26,6 +26,9 @@ _ROWS = (list, tuple, np.ndarray)
 # Members that NumPy makes a number of, or a dtype that is refused by its name.
 _SINGLE = (int, float, complex, bytes, np.generic)
 
+# Of more labels than these scikit-learn says whether too many are distinct.
+_FEW_LABELS = 20
+
 # How far probabilities that were rounded may be from a sum of 1.
 _ROUNDED = 0.02
 
@@ -40,7 +43,10 @@ def check_labels(y, name="y") -> np.ndarray:
         targets.
     """
     y = read_labels(y, name, warn=True)
-    check_classification_targets(y)
+    # That of a few labels, which no kind but floats and objects can fail, would take longer
+    # than all else that is done with the labels of a small ``partial_fit``.
+    if len(y) > _FEW_LABELS or y.dtype.kind in "fO":
+        check_classification_targets(y)
     return y
 
 
@@ -83,7 +89,8 @@ def read_labels(y, name="y", *, warn=False) -> np.ndarray:
     if array.ndim == 2 and array.shape[1] > 1:
         _refuse_matrix(array, name, list(range(array.shape[1])))
     # A frame of one column is a column of two dimensions as well.
-    array = column_or_1d(array if columns is None else array.reshape(-1, 1), warn=warn)
+    if columns is not None or array.ndim != 1 or array.dtype.kind not in "OUbiuf":
+        array = column_or_1d(array if columns is None else array.reshape(-1, 1), warn=warn)
     if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
         _refuse_missing(array.tolist(), name)
         row = int(np.flatnonzero(~np.isfinite(array))[0])

@@ -1,7 +1,8 @@
 """Training that goes on from a state that must stay as it is.
 
-Only what changes is copied: the dense weights, and of the embedding and the moments of its
-rows those rows in which the memory of the version before lags behind.
+Only what changes is copied: the dense weights; of the embedding, which others look at, those
+rows in which the memory of the version before lags behind; and of the moments of its rows
+those that are about to change.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy as np
 
 from fastlstm.core.options import Options
 from fastlstm.core.random import copy_of
-from fastlstm.core.versions import Version
+from fastlstm.core.versions import Ledger, Version
+from fastlstm.core.workspace import aligned_zeros
 from fastlstm.training.loop import TrainingState
 from fastlstm.training.optim.optimizers import make_optimizer
 
@@ -36,29 +38,36 @@ def continued(
     -------
     TrainingState
     """
-    table, dense = before.parameters.embedding, before.parameters.flat[None]
-    versions, step = before.versions, before.step
+    step, slots, moments = before.step, *_slots(before, options)
+    table = before.table or Version(before.parameters.embedding)
+    rows = table.draft()
+    with moments.draft() as (ledger, arrays):
+        state = replace(
+            before, parameters=before.parameters.copy(rows.array), rng=copy_of(before.rng),
+            slots=(slots, arrays), slots_of=options.optimizer, moments=ledger,
+            step=step if before.slots_of == options.optimizer else 0,
+            table=None,
+        )  # fmt: skip
+        changed = np.flatnonzero(train(state))
+        if state.slots is None:  # they begin anew
+            ledger.undo()
+            state.moments = None
+        else:
+            state.slots = (state.slots[0], ())
+    state.table = table.then(rows, changed)
+    return state
+
+
+def _slots(before: TrainingState, options: Options) -> tuple[tuple[np.ndarray, ...], Ledger]:
+    """Optimiser state to be changed of the dense weights, and that of the embedding."""
+    dense, table = before.parameters.flat[None], before.parameters.embedding
     if before.slots is None or before.slots_of != options.optimizer:
         optimizer = make_optimizer(
             options.optimizer, momentum=options.momentum, weight_decay=options.weight_decay
         )
-        slots, step = optimizer.init(dense), 0
-        fresh = [Version.zeros(table.shape, table.dtype) for _ in slots]
-        versions = (versions[0] if versions else Version(table), *fresh)
-    else:
-        slots = tuple(slot.copy() for slot in before.slots[0])
-        versions = versions or tuple(map(Version, (table, *before.slots[1])))
-    drafts = [version.draft() for version in versions]
-    rows, *moments = (draft.array for draft in drafts)
-    state = replace(
-        before, parameters=before.parameters.copy(rows), rng=copy_of(before.rng),
-        slots=(slots, tuple(moments)), slots_of=options.optimizer, step=step,
-        history=list(before.history), versions=(),
-    )  # fmt: skip
-    changed = np.flatnonzero(train(state))
-    if state.slots is None:  # they begin anew
-        versions = versions[:1]
-    state.versions = tuple(
-        version.then(draft, changed) for version, draft in zip(versions, drafts, strict=False)
-    )
-    return state
+        slots = optimizer.init(dense)
+        return slots, Ledger([aligned_zeros(table.shape, table.dtype) for _ in slots])
+    slots = tuple(slot.copy() for slot in before.slots[0])
+    # Those of a pickle of an older version may be held by several.
+    moments = before.moments or Ledger([slot.copy() for slot in before.slots[1]])
+    return slots, moments

@@ -87,9 +87,23 @@ class _ShardResult(NamedTuple):
 
 
 class GradientEngine:
-    """Loss and gradients of minibatches, with memory that is kept between them."""
+    """Loss and gradients of minibatches, with memory that is kept between them.
 
-    def __init__(self, k: Kernels, config: ModelConfig, pool: ShardPool, dtype=np.float32):
+    Parameters
+    ----------
+    k : Kernels
+    config : ModelConfig
+    pool : ShardPool
+        May be another one later.
+    dtype : dtype
+    most_bytes : int or None
+        Memory of a thread beyond it is given back after each minibatch.
+    """
+
+    def __init__(
+        self, k: Kernels, config: ModelConfig, pool: ShardPool, dtype=np.float32,
+        most_bytes: int | None = None,
+    ):  # fmt: skip
         self.k = k
         self.config = config
         self.pool = pool
@@ -99,7 +113,7 @@ class GradientEngine:
         self.weight_blocks = weight_blocks(config)
         self._merge = Workspace(dtype)
         self._accumulators: list[DenseGradients] = []
-        self._workspaces = WorkspacePool(dtype)
+        self._workspaces = WorkspacePool(dtype, most_bytes)
         self._weight: np.ndarray | None = None  # of the data set, which epochs share
         self._mean_weight = 1.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 
@@ -37,6 +38,53 @@ class EpochRecord(TypedDict, total=False):
     learning_rate: float
     seconds: float
     tokens_per_second: float
+
+
+class History(Sequence[EpochRecord]):
+    """Records of epochs. Another one is as long as it likes and shares what came before.
+
+    Parameters
+    ----------
+    records : iterable of EpochRecord
+    before : sequence of History
+        Whose records come first.
+    """
+
+    def __init__(self, records: Iterable[EpochRecord] = (), before: Sequence[History] = ()):
+        self._before, self._own = tuple(before), tuple(records)
+        self._n = sum(map(len, self._before)) + len(self._own)
+
+    def plus(self, record: EpochRecord) -> History:
+        """This history and one epoch more."""
+        return History([record], [self])
+
+    def last(self, count: int) -> list[EpochRecord]:
+        """At most ``count`` records from the end, in their order."""
+        found: list[EpochRecord] = []
+        waiting = [self]
+        while waiting and len(found) < count:
+            each = waiting.pop()
+            found += reversed(each._own)
+            waiting += each._before
+        return found[: max(0, count)][::-1]
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __iter__(self):
+        return iter(self.last(self._n))
+
+    def __getitem__(self, where):
+        return self.last(self._n)[where]
+
+    def __eq__(self, other):
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def __getstate__(self):
+        return {"records": list(self)}
+
+    def __setstate__(self, state):
+        History.__init__(self, state["records"])
 
 
 def describe(record: EpochRecord) -> str:

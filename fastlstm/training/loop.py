@@ -12,7 +12,7 @@ from fastlstm.core.errors import NonFiniteLossWarning
 from fastlstm.core.options import Options
 from fastlstm.core.records import UNK_ID
 from fastlstm.core.threads import ShardPool
-from fastlstm.core.versions import Version
+from fastlstm.core.versions import Ledger, Version
 from fastlstm.data.batching import minibatches
 from fastlstm.network.losses import loss_for, predicted_class
 from fastlstm.network.parameters import Parameters, pack_model, repack
@@ -20,7 +20,7 @@ from fastlstm.network.predict import predict_logits
 from fastlstm.training.averaging import WeightAverage
 from fastlstm.training.callbacks import Callback
 from fastlstm.training.engine import GradientEngine, LabelledSequences
-from fastlstm.training.history import EpochRecord
+from fastlstm.training.history import EpochRecord, History
 from fastlstm.training.interrupts import NO_GUARD, Guard
 from fastlstm.training.masking import mask, occurs_once
 from fastlstm.training.optim.optimizers import clip_factor, make_optimizer
@@ -51,12 +51,13 @@ class TrainingState:
         Updates that the slots have seen.
     rng : numpy.random.Generator
         Order of minibatches and dropout masks.
-    history : list of EpochRecord
+    history : History
     stopped_by : str
         "max_epochs", "early_stopping", "interrupt" or "non_finite_loss".
-    versions : tuple of Version
-        Of the embedding and its slots, between two calls of ``partial_fit``; pickles and
-        deep copies do without.
+    table : Version or None
+        Of the embedding, after ``partial_fit``; pickles and deep copies do without.
+    moments : Ledger or None
+        Of the embedding's slots, after ``partial_fit``: ``slots`` has none of them then.
     """
 
     parameters: Parameters
@@ -64,12 +65,17 @@ class TrainingState:
     slots: tuple | None = None
     slots_of: str = ""
     step: int = 0
-    history: list[EpochRecord] = field(default_factory=list)
+    history: History = field(default_factory=History)
     stopped_by: str = "max_epochs"
-    versions: tuple[Version, ...] = ()
+    table: Version | None = None
+    moments: Ledger | None = None
 
     def __getstate__(self):
-        return {**vars(self), "versions": ()}
+        return {**vars(self), "table": None}
+
+    def __setstate__(self, state):
+        # That of an older version has a list.
+        vars(self).update(state, history=History(state["history"]))
 
 
 class Best:
@@ -129,7 +135,7 @@ class Trainer:
             self._reset_slots()
         self.precision = precision
         self.packed = pack_model(k, config, parameters, precision, training=True)
-        self.steps = Rollback(parameters)
+        self.steps = Rollback(parameters, state.moments.note if state.moments else None)
         self._rare: np.ndarray | None = None  # positions of tokens that occur once
         self._average: WeightAverage | None = None
         if options.average_decay:
@@ -163,14 +169,15 @@ class Trainer:
         self._tell("on_train_begin", n_epochs, n_steps)
         try:
             for epoch in range(1, n_epochs + 1):
-                record = self._epoch(epoch, train, schedule, first_step, guard)
+                unread = epoch == n_epochs and valid is None and self._average is None
+                record = self._epoch(epoch, train, schedule, first_step, guard, unread)
                 if record is not None and valid is not None:
                     self._validate(record, valid)
                 if record is None or not self._is_finite(record):
                     self._back_to_good_weights()
                     break
                 record["epoch"] = first_epoch + epoch
-                state.history.append(record)
+                state.history = state.history.plus(record)
                 self._tell("on_epoch_end", record)
                 if best is not None and best.offer(record, self._predicting()):
                     state.stopped_by = "early_stopping"
@@ -185,8 +192,11 @@ class Trainer:
         elif self._average is not None and state.stopped_by != "non_finite_loss":
             self._restore(self._average.parameters)
 
-    def _epoch(self, epoch, train, schedule, first_step, guard) -> EpochRecord | None:
-        """One pass over the documents; None when the loss was not finite."""
+    def _epoch(self, epoch, train, schedule, first_step, guard, unread) -> EpochRecord | None:
+        """One pass over the documents; None when the loss was not finite.
+
+        With ``unread`` nobody reads packed weights after it.
+        """
         started = time.perf_counter()
         state = self.state
         loss, correct, tokens, documents, rate = 0.0, 0.0, 0, 0, 0.0
@@ -202,7 +212,8 @@ class Trainer:
             if number % _KEEP_EVERY == 1:
                 self.steps.mark()
             rate = self.options.learning_rate * schedule(state.step - first_step + 1)
-            self._update(result, rate, clip_factor(norm, self.options.max_grad_norm))
+            scale = clip_factor(norm, self.options.max_grad_norm)
+            self._update(result, rate, scale, not (unread and number == len(batches)))
             loss += result.loss * len(rows)
             correct += result.correct * len(rows)
             documents += len(rows)
@@ -243,7 +254,7 @@ class Trainer:
         """The weights that predict: their moving average, where there is one."""
         return self.state.parameters if self._average is None else self._average.parameters
 
-    def _update(self, result, rate, scale) -> None:
+    def _update(self, result, rate, scale, repacks) -> None:
         """One step of the optimiser, in parts that threads share out, and packed weights."""
         state = self.state
         state.step += 1
@@ -263,7 +274,8 @@ class Trainer:
                 self.k, parameters.flat[None, where], _WHOLE, result.dense.flat[None, where],
                 [slot[:, where] for slot in network_state[0]], state.step, rate, scale,
             )  # fmt: skip
-            repack(self.k, self.packed, parameters, name)
+            if repacks:
+                repack(self.k, self.packed, parameters, name)
 
         count = len(result.embedding.ids)
         parts = [

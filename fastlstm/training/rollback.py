@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fastlstm.network.parameters import Parameters
@@ -14,6 +16,8 @@ class Rollback:
     ----------
     parameters : Parameters
         Changed in place by the steps, and by ``undo``.
+    note : callable or None
+        Is told rows of the embedding before any step has changed them.
 
     Attributes
     ----------
@@ -21,8 +25,9 @@ class Rollback:
         Rows of the embedding that any step has changed.
     """
 
-    def __init__(self, parameters: Parameters):
+    def __init__(self, parameters: Parameters, note: Callable[[np.ndarray], None] | None = None):
         self.parameters = parameters
+        self._note = note
         self.touched = np.zeros(len(parameters.embedding), dtype=bool)
         self._since = np.zeros_like(self.touched)
         self._flat: np.ndarray | None = None
@@ -36,6 +41,8 @@ class Rollback:
 
     def before(self, ids: np.ndarray) -> None:
         """A step is about to change all dense weights and these rows of the embedding."""
+        if self._note is not None:
+            self._note(ids[~self.touched[ids]])
         new = ids[~self._since[ids]]
         self._since[new] = True
         self.touched[new] = True

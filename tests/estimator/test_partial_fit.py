@@ -44,6 +44,7 @@ def state(clf):
     for each in clf._states.networks if clf._states else ():
         arrays += [each.parameters.embedding, each.parameters.flat]
         arrays += [slot for slots in each.slots or () for slot in slots]
+        arrays += each.moments.arrays if each.moments else ()
         arrays.append(np.frombuffer(repr((each.step, each.rng.bit_generator.state)).encode(), "u1"))
     if getattr(clf, "wide_", None) is not None:
         arrays += [clf.wide_.weights, clf.wide_.bias]
@@ -91,7 +92,11 @@ def test_tables_are_not_copied_from_the_third_call_on():
     clf, places = fit(), []
     for X, y in parts(8):
         clf.partial_fit(X, y)
-        arrays = [clf.networks_[0].embedding, *clf._states.networks[1].slots[1], clf.wide_.weights]
+        arrays = [
+            clf.networks_[0].embedding,
+            *clf._states.networks[1].moments.arrays,
+            clf.wide_.weights,
+        ]
         places.append([array.ctypes.data for array in arrays])
     assert places[2:] == places[:-2]
 
