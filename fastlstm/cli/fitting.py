@@ -15,7 +15,8 @@ class Split(NamedTuple):
     """Documents to train on and to score on.
 
     ``how`` says where the latter are from, ``chooses_epoch`` whether early stopping
-    uses them too. ``unlabelled`` are further documents to learn from.
+    uses them too. ``text_column`` is the name of the column that the texts came from,
+    ``unlabelled`` are further documents to learn from.
     """
 
     texts: list
@@ -24,6 +25,7 @@ class Split(NamedTuple):
     valid_labels: list[str]
     how: str
     chooses_epoch: bool
+    text_column: str | None = None
     unlabelled: list | None = None
 
 

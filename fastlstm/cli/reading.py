@@ -34,13 +34,14 @@ class Reading(NamedTuple):
     encoding: str | None = None
     header: bool = True
 
-    def table(self, path, *, need_labels: bool = True) -> Table:
+    def table(self, path, *, need_labels: bool = True, usual_text: str | None = None) -> Table:
         """A file's documents; says on standard error how many empty records were left out."""
         from fastlstm.data.tables import read_table
 
         table = read_table(
             path, need_labels=need_labels, text_column=self.text_column,
             label_column=self.label_column, encoding=self.encoding, header=self.header,
+            usual_text=usual_text,
         )  # fmt: skip
         if table.n_empty:
             rows = "1 empty row was" if table.n_empty == 1 else f"{table.n_empty:,} empty rows were"

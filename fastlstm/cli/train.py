@@ -64,7 +64,8 @@ def train_command(
     talkative = not (quiet or as_json)
     data = read_split(reviews, valid, reading, clf, seed, talkative)
     if unlabelled is not None:
-        data = data._replace(unlabelled=_read_unlabelled(unlabelled, reading, clf.missing))
+        others = _read_unlabelled(unlabelled, reading, clf.missing, data.text_column)
+        data = data._replace(unlabelled=others)
         if talkative:
             n = len(data.unlabelled)
             click.echo(f"Documents without labels from {plain(unlabelled)}: {n:,}.")
@@ -132,7 +133,7 @@ def read_split(reviews, valid, reading: Reading, clf, seed, talkative) -> Split:
     _note_single(counts, valid)
     if talkative:
         _describe_split(data)
-    return data
+    return data._replace(text_column=table.text_column)
 
 
 def _split(reviews, texts, labels, seed) -> Split:
@@ -191,8 +192,9 @@ def _note_texts(texts, clf) -> None:
         )
 
 
-def _read_unlabelled(path, reading, missing) -> list:
-    table = reading._replace(label_column=None).table(path, need_labels=False)
+def _read_unlabelled(path, reading, missing, usual) -> list:
+    reading = reading._replace(label_column=None)
+    table = reading.table(path, need_labels=False, usual_text=usual)
     _check_texts(path, table, missing)
     return table.texts
 

@@ -73,6 +73,7 @@ def read_table(
     need_labels: bool = True,
     encoding: str | None = None,
     header: bool = True,
+    usual_text: str | None = None,
 ) -> Table:
     """Read documents and labels from a file.
 
@@ -102,6 +103,8 @@ def read_table(
     header : bool
         If False, the first line of csv and tsv is a record, and columns are named by
         their numbers.
+    usual_text : str, optional
+        Taken for the ``text_column`` if none is given and one column has this name.
 
     Returns
     -------
@@ -129,6 +132,8 @@ def read_table(
         if kind == "txt" and not is_fasttext(content):
             return _plain_text_table(content, path, text_column, label_column, need_labels)
         parsed = _parse(kind, content, path, header)
+    if text_column is None and parsed.columns.count(usual_text) == 1:
+        text_column = usual_text
     text, label = choose_columns(parsed, path, text_column, label_column, need_labels)
     labels = None if label is None else _read_labels(parsed, label, path, need_labels)
     return Table(

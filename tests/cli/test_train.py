@@ -128,6 +128,17 @@ def test_further_documents_without_labels(reviews, tmp_path):
         assert message in failure(result)
 
 
+def test_further_documents_are_read_from_the_column_that_the_others_came_from(tmp_path):
+    rows = [("a wonderful film", "good"), ("an awful film", "bad")] * 20
+    source = write_csv(tmp_path / "ours.csv", rows, ("remark", "verdict"))
+    further = [("a gorgeous film", "somebody whose name is long")] * 20
+    more = write_csv(tmp_path / "more.csv", further, ("remark", "author"))
+    result = train(source, "--unlabelled", more)
+    assert result.exit_code == 0, result.output
+    known = fastlstm.load("ours.fastlstm").vocabulary_
+    assert "gorgeous" in known and "somebody" not in known
+
+
 def test_half_decoded_text_in_a_file_is_told(tmp_path):
     rows = [("I don\\u2019t like it", "neg"), ("a fine film", "pos")] * 20
     source = write_csv(tmp_path / "odd.csv", rows)
