@@ -147,12 +147,8 @@ class Trainer:
         """Train for up to ``max_epochs``; with early stopping end at the best one.
 
         Without ``early_stopping`` validation data is measured and changes nothing. What
-        ``guard`` asks for happens after the current step.
+        ``guard`` asks for, which the caller has entered, happens after the current step.
         """
-        with guard:
-            self._run(train, valid, guard)
-
-    def _run(self, train: LabelledSequences, valid: LabelledSequences | None, guard: Guard) -> None:
         options, state = self.options, self.state
         n_epochs = int(options.max_epochs)
         n_steps = -(-int(np.sum(train.sequences.lengths > 0)) // options.batch_size)
