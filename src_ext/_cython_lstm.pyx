@@ -160,6 +160,13 @@ cdef extern from "kernels.h" nogil:
         void *second
         double scale, rate, decay, beta1, beta2, correction1, correction2, epsilon, momentum
 
+    ctypedef struct average_t:
+        matrix_t table
+        const int32_t *rows
+        int64_t n
+        const void *share
+        void *average
+
     ctypedef struct skip_gram_t:
         const int32_t *ids
         const int32_t *windows
@@ -233,7 +240,7 @@ cdef extern from "kernels.h" nogil:
         kernel_t lstm_forward[3]
         kernel_t lstm_backward[3]
         kernel_t gather_rows, scatter_add_rows, pool_forward, pool_backward, dropout
-        kernel_t squared_norm, adam_update, sgd_update, skip_gram
+        kernel_t squared_norm, adam_update, sgd_update, average_rows, skip_gram
 
     ctypedef struct level_t:
         const char *name
@@ -589,6 +596,14 @@ def sgd_update(table, rows, gradient, velocity, scale, rate, decay, momentum):
     cdef update_t s = _update(table, rows, gradient, velocity, scale, rate, decay, kind)
     s.momentum = momentum
     _run(_kernels(kind).sgd_update, &s)
+
+
+def average_rows(table, rows, share, average):
+    cdef int kind = _kind(table)
+    cdef average_t s
+    s.table, s.rows, s.n = _matrix(table, kind), _ids(rows), _length(rows)
+    s.share, s.average = _data(share, kind), _data(average, kind)
+    _run(_kernels(kind).average_rows, &s)
 
 
 def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):

@@ -151,6 +151,15 @@ typedef struct {
     double scale, rate, decay, beta1, beta2, correction1, correction2, epsilon, momentum;
 } update_t;
 
+/* Rows of ``average`` move by a share of the way to those of ``table``. */
+typedef struct {
+    matrix_t table;
+    const int32_t *rows;
+    int64_t n;
+    const void *share;
+    void *average;
+} average_t;
+
 typedef struct {
     const int32_t *ids, *windows, *negatives;
     const int64_t *offsets;
@@ -232,7 +241,7 @@ typedef struct kernels {
     kernel_t pack[FORMS], matmul[FORMS], weight_gradient[FORMS];
     kernel_t lstm_forward[FORMS], lstm_backward[FORMS];
     kernel_t gather_rows, scatter_add_rows, pool_forward, pool_backward, dropout, squared_norm;
-    kernel_t adam_update, sgd_update, skip_gram;
+    kernel_t adam_update, sgd_update, average_rows, skip_gram;
 } kernels_t;
 
 typedef struct level {

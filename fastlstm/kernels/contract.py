@@ -475,6 +475,19 @@ class Kernels(Protocol):
             ``decay`` as in ``adam_update``.
         """
 
+    def average_rows(
+        self, table: np.ndarray, rows: np.ndarray, share: np.ndarray, average: np.ndarray
+    ) -> None:
+        """average[rows[i]] += share[i] * (table[rows[i]] - average[rows[i]]).
+
+        Parameters
+        ----------
+        table, average : float arrays, shape (n_rows, width)
+        rows : int32 array, shape (count,)
+            Distinct rows.
+        share : float array, shape (count,)
+        """
+
     # -- word vectors --
 
     def skip_gram(

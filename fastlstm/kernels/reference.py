@@ -234,6 +234,10 @@ def sgd_update(table, rows, gradient, velocity, scale, rate, decay, momentum):
     table[rows] = table[rows] * (1 - decay) - rate * velocity[rows]
 
 
+def average_rows(table, rows, share, average):
+    average[rows] += share[:, None] * (table[rows] - average[rows])
+
+
 def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
     for first, last in zip(offsets[:-1], offsets[1:], strict=True):
         for p in range(first, last):

@@ -448,6 +448,22 @@ def test_optimiser_steps(k, dtype, decay, width, rows):
             assert np.array_equal(after[unseen], before[unseen]), name
 
 
+@each_compiled_backend
+@each_dtype
+@pytest.mark.parametrize("width", [1, 5, 33])
+@pytest.mark.parametrize("rows", [[], [0], [4, 1, 2], [5, 0, 1, 2, 4, 3]], ids=str)
+def test_average_of_rows(k, dtype, width, rows):
+    rows = np.array(rows, np.int32)
+    table, average = (numbers(seed, 6, width, dtype=dtype) for seed in (51, 52))
+    share = np.linspace(0, 1, len(rows)).astype(dtype)
+    result, exact = average.copy(), average.astype(np.float64)
+    k.average_rows(*frozen(table, rows, share), result)
+    reference.average_rows(table.astype(np.float64), rows, share.astype(np.float64), exact)
+    assert_close(result, exact, ONE_OPERATION[dtype])
+    unseen = np.setdiff1d(np.arange(6), rows)
+    assert np.array_equal(result[unseen], average[unseen])
+
+
 def frozen(*arrays):
     """Read-only copies, as joblib hands them to its workers."""
     copies = [array.copy() if isinstance(array, np.ndarray) else array for array in arrays]
