@@ -53,7 +53,7 @@ class Predictor:
         If the file is damaged or of an unknown version.
     ValueError
         If the model takes token ids instead of text, needs a callable tokenizer, or was
-        given one that it has no use for.
+        given one that it has no use for; if there is no such precision.
     BackendError
         If the backend or the precision is not available on this machine.
     """

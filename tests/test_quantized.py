@@ -191,6 +191,18 @@ def test_int8_is_taken_where_the_backend_has_it(model, monkeypatch, packed, prec
     assert predicting_precision(model, "auto") == "float32"
 
 
+def test_int8_that_is_not_there_is_refused(model, monkeypatch):
+    without = SimpleNamespace(NAME="plain", packed_dtype=backend(np.float32).packed_dtype)
+    monkeypatch.setattr(fitted, "load_backend", lambda name: without)
+    with pytest.raises(BackendError, match="8-bit numbers, which backend='plain' has not"):
+        Scorer(model, precision="int8")
+
+
+def test_an_unknown_precision_is_refused(model):
+    with pytest.raises(ValueError, match="'int4' is not known; use one of 'float32', 'bfloat16'"):
+        Scorer(model, precision="int4")
+
+
 def test_slopes_are_taken_in_float32(model):
     rounded = quantized(model)
     plain = Scorer(rounded)

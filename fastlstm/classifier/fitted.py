@@ -26,6 +26,9 @@ from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.history import EpochRecord
 
+# Of the LSTM's products in prediction; training has no int8.
+_PRECISIONS = ("float32", "bfloat16", "int8")
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingRecord:
@@ -138,10 +141,20 @@ class Scorer:
     ------
     BackendError
         If the backend or the precision is not available on this machine.
+    ValueError
+        If there is no such backend or precision.
     """
 
     def __init__(self, model: FittedModel, backend: str = "auto", precision: str = "float32"):
         k = load_backend(backend)
+        if precision not in _PRECISIONS:
+            names = ", ".join(map(repr, _PRECISIONS))
+            raise ValueError(f"precision={precision!r} is not known; use one of {names}.")
+        if precision == "int8" and usable_precision(backend, precision) != precision:
+            raise BackendError(
+                f"precision='int8' needs products of 8-bit numbers, which backend={k.NAME!r} has "
+                "not on this machine. Use precision='float32'."
+            )
         self.model = model
         self.backend, self.reason, self.precision = k.NAME, why(backend), precision
         self.networks = [Network(k, model.config, each, precision) for each in model.networks]
