@@ -38,7 +38,7 @@ def quantize_command(model, out, file, reading, force, as_json):
 
     The other commands read OUT as any model; it cannot be trained further. --check FILE
     says how many documents get another class, by how much probabilities change at most
-    and, where FILE has labels, the accuracy before and after. OUT is written in any case.
+    and, where FILE has labels, the accuracy before and after. OUT is written whatever it says.
     """
     from fastlstm.classifier.quantized import quantized, rounding_errors
     from fastlstm.persist.model_file import read_model, write_model
