@@ -18,7 +18,7 @@ from fastlstm.core.errors import BackendError
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.workspace import Workspace, aligned_empty, aligned_zeros
 from fastlstm.data.batching import pack
-from fastlstm.kernels.contract import DirectionState, StateGradient, Steps
+from fastlstm.kernels.arguments import DirectionState, StateGradient, Steps
 from fastlstm.kernels.registry import load_backend
 from fastlstm.network.layers import lstm
 from fastlstm.text.encoder import TextEncoder, TextOptions

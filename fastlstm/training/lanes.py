@@ -1,12 +1,12 @@
 """Lanes of a minibatch: shards whose gradients add to the same accumulator.
 
-A backend may compute a lane in one call (``contract.LaneKernels``). For the others it is walked
+A backend may compute a lane in one call (``whole_lanes.LaneKernels``). For the others it is walked
 here, one kernel after the other. Both make the same numbers.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from fastlstm.core.records import TokenSequences
 from fastlstm.core.workspace import WorkspacePool
 from fastlstm.data.batching import pack
 from fastlstm.kernels.contract import Kernels
+from fastlstm.kernels.whole_lanes import LaneKernels, TrainedNetwork
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.forward import backward, forward
 from fastlstm.network.layers.embedding import EmbeddingGradient
@@ -104,7 +105,7 @@ class Lane(Protocol):
 
 def lane_for(k: Kernels, config: ModelConfig, dtype, workspaces: WorkspacePool) -> Lane:
     """A lane of the kind that the backend can compute."""
-    if hasattr(k, "Lane"):
+    if isinstance(k, LaneKernels):
         return CompiledLane(k, config, dtype)
     return WalkedLane(k, config, dtype, workspaces)
 
@@ -152,12 +153,12 @@ class WalkedLane:
 class CompiledLane:
     """A lane in one call of the backend, see ``Lane``."""
 
-    def __init__(self, k: Any, config: ModelConfig, dtype):
+    def __init__(self, k: LaneKernels, config: ModelConfig, dtype):
         self.k, self.config = k, config
-        self.gradients = DenseGradients(k, config, dtype)
+        self.gradients = DenseGradients(cast(Kernels, k), config, dtype)
         self._lane = k.Lane(config, self.gradients.blocks)
         self._of: tuple[Parameters, PackedModel] | None = None
-        self._network: Any = None
+        self._network: TrainedNetwork | None = None
 
     def __call__(self, batch: Minibatch, shards: list[np.ndarray], keys) -> LaneResult:
         parameters, packed, data, total = batch

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from fastlstm.kernels import reference
-from fastlstm.kernels.contract import (
+from fastlstm.kernels.arguments import (
     DirectionGradient,
     DirectionState,
     PackedDirection,

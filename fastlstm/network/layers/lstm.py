@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.core.workspace import aligned_empty, aligned_zeros
-from fastlstm.kernels.contract import (
+from fastlstm.kernels.arguments import (
     DirectionGradient,
     DirectionState,
-    Kernels,
     PackedDirection,
     StateGradient,
     Steps,
 )
+from fastlstm.kernels.contract import Kernels
 
 DIRECTIONS = ("forward", "reverse")
 
