@@ -10,6 +10,7 @@ caller's business. Both are those of ``fastlstm.kernels.contract.Kernels``.
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdlib cimport free
 
 import sys
 

@@ -168,7 +168,7 @@ typedef struct {
     void *inputs, *outputs, *scratch;
 } skip_gram_t;
 
-/* Memory that a lane keeps between minibatches; names are those of lane_buffers. */
+/* Memory that lanes use one after the other. */
 typedef struct {
     void *memory, *data; /* what malloc gave, and the first cache line in it */
     int64_t size;
@@ -222,6 +222,7 @@ typedef struct {
     const uint32_t *keys;                /* of each shard's dropout masks, or NULL */
     const gradient_t *gradients;         /* in the order of directions; then the dense layer */
     /* results */
+    buffer_t found[2]; /* ids, and the gradients of their rows */
     int64_t *counts; /* rows found up to the end of each shard */
     int64_t n_found, n_tokens;
     double loss, correct;
@@ -265,7 +266,6 @@ void fastlstm_dual_descent(void *arguments);
 void fastlstm_lane(void *arguments);
 int fastlstm_begin(workspace_t *work, int64_t n_layers, int64_t n_ids);
 void fastlstm_end(workspace_t *work);
-void *fastlstm_found(const workspace_t *work, int values);
 int64_t fastlstm_padded_width(const level_t *level, int64_t n, int64_t itemsize);
 
 /* threads.c */

@@ -157,10 +157,13 @@ cdef extern from "kernels.h" nogil:
         void *scratch
 
     ctypedef struct buffer_t:
-        pass
+        void *memory
+        void *data
+        int64_t size
 
     ctypedef struct workspace_t:
         buffer_t *buffers
+        int64_t n_buffers
 
     ctypedef struct network_t:
         int64_t n_layers, n_directions, embedding_dim, hidden, n_outputs, segment_length
@@ -198,6 +201,7 @@ cdef extern from "kernels.h" nogil:
         const int64_t *shard_offsets
         const uint32_t *keys
         const gradient_t *gradients
+        buffer_t found[2]
         int64_t *counts
         int64_t n_found, n_tokens
         double loss, correct
@@ -238,4 +242,3 @@ cdef extern from "kernels.h" nogil:
     void fastlstm_lane(void *)
     int fastlstm_begin(workspace_t *, int64_t, int64_t)
     void fastlstm_end(workspace_t *)
-    void *fastlstm_found(const workspace_t *, int)

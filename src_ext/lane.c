@@ -22,8 +22,7 @@ enum fixed_buffer {
     EMBEDDING_ROWS, EMBEDDING_DROP, EMBEDDING_VECTORS, EMBEDDING_D_DROP, D_ROWS,
     TOKEN_ROWS, PROJECTED, INITIAL, SCRATCH, ZEROS, D_H, D_C, PREVIOUS, SUMMED, D_REVERSE,
     D_VECTORS, D_DROP, WINNER, POOLED, SHARE, COMBINED, D_SEGMENTS, HEAD_DROP, HEAD_D_DROP,
-    DENSE_SCRATCH, LOGITS, D_X, DENSE_ZEROS, D_POOLED, D_OUT, FOUND_IDS, FOUND_VALUES,
-    FIXED_BUFFERS,
+    DENSE_SCRATCH, LOGITS, D_X, DENSE_ZEROS, D_POOLED, D_OUT, FIXED_BUFFERS,
 };
 
 /* Those that each layer has; GATES and CELLS one for each direction. */
@@ -69,10 +68,9 @@ int64_t fastlstm_padded_width(const level_t *level, int64_t n, int64_t itemsize)
     return padded * itemsize % CONFLICT_BYTES ? padded : padded + level->vector_bytes / itemsize;
 }
 
-/* Memory under a name, of at least ``size`` bytes; ``kept`` bytes of it stay as they were. */
-static void *buffer_of(workspace_t *work, int64_t name, int64_t kept, int64_t size)
+/* Memory of at least ``size`` bytes; ``kept`` bytes of it stay as they were. */
+static void *sized(workspace_t *work, buffer_t *buffer, int64_t kept, int64_t size)
 {
-    buffer_t *const buffer = work->buffers + name;
     if (buffer->size < size) {
         /* A quarter more, so that slowly growing minibatches do not reallocate each time. */
         const int64_t wanted = size + size / 4;
@@ -90,12 +88,12 @@ static void *buffer_of(workspace_t *work, int64_t name, int64_t kept, int64_t si
 
 static void *fastlstm_buffer(workspace_t *work, int64_t name, int64_t size)
 {
-    return buffer_of(work, name, 0, size);
+    return sized(work, work->buffers + name, 0, size);
 }
 
-static void *fastlstm_longer(workspace_t *work, int64_t name, int64_t kept, int64_t more)
+static void *fastlstm_longer(workspace_t *work, buffer_t *buffer, int64_t kept, int64_t more)
 {
-    return buffer_of(work, name, kept, kept + more);
+    return sized(work, buffer, kept, kept + more);
 }
 
 static int64_t *places(workspace_t *work, int64_t name, int64_t n)
@@ -262,9 +260,4 @@ void fastlstm_lane(void *arguments)
             shard_f64(s, shard);
         else
             shard_f32(s, shard);
-}
-
-void *fastlstm_found(const workspace_t *work, int values)
-{
-    return work->buffers[values ? FOUND_VALUES : FOUND_IDS].data;
 }

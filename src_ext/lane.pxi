@@ -56,10 +56,29 @@ cdef class TrainedNetwork:
         return self.scratch_sizes[n]
 
 
-cdef class Lane:
+cdef class LaneMemory:
     """See ``whole_lanes.LaneKernels``."""
 
     cdef workspace_t work
+
+    def __cinit__(self, config):
+        if not fastlstm_begin(&self.work, config.num_layers, config.vocabulary_size):
+            raise MemoryError
+
+    def __dealloc__(self):
+        fastlstm_end(&self.work)
+
+    @property
+    def n_bytes(self):
+        cdef int64_t total = 0, name
+        for name in range(self.work.n_buffers):
+            total += self.work.buffers[name].size
+        return total
+
+
+cdef class Lane:
+    """See ``whole_lanes.LaneKernels``."""
+
     cdef lane_t record
     cdef gradient_t *gradients
     cdef int kind
@@ -69,9 +88,7 @@ cdef class Lane:
     def __cinit__(self, config, gradients):
         cdef int64_t number = 0
         self.gradients = <gradient_t *> PyMem_Malloc(len(gradients) * sizeof(gradient_t))
-        if self.gradients == NULL or not fastlstm_begin(
-            &self.work, config.num_layers, config.vocabulary_size
-        ):
+        if self.gradients == NULL:
             raise MemoryError
         self.held = gradients
         self.kind = _kind(gradients[0][0])
@@ -82,23 +99,24 @@ cdef class Lane:
             self.gradients[number].w_h = _matrix(second[0] if second else first, self.kind)
             self.gradients[number].b = _data(bias, self.kind)
             number += 1
-        self.record.work, self.record.gradients = &self.work, self.gradients
+        self.record.gradients = self.gradients
         self.record.level, self.record.kernels = _level, _kernels(self.kind)
         self.record.is_double = self.kind == cnp.NPY_FLOAT64
         self.record.pooled_width = config.pooled_width
 
     def __dealloc__(self):
-        fastlstm_end(&self.work)
+        free(self.record.found[0].memory)
+        free(self.record.found[1].memory)
         PyMem_Free(self.gradients)
 
     def __call__(
-        self, TrainedNetwork network, ids, offsets, y, weight, total, rows, shards, keys,
-        n_sequences, begins,
+        self, TrainedNetwork network, LaneMemory memory, ids, offsets, y, weight, total, rows,
+        shards, keys, n_sequences, begins,
     ):
         cdef lane_t *s = &self.record
         if network.kind != self.kind:
             raise TypeError("network and gradients are of different types")
-        s.network = &network.record
+        s.network, s.work = &network.record, &memory.work
         s.scratch_bytes = network.scratch_bytes(n_sequences)
         s.ids, s.offsets = _ids(ids), _places(offsets)
         s.is_soft = cnp.PyArray_TYPE(<cnp.ndarray?> y) == cnp.NPY_FLOAT64
@@ -118,12 +136,12 @@ cdef class Lane:
 
     def found(self):
         cdef cnp.npy_intp shape[2]
+        cdef buffer_t *found
         shape[0] = self.record.n_found
         shape[1] = self.record.network.embedding_dim
-        ids = cnp.PyArray_SimpleNewFromData(
-            1, shape, cnp.NPY_INT32, fastlstm_found(&self.work, 0)
-        )
-        values = cnp.PyArray_SimpleNewFromData(2, shape, self.kind, fastlstm_found(&self.work, 1))
+        found = self.record.found
+        ids = cnp.PyArray_SimpleNewFromData(1, shape, cnp.NPY_INT32, found[0].data)
+        values = cnp.PyArray_SimpleNewFromData(2, shape, self.kind, found[1].data)
         cnp.set_array_base(ids, self)
         cnp.set_array_base(values, self)
         return [

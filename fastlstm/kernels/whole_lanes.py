@@ -28,8 +28,27 @@ class TrainedNetwork(Protocol):
         pass
 
 
+class LaneMemory(Protocol):
+    """Working memory, for one call at a time; the lanes of any network of that shape use it.
+
+    Parameters
+    ----------
+    config : ModelConfig
+
+    Attributes
+    ----------
+    n_bytes : int
+        Bytes that it has grown to.
+    """
+
+    n_bytes: int
+
+    def __init__(self, config: Any) -> None:
+        pass
+
+
 class Lane(Protocol):
-    """An accumulator of gradients with working memory of its own; for one thread at a time.
+    """An accumulator of gradients, for one call at a time.
 
     Parameters
     ----------
@@ -42,15 +61,16 @@ class Lane(Protocol):
         pass
 
     def __call__(
-        self, network: TrainedNetwork, ids: np.ndarray, offsets: np.ndarray, y: np.ndarray,
-        weight: np.ndarray, total: float, rows: np.ndarray, shards: np.ndarray,
-        keys: np.ndarray | None, n_sequences: int, begins: bool,
+        self, network: TrainedNetwork, memory: LaneMemory, ids: np.ndarray,
+        offsets: np.ndarray, y: np.ndarray, weight: np.ndarray, total: float, rows: np.ndarray,
+        shards: np.ndarray, keys: np.ndarray | None, n_sequences: int, begins: bool,
     ) -> tuple[float, float, int]:  # fmt: skip
         """Add the gradients of some shards, without the interpreter's lock.
 
         Parameters
         ----------
         network : TrainedNetwork
+        memory : LaneMemory
         ids : int32 array, shape (n_tokens,)
         offsets : int64 array, shape (n_documents + 1,)
             As in ``TokenSequences``.
@@ -92,4 +112,5 @@ class LaneKernels(Protocol):
     """A backend that has them."""
 
     TrainedNetwork: type[TrainedNetwork]
+    LaneMemory: type[LaneMemory]
     Lane: type[Lane]

@@ -11,14 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.core.threads import ShardPool
-from fastlstm.core.workspace import Workspace, WorkspacePool
+from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import ACCUMULATORS, split_shards
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.forward import n_dropout_keys
 from fastlstm.network.layers import embedding
 from fastlstm.network.parameters import Parameters, weight_blocks
-from fastlstm.training.lanes import LabelledSequences, Lane, Minibatch, lane_for
+from fastlstm.training.lanes import LabelledSequences, Lane, Minibatch, lanes_of
 
 
 def pool_for(k: Kernels, data: LabelledSequences, n_threads: int, n_networks: int = 1) -> ShardPool:
@@ -81,7 +81,7 @@ class GradientEngine:
         self.weight_blocks = weight_blocks(config)
         self._merge = Workspace(dtype)
         self._lanes: list[Lane] = []
-        self._workspaces = WorkspacePool(dtype, most_bytes)
+        self._make_lane = lanes_of(k, config, dtype, most_bytes)
         self._weight: np.ndarray | None = None  # of the data set, which epochs share
         self._mean_weight = 1.0
 
@@ -107,7 +107,7 @@ class GradientEngine:
         shards = split_shards(data.sequences.lengths_of(rows), rows)
         n_lanes = min(ACCUMULATORS, len(shards))
         while len(self._lanes) < n_lanes:
-            self._lanes.append(lane_for(self.k, self.config, self.dtype, self._workspaces))
+            self._lanes.append(self._make_lane())
         # The mean over all documents, not over the minibatch: a weight must count in
         # a minibatch of one, too.
         if data.weight is not self._weight:

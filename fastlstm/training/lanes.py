@@ -6,6 +6,8 @@ here, one kernel after the other. Both make the same numbers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, Protocol, cast
 
 import numpy as np
@@ -103,11 +105,17 @@ class Lane(Protocol):
         """
 
 
-def lane_for(k: Kernels, config: ModelConfig, dtype, workspaces: WorkspacePool) -> Lane:
-    """A lane of the kind that the backend can compute."""
+def lanes_of(k: Kernels, config: ModelConfig, dtype, most_bytes: int | None) -> Callable[[], Lane]:
+    """Makes lanes of the kind that the backend can compute, which share their memory.
+
+    What a thread has used beyond ``most_bytes`` is given back.
+    """
     if isinstance(k, LaneKernels):
-        return CompiledLane(k, config, dtype)
-    return WalkedLane(k, config, dtype, workspaces)
+        compiled, make = k, partial(k.LaneMemory, config)
+        memories = WorkspacePool(dtype, most_bytes, make)
+        return lambda: CompiledLane(compiled, config, dtype, memories)
+    workspaces = WorkspacePool(dtype, most_bytes)
+    return lambda: WalkedLane(k, config, dtype, workspaces)
 
 
 class WalkedLane:
@@ -153,8 +161,8 @@ class WalkedLane:
 class CompiledLane:
     """A lane in one call of the backend, see ``Lane``."""
 
-    def __init__(self, k: LaneKernels, config: ModelConfig, dtype):
-        self.k, self.config = k, config
+    def __init__(self, k: LaneKernels, config: ModelConfig, dtype, memories: WorkspacePool):
+        self.k, self.config, self.memories = k, config, memories
         self.gradients = DenseGradients(cast(Kernels, k), config, dtype)
         self._lane = k.Lane(config, self.gradients.blocks)
         self._of: tuple[Parameters, PackedModel] | None = None
@@ -174,9 +182,11 @@ class CompiledLane:
             if self.config.segment_length:
                 lengths = data.sequences.lengths_of(rows)
                 n_sequences = int((-(-lengths // self.config.segment_length)).sum())
-            numbers = self._lane(
-                self._network, data.sequences.ids, data.sequences.offsets, data.y, data.weight,
-                total, rows, np.cumsum([0, *map(len, shards[part])]),
-                None if keys is None else keys[part].astype(np.uint32), n_sequences, first == 0,
-            )  # fmt: skip
+            with self.memories.borrow() as memory:
+                numbers = self._lane(
+                    self._network, memory, data.sequences.ids, data.sequences.offsets, data.y,
+                    data.weight, total, rows, np.cumsum([0, *map(len, shards[part])]),
+                    None if keys is None else keys[part].astype(np.uint32), n_sequences,
+                    first == 0,
+                )  # fmt: skip
         return LaneResult([EmbeddingGradient(*found) for found in self._lane.found()], *numbers)

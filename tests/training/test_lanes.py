@@ -22,7 +22,7 @@ from fastlstm.training.lanes import (
     LabelledSequences,
     Minibatch,
     WalkedLane,
-    lane_for,
+    lanes_of,
 )
 from tests.helpers import assert_close, each_precision
 
@@ -87,7 +87,11 @@ def shards_and_keys(config, n=21):
 
 
 def both(k, config, batch, shards, keys, dtype):
-    lanes = WalkedLane(k, config, dtype, WorkspacePool(dtype)), CompiledLane(k, config, dtype)
+    memories = WorkspacePool(dtype, None, lambda: k.LaneMemory(config))
+    lanes = (
+        WalkedLane(k, config, dtype, WorkspacePool(dtype)),
+        CompiledLane(k, config, dtype, memories),
+    )
     for lane in lanes:  # what was there before does not matter
         lane(batch, shards[:1], None if keys is None else keys[:1])
     results = [lane(batch, shards, keys) for lane in lanes]
@@ -153,10 +157,10 @@ def test_nan_is_seen_in_the_loss():
 
 def test_the_backend_decides():
     config, _ = make(K, {})
-    lane = lane_for(K, config, np.float32, WorkspacePool(np.float32))
+    lane = lanes_of(K, config, np.float32, None)()
     assert isinstance(lane, CompiledLane if hasattr(K, "Lane") else WalkedLane)
     reference = load_backend("reference")
-    lane = lane_for(reference, config, np.float32, WorkspacePool(np.float32))
+    lane = lanes_of(reference, config, np.float32, None)()
     assert isinstance(lane, WalkedLane)
 
 
@@ -164,10 +168,32 @@ def test_the_backend_decides():
 def test_arrays_of_another_type_are_refused():
     config, batch = make(K, {}, np.float64)
     shards, keys = shards_and_keys(config)
-    lane = CompiledLane(K, config, np.float32)
+    memories = WorkspacePool(np.float32, 1000, lambda: K.LaneMemory(config))
+    lane = CompiledLane(K, config, np.float32, memories)
     with pytest.raises(TypeError, match="different types"):
         lane(batch, shards, keys)
     config, batch = make(K, {})
     data = batch.data._replace(y=batch.data.y.astype(np.int32))
     with pytest.raises(TypeError, match="int64"):
-        CompiledLane(K, config, np.float32)(batch._replace(data=data), shards, keys)
+        CompiledLane(K, config, np.float32, memories)(batch._replace(data=data), shards, keys)
+
+
+@compiled
+def test_memory_is_shared_and_given_back():
+    config, batch = make(K, {"hidden_size": 40})
+    shards, keys = shards_and_keys(config)
+    grown = []
+
+    def memory():
+        grown.append(K.LaneMemory(config))
+        return grown[-1]
+
+    memories = WorkspacePool(np.float32, None, memory)
+    lanes = [CompiledLane(K, config, np.float32, memories) for _ in range(3)]
+    for lane in lanes:
+        lane(batch, shards, keys)
+    assert len(grown) == 1 and grown[0].n_bytes > 10_000
+    memories.most_bytes = 1000
+    for lane in lanes:
+        lane(batch, shards[:2], keys)
+    assert len(grown) == 3

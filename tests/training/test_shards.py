@@ -79,10 +79,10 @@ def test_any_number_of_threads_gives_the_same_bits(k, precision, n, n_shards):
 @each_compiled_backend
 def test_accumulators_take_their_shards_in_turn(k, monkeypatch):
     """Number i those of i, i + 8, ..., and no memory for more than there are."""
-    seen, made, lane_for = [], [], shards.lane_for
+    seen, made, lanes_of = [], [], shards.lanes_of
 
-    def watched(*arguments):
-        lane, number = lane_for(*arguments), len(made)
+    def watched(lane):
+        number = len(made)
         made.append(lane)
 
         def call(batch, rows, keys):
@@ -92,7 +92,11 @@ def test_accumulators_take_their_shards_in_turn(k, monkeypatch):
         call.gradients = lane.gradients
         return call
 
-    monkeypatch.setattr(shards, "lane_for", watched)
+    def watching(*arguments):
+        make = lanes_of(*arguments)
+        return lambda: watched(make())
+
+    monkeypatch.setattr(shards, "lanes_of", watching)
     data = labelled(n=300)
     run_engine(k, 1, n=300)
     assert len(made) == 8
