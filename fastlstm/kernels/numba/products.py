@@ -1,4 +1,4 @@
-"""Products in float32 and float64, built from the micro-kernel.
+"""Products in float32 and float64, built from the micro-kernel, and which form a product has.
 
 A right-hand matrix is packed into panels of ``MICRO_VECTORS`` vectors, which the micro-kernel
 reads as one contiguous stream. The left-hand matrix is read in place. Each output element is
@@ -8,9 +8,13 @@ rows: a document's numbers do not depend on its neighbours.
 
 from __future__ import annotations
 
+from numba.core import types
+from numba.extending import overload
+
 from fastlstm.kernels.layout import GRADIENT_BLOCK, ROWS_AT_ONCE
 from fastlstm.kernels.numba.handover import kernel
 from fastlstm.kernels.numba.host import MICRO_ROWS, MICRO_VECTORS, VECTOR_BYTES
+from fastlstm.kernels.numba.integers import multiply_integers, pack_integers
 from fastlstm.kernels.numba.jit import in_order, part_of_kernels
 from fastlstm.kernels.numba.micro_kernel import multiply_columns, multiply_rows, pack_panel
 
@@ -42,6 +46,39 @@ def product_rows(
                 out, out_at + row * out_row + column, out_row,
             )  # fmt: skip
             row += rows
+
+
+def multiply(
+    a, a_at, a_row, n_rows, depth, packed, columns, init, init_at, init_row, scratch,
+    out, out_at, out_row,
+):  # fmt: skip
+    """As ``product_rows``, with weights packed in any form; ``scratch`` is of their type."""
+    raise NotImplementedError  # compiled code takes one of the two below
+
+
+@overload(multiply, inline="always")
+def _multiply(
+    a, a_at, a_row, n_rows, depth, packed, columns, init, init_at, init_row, scratch,
+    out, out_at, out_row,
+):  # fmt: skip
+    def floats(
+        a, a_at, a_row, n_rows, depth, packed, columns, init, init_at, init_row, scratch,
+        out, out_at, out_row,
+    ):  # fmt: skip
+        product_rows(
+            a, a_at, a_row, n_rows, packed, columns, init, init_at, init_row, out, out_at, out_row
+        )
+
+    def integers(
+        a, a_at, a_row, n_rows, depth, packed, columns, init, init_at, init_row, scratch,
+        out, out_at, out_row,
+    ):  # fmt: skip
+        multiply_integers(
+            a, a_at, a_row, n_rows, depth, packed, columns, init, init_at, init_row, scratch,
+            out, out_at, out_row,
+        )  # fmt: skip
+
+    return integers if packed.dtype == types.int8 else floats
 
 
 @part_of_kernels
@@ -85,8 +122,8 @@ def add_gradient(
             )  # fmt: skip
 
 
-@kernel
-def pack(w, transpose, out):
+@part_of_kernels
+def _pack_floats(w, transpose, out):
     panels, depth, width = out.shape
     columns = w.shape[0] if transpose else w.shape[1]
     for panel in range(panels):
@@ -103,12 +140,32 @@ def pack(w, transpose, out):
                 out[panel, k, j] = 0.0
 
 
+def _pack(w, transpose, out):
+    raise NotImplementedError  # compiled code takes one of the two below
+
+
+@overload(_pack, inline="always")
+def _pack_form(w, transpose, out):
+    def floats(w, transpose, out):
+        _pack_floats(w, transpose, out)
+
+    def integers(w, transpose, out):
+        pack_integers(w, transpose, out)
+
+    return integers if out.dtype == types.int8 else floats
+
+
+@kernel
+def pack(w, transpose, out):
+    _pack(w, transpose, out)
+
+
 @kernel
 def matmul(a, depth, packed, columns, bias, scratch, out):
     for first in range(0, a.shape[0], ROWS_AT_ONCE):
         count = min(ROWS_AT_ONCE, a.shape[0] - first)
-        product_rows(
-            a, first * a.shape[1], a.shape[1], count, packed, columns, bias, 0, 0,
+        multiply(
+            a, first * a.shape[1], a.shape[1], count, depth, packed, columns, bias, 0, 0, scratch,
             out, first * out.shape[1], out.shape[1],
         )  # fmt: skip
 
