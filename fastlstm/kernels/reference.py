@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from fastlstm.kernels.layout import int8_dtype
+from fastlstm.kernels import layout
 
 NAME = "reference"
 
@@ -23,7 +23,7 @@ def padded_width(n, dtype):
 
 def packed_dtype(dtype, precision, training):
     if precision == "int8":
-        return int8_dtype(dtype, training)
+        return layout.int8_dtype(dtype, training)
     return np.dtype(np.uint16 if precision == "bfloat16" else dtype)
 
 

@@ -72,7 +72,7 @@ def multiply_integers(
     a, a_at, a_row, n_rows, depth, packed, columns, init, init_at, init_row, scratch,
     out, out_at, out_row,
 ):  # fmt: skip
-    """As ``products.product_rows``, with weights packed as int8."""
+    """As ``products.multiply``, with weights packed as int8."""
     x, start, result = a.reshape(-1), init.reshape(-1), out.reshape(-1)
     width = packed.shape[1] // (8 + (depth + 3) // 4 * 4)
     sums = scratch[len(scratch) - 4 * width :].view(np.int32)

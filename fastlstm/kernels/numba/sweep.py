@@ -19,7 +19,7 @@ from fastlstm.kernels.numba.cell import cell_backward, cell_forward
 from fastlstm.kernels.numba.handover import kernel
 from fastlstm.kernels.numba.jit import part_of_kernels
 from fastlstm.kernels.numba.micro_kernel import ask_for
-from fastlstm.kernels.numba.products import add_gradient, multiply, product_rows
+from fastlstm.kernels.numba.products import add_gradient, multiply
 from fastlstm.kernels.numba.progress import publish, wait_for
 from fastlstm.kernels.numba.subnormals import flush_subnormals, restore_subnormals
 
@@ -133,7 +133,7 @@ def _previous(h, h0, n_live, starts, reverse, column, first, step, end, out):
 
 
 @part_of_kernels
-def _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, d_state):
+def _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, scratch, d_state):
     """One step back: its gates become gradients, ``d_state`` moves to the step before."""
     n_live, starts, reverse, column = steps
     hidden, gate_row = weights.hidden, gates.shape[1]
@@ -163,9 +163,9 @@ def _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, d_state):
         ask_for(gates, starts[source] * gate_row, n_live[source] * gate_row)
         ask_for(d_out, starts[source] * d_out.shape[1], n_live[source] * d_out.shape[1])
     # eqs. (23) and (38)
-    product_rows(
-        gates, start * gate_row, gate_row, n, weights.w_h_t, hidden, zeros, 0, 0,
-        d_state.h, 0, d_state.h.shape[1],
+    multiply(
+        gates, start * gate_row, gate_row, n, 4 * hidden, weights.w_h_t, hidden, zeros, 0, 0,
+        scratch, d_state.h, 0, d_state.h.shape[1],
     )  # fmt: skip
 
 
@@ -186,7 +186,7 @@ def lstm_backward(
         last = end - 1 if reverse else step
         count = starts[last] + n_live[last] - first
         for t in range(step, end, direction):
-            _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, d_state)
+            _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, scratch, d_state)
         place = first * gate_row
         if len(d_inputs) and len(index):  # eq. (47)
             for p in range(first, first + count):
@@ -198,9 +198,9 @@ def lstm_backward(
             init, init_at, init_row = zeros, 0, 0
             if accumulate:
                 init, init_at, init_row = d_inputs.reshape(-1), into, into_row
-            product_rows(
-                gates, place, gate_row, count, weights.w_x_t, n_inputs, init, init_at, init_row,
-                d_inputs, into, into_row,
+            multiply(
+                gates, place, gate_row, count, 4 * hidden, weights.w_x_t, n_inputs,
+                init, init_at, init_row, scratch, d_inputs, into, into_row,
             )  # fmt: skip
         if len(gradient.b):  # eqs. (25) to (27)
             _previous(h, initial.h, n_live, starts, reverse, column, first, step, end, previous)
