@@ -253,7 +253,7 @@ def projected_bytes(k, config):
     return config.vocabulary_size * config.n_directions * width * 4
 
 
-@each_precision
+@each_predicting_precision
 def test_vocabulary_is_projected_once_as_many_tokens_were_read(k, precision):
     """From the next call on, and with the same bits as before."""
     parameters = draw_parameters(PREDICT, dtype=np.float32)

@@ -73,7 +73,7 @@ def _in_range(scales, largest):
 
 
 def _integer_product(a, packed):
-    """``a @ b`` for ``b`` packed as int8: exact sums, times the scales of row and column."""
+    """``a @ b`` for ``b`` packed as int8: exact sums, times both scales, eq. (122)."""
     rows, columns = a.astype(np.float32), packed[-4:].T.copy().view(np.float32)[:, 0]
     largest = np.abs(rows).max(axis=1, initial=0)
     scales = _in_range(largest / np.float32(127), largest)
