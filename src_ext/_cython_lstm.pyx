@@ -26,9 +26,10 @@ cnp.import_array()
 include "kernels.pxi"
 
 
-# The C code has a level of its own for AVX-512 with products of bfloat16 numbers.
-_NUMBERS = {"baseline": 0, "avx2": 1, "avx512": 3, "amx": 4}
-_NAMES = ("baseline", "avx2", "avx512", "avx512", "amx")
+# The C code has levels of its own for AVX-512 with products of 8-bit integers, and with those
+# of bfloat16 numbers, too.
+_NUMBERS = {"baseline": 0, "avx2": 1, "avx512": 4, "amx": 5}
+_NAMES = ("baseline", "avx2", "avx512", "avx512", "avx512", "amx")
 
 NAME = "cython"
 LAST, MEAN, MAX, MEAN_MAX = POOL_LAST, POOL_MEAN, POOL_MAX, POOL_MEAN_MAX
@@ -101,7 +102,7 @@ cdef inline const kernels_t *_kernels(int kind) noexcept:
     return &_level.f32 if kind == cnp.NPY_FLOAT32 else &_level.f64
 
 
-cdef inline int _form(packed, int kind) except -1:
+cdef inline int _form(packed, int kind, bint training=False) except -1:
     """The form of products that the type of packed weights or scratch memory stands for."""
     cdef int type_ = cnp.PyArray_TYPE(<cnp.ndarray?> packed)
     cdef int form = -1
@@ -111,14 +112,19 @@ cdef inline int _form(packed, int kind) except -1:
         form = BFLOAT16
     elif kind == cnp.NPY_FLOAT32 and type_ == cnp.NPY_INT16:
         form = SPLIT_FLOATS
+    elif kind == cnp.NPY_FLOAT32 and type_ == cnp.NPY_INT8:
+        form = INT8
     if form < 0 or _kernels(kind).matmul[form] == NULL:
         raise TypeError(f"this CPU has no products with weights packed as {packed.dtype}")
+    if training and form == INT8:
+        raise TypeError("weights packed as int8 serve prediction alone")
     return form
 
 
 cdef inline void *_packed(x, int kind, int form) except? NULL:
     return _data(x, kind if form == FLOATS
-                 else cnp.NPY_UINT16 if form == BFLOAT16 else cnp.NPY_INT16)
+                 else cnp.NPY_UINT16 if form == BFLOAT16
+                 else cnp.NPY_INT16 if form == SPLIT_FLOATS else cnp.NPY_INT8)
 
 
 cdef inline direction_t _direction(weights, int kind, int form) except *:
@@ -188,7 +194,7 @@ def matmul(a, depth, packed, columns, bias, scratch, out):
 
 def weight_gradient(a, d, columns, scratch, d_weights, d_bias):
     cdef int kind = _kind(a)
-    cdef int form = _form(scratch, kind)
+    cdef int form = _form(scratch, kind, True)
     cdef weight_gradient_t s
     s.a, s.d, s.columns = _matrix(a, kind), _matrix(d, kind), columns
     s.scratch = _packed(scratch, kind, form)
@@ -232,7 +238,7 @@ def lstm_backward(
     zeros, d_state, d_inputs, gradient,
 ):
     cdef int kind = _kind(inputs)
-    cdef int form = _form(weights[0], kind)
+    cdef int form = _form(weights[0], kind, True)
     cdef sweep_t s = _sweep(
         inputs, index, weights, steps, initial, scratch, gates, h, c, kind, form
     )

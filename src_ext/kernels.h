@@ -24,7 +24,7 @@ enum {
 enum { POOL_LAST, POOL_MEAN, POOL_MAX, POOL_MEAN_MAX };
 
 /* Element types of packed weights and scratch memory. */
-typedef enum { FLOATS, BFLOAT16, SPLIT_FLOATS, FORMS } form_t;
+typedef enum { FLOATS, BFLOAT16, SPLIT_FLOATS, INT8, FORMS } form_t;
 
 /* A 2-D array of real numbers, row after row. */
 typedef struct {

@@ -18,6 +18,7 @@ cdef extern from "kernels.h" nogil:
         FLOATS
         BFLOAT16
         SPLIT_FLOATS
+        INT8
 
     ctypedef struct matrix_t:
         void *data
@@ -216,11 +217,11 @@ cdef extern from "kernels.h" nogil:
     ctypedef void (*kernel_t)(void *) noexcept nogil
 
     ctypedef struct kernels_t:
-        kernel_t pack[3]
-        kernel_t matmul[3]
-        kernel_t weight_gradient[3]
-        kernel_t lstm_forward[3]
-        kernel_t lstm_backward[3]
+        kernel_t pack[4]
+        kernel_t matmul[4]
+        kernel_t weight_gradient[4]
+        kernel_t lstm_forward[4]
+        kernel_t lstm_backward[4]
         kernel_t gather_rows, scatter_add_rows, pool_forward, pool_backward, dropout
         kernel_t squared_norm, adam_update, sgd_update, average_rows, skip_gram
 

@@ -27,7 +27,7 @@ cdef class TrainedNetwork:
         net.table, net.n_ids, net.embedding_dim = rows.data, rows.rows, rows.width
         net.parents, net.n_tokens = _ids(parents), rows.rows - _length(parents)
         net.gate_width = _length(layers[0][0][4])
-        net.form = _form(layers[0][0][0], self.kind)
+        net.form = _form(layers[0][0][0], self.kind, True)
         net.dense_w = _data(dense[0], self.kind)
         net.dense_w_t = _data(dense[1], self.kind)
         net.dense_b = _data(dense[2], self.kind)

@@ -29,6 +29,8 @@ class Steps(NamedTuple):
 class PackedDirection(NamedTuple):
     """Weights of one direction in the backend's layout; ``_t`` are the transposed ones.
 
+    Those packed as int8 have no transposed ones: empty arrays of the same dimensions.
+
     ``b`` is a float array of shape (padded_width(4 * hidden),).
     """
 

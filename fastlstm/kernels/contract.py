@@ -21,7 +21,7 @@ from fastlstm.kernels.arguments import (
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-# Of matrix products, as ``packed_dtype`` takes them.
+# Of matrix products, as ``packed_dtype`` takes them; "int8" as well, in prediction.
 PRECISIONS = ("float32", "bfloat16")
 
 # Codes of the pooling kernels.
@@ -56,16 +56,20 @@ class Kernels(Protocol):
         Parameters
         ----------
         dtype : dtype of the float arrays
-        precision : {"float32", "bfloat16"}
+        precision : {"float32", "bfloat16", "int8"}
+            With "int8" weights are rounded to 8-bit integers, with a scale for each column,
+            and rows that they multiply likewise, with a scale for each row
+            (docs/explanation/maths.md, section 15).
         training : bool
-            Whether many rows are multiplied at a time.
+            Whether many rows are multiplied at a time, and gradients are wanted.
 
         Raises
         ------
         BackendError
             If this backend has no such products on this CPU.
         ValueError
-            If ``precision`` is "bfloat16" and ``dtype`` is not float32.
+            If ``precision`` is not "float32" and ``dtype`` is not float32, or if it is "int8"
+            in training.
         """
 
     def packed_shape(self, k: int, n: int, dtype: DTypeLike) -> tuple[int, ...]:
@@ -88,6 +92,7 @@ class Kernels(Protocol):
         transpose : bool
             Pack ``w.T`` instead.
         out : array, shape packed_shape(k, n, dtype); overwritten
+            Packing multiples, from -127 to 127, of the scales that it left gives it again.
         """
 
     def matmul(
@@ -131,6 +136,7 @@ class Kernels(Protocol):
         d : float array, shape (n, padded_width(columns))
         columns : int
         scratch : array, shape (scratch_size(...),)
+            Not of int8: such weights serve prediction alone.
         d_weights : float array, shape (m, padded_width(columns)); added to
         d_bias : float array, shape (padded_width(columns),); added to
             Empty where it is not wanted.
@@ -210,7 +216,8 @@ class Kernels(Protocol):
         ----------
         inputs, index, weights, steps, initial, h, c
             As ``lstm_forward`` had or left them with ``keep``, but ``inputs`` are not
-            projected; with ``index`` they are not read and may be empty.
+            projected; with ``index`` they are not read and may be empty. Weights are not
+            packed as int8.
         gates : float array, shape (n_tokens, padded_width(4 * hidden))
             In: the gates that ``lstm_forward`` left. Out: the gradients of the
             pre-activations.
