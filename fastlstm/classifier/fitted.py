@@ -20,7 +20,7 @@ from fastlstm.core.records import Encoded, TokenSequences
 from fastlstm.kernels.registry import load_backend, why
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import Parameters
-from fastlstm.network.predict import Network, prior_logits
+from fastlstm.network.predict import Network, fill_empty, prior_logits
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.history import EpochRecord
@@ -106,7 +106,9 @@ def mean_logits(
     networks: Sequence[Network], sequences: TokenSequences, prior: np.ndarray, n_threads: int = 1
 ) -> np.ndarray:
     """Mean of the networks' logits, shape (n_documents, n_outputs)."""
-    first, *others = (network.logits(sequences, prior, n_threads) for network in networks)
+    first, *others = [network.logits(sequences, prior, n_threads) for network in networks]
+    if not others:
+        return first
     mean: np.ndarray = sum(others, start=first) / len(networks)
     return mean
 
@@ -140,6 +142,10 @@ class Scorer:
         self.backend, self.reason = k.NAME, why(backend)
         self.networks = [Network(k, model.config, each, precision) for each in model.networks]
 
+    def uses_threads(self, encoded: Encoded) -> bool:
+        """Whether documents are so many or so long that a second thread has work."""
+        return self.networks[0].uses_threads(encoded.sequences)
+
     def components(self, encoded: Encoded, n_threads: int = 1) -> list[np.ndarray]:
         """Logits of the networks and the linear part, each of shape (n_documents, n_outputs)."""
         model = self.model
@@ -164,7 +170,7 @@ class Scorer:
     def logits(self, encoded: Encoded, n_threads: int = 1) -> np.ndarray:
         """Logits of the whole, float64, shape (n_documents, n_outputs)."""
         logits = self.model.blend(self.components(encoded, n_threads))
-        logits[encoded.sequences.lengths == 0] = prior_logits(self.model.class_prior)
+        fill_empty(logits, encoded.sequences, self.model.class_prior)
         return logits
 
     def logits_of_whole(self, whole: TokenSequences, n_threads: int = 1) -> np.ndarray:
