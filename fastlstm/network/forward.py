@@ -90,7 +90,7 @@ def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=Tru
     pooled, winner = pooling.forward(
         k, work, caches[-1].out, batch, config.pooling, config.hidden_size
     )
-    pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size)
+    pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size, keep)
     head_input = dropout.apply(
         k, work, "head.drop", pooled, config.dropout, _key(keys, config.num_layers)
     )
