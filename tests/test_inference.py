@@ -313,11 +313,15 @@ def network_that_projects(k, config):
 @pytest.mark.parametrize("pooling", ["last", "max", "mean_max"])
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "both"])
-def test_kept_calls_give_the_bits_of_the_forward_pass(k, pooling, num_layers, bidirectional):
+@pytest.mark.parametrize("budget", [0, inference.PROJECTED_BUDGET], ids=["table", "projected"])
+def test_kept_calls_give_the_bits_of_the_forward_pass(
+    k, budget, pooling, num_layers, bidirectional, monkeypatch
+):
     """Lengths come and go: memory grows under older plans, and is used by all of them."""
+    monkeypatch.setattr(inference, "PROJECTED_BUDGET", budget)
     config = ModelConfig(50, 5, 9, num_layers, bidirectional, pooling)
     model = network_that_projects(k, config)
-    lengths = [5, 1, 120, 5, 17, 1, 120, 5]
+    lengths = [5, 1, 40, 5, 17, 1, 40]
     for seed, length in enumerate(lengths):
         one = token_sequences([length], 50, seed=seed)
         expected = predict(k, model.parameters, one, config=config)
@@ -327,6 +331,21 @@ def test_kept_calls_give_the_bits_of_the_forward_pass(k, pooling, num_layers, bi
     assert {name for work in model._workspaces._spare for name in work._kept if "plan" in name} == {
         f"plan.{length}" for length in lengths
     }
+
+
+@each_precision
+def test_kept_calls_read_ngrams_before_and_after_the_projection(k, precision):
+    """An n-gram's vector is the sum of its ancestors' rows."""
+    config = ModelConfig(8, 3, 2, pooling="max", n_ngrams=4)
+    parameters = draw_parameters(config, dtype=np.float32)
+    model = inference.Network(k, config, parameters, precision)
+    projected = []
+    for seed in range(6):
+        one = token_sequences([3], 8, seed=seed)
+        expected = predict(k, parameters, one, config=config, precision=precision)
+        assert np.array_equal(model.logits(one, np.array([0.5, 0.5])), expected)
+        projected.append(model._projected is not None)
+    assert projected == [False] * 3 + [True] * 3
 
 
 @each_compiled_backend

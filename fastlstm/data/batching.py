@@ -68,7 +68,7 @@ def pack(k, sequences: TokenSequences, rows: np.ndarray, segment_length: int = 0
 
 
 def _one_document(ids, lengths, rows) -> TokenBatch:
-    """A document lies as it is packed."""
+    """One document lies in ``ids`` as it would be packed."""
     n_live = np.empty(len(ids), dtype=np.int64)
     n_live.fill(1)
     return TokenBatch(ids, n_live, np.arange(len(ids)), lengths, rows)

@@ -104,8 +104,9 @@ class _Plan(NamedTuple):
 
     Attributes
     ----------
-    ids : int32 array, shape (n_tokens,)
-        To be filled with the document's.
+    inputs : int32 array, shape (n_tokens,), or float array, shape (n_tokens, embedding_dim)
+        To be filled with the document's ids where the vocabulary is projected, else with
+        their vectors.
     states : list of float arrays
         To be filled with 0.
     calls : list of callables
@@ -113,14 +114,13 @@ class _Plan(NamedTuple):
         What the calls leave.
     """
 
-    ids: np.ndarray
+    inputs: np.ndarray
     states: list[np.ndarray]
     calls: list[Callable]
     logits: np.ndarray
 
-    def run(self, ids: np.ndarray) -> np.ndarray:
-        """Logits of the document of these ids, shape (1, n_outputs)."""
-        self.ids[:] = ids
+    def run(self) -> np.ndarray:
+        """Logits of the document whose ``inputs`` were filled in, shape (1, n_outputs)."""
         for state in self.states:
             state.fill(0)
         for call in self.calls:
@@ -152,9 +152,12 @@ def _make_plan(k: Kernels, work, config, projected, packed, n_tokens: int) -> _P
     recorder: Any = _Recorder(k)
     one = TokenSequences(np.zeros(n_tokens, dtype=np.int32), np.array([0, n_tokens]))
     batch = pack(k, one, np.zeros(1, dtype=np.int64))
-    logits, state = forward(recorder, work, config, projected, packed, batch, keep=False)
+    inputs, source = batch.ids, projected
+    if projected is None:
+        inputs = source = work.zeros("plan.vectors", n_tokens, config.embedding_dim)
+    logits, state = forward(recorder, work, config, source, packed, batch, keep=False)
     states = [c for cache in state.caches for c in cache.c]
-    return _Plan(batch.ids, states, recorder.calls, logits)
+    return _Plan(inputs, states, recorder.calls, logits)
 
 
 class Network:
@@ -216,11 +219,11 @@ class Network:
                 f"token id {largest} is not below vocabulary_size={self.config.vocabulary_size}."
             )
         projected = self._projected_vocabulary(len(sequences.ids))
-        if projected is not None and self._is_short(sequences):
-            return self._logits_by_plan(sequences.ids, projected)
         beside = None
         if n_threads > 1 and self._side_by_side(sequences):
             beside = partial(COMPANION.run, self.k)
+        elif self._is_short(sequences):
+            return self._logits_by_plan(sequences.ids, projected)
 
         def with_(run):
             return predict_logits(
@@ -247,7 +250,11 @@ class Network:
                 f"plan.{len(ids)}", id(projected),
                 lambda: _make_plan(self.k, work, self.config, projected, self.packed, len(ids)),
             )  # fmt: skip
-            return plan.run(ids)
+            if projected is None:
+                embedding.vectors_into(self.k, self.parameters.table, ids, plan.inputs)
+            else:
+                plan.inputs[:] = ids
+            return plan.run()
 
     def uses_threads(self, sequences: TokenSequences) -> bool:
         """Whether ``logits`` has work for a second thread."""

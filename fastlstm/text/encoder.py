@@ -47,6 +47,7 @@ def truncate(sequences: TokenSequences, max_length: int | None, truncation: str)
     -------
     TokenSequences
     """
+    # No document is longer than all of them together.
     if max_length is None or len(sequences.ids) <= max_length:
         return sequences
     if sequences.lengths.max(initial=0) <= max_length:
