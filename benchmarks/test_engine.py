@@ -15,12 +15,16 @@ import pytest
 
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, datasets
 from fastlstm.core.errors import BackendError
+from fastlstm.core.random import make_streams
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.workspace import Workspace, aligned_empty, aligned_zeros
 from fastlstm.data.batching import pack
 from fastlstm.kernels.arguments import DirectionState, StateGradient, Steps
 from fastlstm.kernels.registry import load_backend
+from fastlstm.network import predict
+from fastlstm.network.config import ModelConfig
 from fastlstm.network.layers import lstm
+from fastlstm.network.parameters import init_parameters
 from fastlstm.text.encoder import TextEncoder, TextOptions
 from fastlstm.text.tokenizers import get_tokenizer
 from fastlstm.vectors.learned import SkipGramOptions, skip_gram
@@ -204,6 +208,24 @@ def test_distinct_tokens(run, monkeypatch, distinct, way):
         )
 
     run(forward_and_backward, tokens=N)
+
+
+@pytest.mark.parametrize("tokens", [20, 100])
+@pytest.mark.parametrize("way", ["calls kept", "prepared each time"])
+def test_one_document(run, monkeypatch, way, tokens):
+    """A network on one document, whose rows are projected already."""
+    if way == "prepared each time":
+        monkeypatch.setattr(predict, "_PLANNED_TOKENS", 0)
+    rng, prior = np.random.default_rng(0), np.array([0.5, 0.5])
+    config = ModelConfig(VOCABULARY, INPUTS, HIDDEN, num_layers=2, bidirectional=False)
+    network = predict.Network(K, config, init_parameters(config, make_streams(0)))
+    offsets = np.array([0, tokens])
+    documents = [
+        TokenSequences(rng.integers(1, VOCABULARY, tokens, dtype=np.int32), offsets)
+        for _ in range(100)
+    ]
+    network._projected_vocabulary(VOCABULARY)
+    run(lambda: [network.logits(one, prior) for one in documents], tokens=100 * tokens)
 
 
 def test_embedding(run):

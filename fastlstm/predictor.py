@@ -120,7 +120,8 @@ class Predictor:
     def _logits(self, X) -> np.ndarray:
         encoded = self._encoded(X)
         self._last.n_truncated = encoded.n_truncated
-        return self.scorer_.logits(encoded, effective_n_jobs(self.n_jobs))
+        several = self.scorer_.uses_threads(encoded)
+        return self.scorer_.logits(encoded, effective_n_jobs(self.n_jobs, several))
 
     def predict_proba(self, X) -> np.ndarray:
         """Class probabilities, float64, shape (n_documents, n_classes)."""

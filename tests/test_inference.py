@@ -296,3 +296,94 @@ def test_projected_vocabulary_stays_within_its_budget(k, monkeypatch):
     # Memory that the arrays are cut from counts as well.
     assert sum(array.base.nbytes for array in model._projected) <= needed + 2 * ALIGNMENT
     assert all(np.array_equal(other, logits[0]) for other in logits)
+
+
+# One short document
+
+
+def network_that_projects(k, config):
+    """A network whose next call takes the projection of the vocabulary."""
+    model = inference.Network(k, config, draw_parameters(config, dtype=np.float32))
+    model._projected_vocabulary(config.vocabulary_size)
+    return model
+
+
+@each_backend
+@pytest.mark.parametrize("pooling", ["last", "max", "mean_max"])
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "both"])
+@pytest.mark.parametrize("budget", [0, inference.PROJECTED_BUDGET], ids=["table", "projected"])
+def test_kept_calls_give_the_bits_of_the_forward_pass(
+    k, budget, pooling, num_layers, bidirectional, monkeypatch
+):
+    """Lengths come and go: memory grows under older plans, and is used by all of them."""
+    monkeypatch.setattr(inference, "PROJECTED_BUDGET", budget)
+    config = ModelConfig(50, 5, 9, num_layers, bidirectional, pooling)
+    model = network_that_projects(k, config)
+    lengths = [5, 1, 40, 5, 17, 1, 40]
+    for seed, length in enumerate(lengths):
+        one = token_sequences([length], 50, seed=seed)
+        expected = predict(k, model.parameters, one, config=config)
+        for _ in range(2):  # a plan is made, then used; states are cleared between
+            found = model.logits(one, np.array([0.5, 0.5]))
+            assert np.array_equal(found, expected), (length, seed)
+    assert {name for work in model._workspaces._spare for name in work._kept if "plan" in name} == {
+        f"plan.{length}" for length in lengths
+    }
+
+
+@each_predicting_precision
+def test_kept_calls_read_ngrams_before_and_after_the_projection(k, precision):
+    """An n-gram's vector is the sum of its ancestors' rows."""
+    config = ModelConfig(8, 3, 2, pooling="max", n_ngrams=4)
+    parameters = draw_parameters(config, dtype=np.float32)
+    model = inference.Network(k, config, parameters, precision)
+    projected = []
+    for seed in range(6):
+        one = token_sequences([3], 8, seed=seed)
+        expected = predict(k, parameters, one, config=config, precision=precision)
+        assert np.array_equal(model.logits(one, np.array([0.5, 0.5])), expected)
+        projected.append(model._projected is not None)
+    assert projected == [False] * 3 + [True] * 3
+
+
+@each_compiled_backend
+def test_answers_of_kept_calls_are_not_written_over(k):
+    model, prior = network_that_projects(k, PREDICT), np.array([0.5, 0.5])
+    first, second = (token_sequences([6], 50, seed=seed) for seed in (1, 2))
+    found = model.logits(first, prior)
+    before = found.copy()
+    assert not np.array_equal(model.logits(second, prior), before)
+    assert np.array_equal(found, before)
+
+
+@each_compiled_backend
+@pytest.mark.parametrize("length", [0, 3, 4, 5, 9, inference._PLANNED_TOKENS + 1])
+def test_calls_are_kept_of_whole_short_documents_alone(k, length):
+    config = ModelConfig(50, 5, 9, pooling="max", segment_length=4)
+    model, one = network_that_projects(k, config), token_sequences([length], 50)
+    expected = predict(k, model.parameters, one, config=config)
+    if not length:
+        expected[:] = inference.prior_logits(np.array([0.3, 0.7]))
+    for _ in range(2):
+        assert np.array_equal(model.logits(one, np.array([0.3, 0.7])), expected)
+    kept = any(f"plan.{length}" in work._kept for work in model._workspaces._spare)
+    assert kept == (0 < length <= 4)
+
+
+@each_compiled_backend
+def test_threads_share_a_network_that_keeps_calls(k):
+    model, prior = network_that_projects(k, PREDICT), np.array([0.5, 0.5])
+    documents = [token_sequences([1 + seed % 7], 50, seed=seed) for seed in range(200)]
+    expected = [predict(k, model.parameters, one) for one in documents]
+    with ShardPool(4, k) as pool:
+        found = pool.map(lambda one: model.logits(one, prior), documents)
+    assert all(map(np.array_equal, found, expected))
+
+
+def test_who_has_work_for_a_second_thread():
+    model = inference.Network(reference, PREDICT, draw_parameters(PREDICT, dtype=np.float32))
+    side_by_side = inference._SIDE_BY_SIDE // PREDICT.hidden_size**2 + 1
+    few, many = [3] * inference.CHUNK_DOCUMENTS, [3] * (inference.CHUNK_DOCUMENTS + 1)
+    for lengths, several in ((few, False), (many, True), ([20], False), ([side_by_side], True)):
+        assert model.uses_threads(token_sequences(lengths, 50)) == several

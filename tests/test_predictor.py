@@ -18,6 +18,7 @@ from scipy.special import log_expit, log_softmax
 
 import fastlstm.network.predict
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor
+from fastlstm.core import threads
 from fastlstm.core.errors import ModelFormatError
 from fastlstm.core.threads import COMPANION
 from fastlstm.datasets import load_reviews
@@ -115,6 +116,26 @@ def test_logarithms_of_tiny_probabilities_are_finite(n_outputs):
 def test_a_number_of_threads_without_meaning(saved, n_jobs, error):
     with pytest.raises(error, match="n_jobs="):
         Predictor(saved[1], n_jobs=n_jobs)
+
+
+def test_cores_are_asked_where_threads_have_work(saved, monkeypatch):
+    """Asking takes longer than a short document; what is no number is wrong all the same."""
+    model, path = saved
+    predictor, asked = Predictor(path), []
+    expected = predictor.predict_proba(OTHERS)
+    monkeypatch.setattr(threads, "usable_cores", lambda: asked.append(1) or 1)
+    for saved_model in (predictor, model.set_params(n_jobs=-1)):
+        for number, text in enumerate(OTHERS):
+            assert np.array_equal(saved_model.predict_proba([text])[0], expected[number])
+        assert not asked
+        saved_model.predict(OTHERS * 50)
+        assert asked
+        asked.clear()
+    try:
+        with pytest.raises(ValueError, match="n_jobs=0"):
+            model.set_params(n_jobs=0).predict(OTHERS[:1])
+    finally:
+        model.set_params(n_jobs=None)
 
 
 def test_probabilities_as_near_as_can_be(saved):

@@ -139,11 +139,13 @@ def test_a_thread_that_stays_in_python_stops_nobody(k):
 def test_effective_n_jobs(n_jobs, expected, monkeypatch):
     monkeypatch.setattr(threads, "usable_cores", lambda: 4)
     assert effective_n_jobs(n_jobs) == expected
+    assert effective_n_jobs(n_jobs, several=False) == 1
 
 
 def test_zero_jobs_is_an_error():
-    with pytest.raises(ValueError, match="n_jobs=0 has no meaning; use a positive number"):
-        effective_n_jobs(0)
+    for several in (True, False):
+        with pytest.raises(ValueError, match="n_jobs=0 has no meaning; use a positive number"):
+            effective_n_jobs(0, several)
 
 
 def test_usable_cores_is_a_positive_number():

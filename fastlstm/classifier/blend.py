@@ -43,8 +43,8 @@ class Blend(NamedTuple):
 
     def __call__(self, logits: Sequence[np.ndarray]) -> np.ndarray:
         """Logits of the whole, float64, shape (n_documents, n_outputs), from the components'."""
-        terms = [share * part for share, part in zip(self.shares, logits, strict=True)]
-        total: np.ndarray = self.bias + sum(terms)
+        first, *others = [share * part for share, part in zip(self.shares, logits, strict=True)]
+        total: np.ndarray = self.bias + sum(others, start=first)
         return total
 
 

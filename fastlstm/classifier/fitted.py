@@ -21,7 +21,7 @@ from fastlstm.kernels.registry import load_backend, why
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.losses import probabilities
 from fastlstm.network.parameters import Parameters
-from fastlstm.network.predict import Network, prior_logits
+from fastlstm.network.predict import Network, fill_empty, prior_logits
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.history import EpochRecord
@@ -114,7 +114,9 @@ def mean_logits(
     networks: Sequence[Network], sequences: TokenSequences, prior: np.ndarray, n_threads: int = 1
 ) -> np.ndarray:
     """Mean of the networks' logits, shape (n_documents, n_outputs)."""
-    first, *others = (network.logits(sequences, prior, n_threads) for network in networks)
+    first, *others = [network.logits(sequences, prior, n_threads) for network in networks]
+    if not others:
+        return first
     mean: np.ndarray = sum(others, start=first) / len(networks)
     return mean
 
@@ -163,6 +165,10 @@ class Scorer:
         """The same model where gradients can be taken: int8 products only go forward."""
         return self if self.precision != "int8" else Scorer(self.model, self.backend)
 
+    def uses_threads(self, encoded: Encoded) -> bool:
+        """Whether documents are so many or so long that a second thread has work."""
+        return self.networks[0].uses_threads(encoded.sequences)
+
     def components(self, encoded: Encoded, n_threads: int = 1) -> list[np.ndarray]:
         """Logits of the networks and the linear part, each of shape (n_documents, n_outputs)."""
         model = self.model
@@ -187,7 +193,7 @@ class Scorer:
     def logits(self, encoded: Encoded, n_threads: int = 1) -> np.ndarray:
         """Logits of the whole, float64, shape (n_documents, n_outputs)."""
         logits = self.model.blend(self.components(encoded, n_threads))
-        logits[encoded.sequences.lengths == 0] = prior_logits(self.model.class_prior)
+        fill_empty(logits, encoded.sequences, self.model.class_prior)
         return logits
 
     def probabilities(self, encoded: Encoded, n_threads: int = 1) -> np.ndarray:

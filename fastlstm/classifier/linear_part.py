@@ -57,9 +57,9 @@ def features(ngrams: NGrams, sequences: TokenSequences) -> tuple[np.ndarray, np.
     ids : int64 array, shape (n_features,)
         Rising within a document.
     """
-    document = np.repeat(np.arange(sequences.n_documents), sequences.lengths)
-    known = np.flatnonzero(sequences.ids > UNK_ID)
-    pairs = [document[known] << 32 | sequences.ids[known]]
-    pairs += [document[places] << 32 | ids for places, ids in ngrams.occurrences(sequences)]
+    document = np.repeat(np.arange(sequences.n_documents) << 32, sequences.lengths)
+    known = sequences.ids > UNK_ID
+    pairs = [document[known] | sequences.ids[known]]
+    pairs += [document[places] | ids for places, ids in ngrams.occurrences(sequences)]
     distinct = sorted_distinct(np.concatenate(pairs))
     return distinct >> 32, distinct & 0xFFFFFFFF

@@ -107,7 +107,7 @@ class Encoded(NamedTuple):
     @property
     def n_truncated(self) -> int:
         """Documents that were cut."""
-        if self.whole is None:
+        if self.whole is None or not self.tokens_lost:
             return 0
         return int(np.count_nonzero(self.sequences.lengths < self.whole.lengths))
 

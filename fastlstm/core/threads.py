@@ -37,13 +37,16 @@ def _inside_joblib_worker() -> bool:
     return getattr(backend, "nesting_level", 0) > 0
 
 
-def effective_n_jobs(n_jobs: int | None) -> int:
+def effective_n_jobs(n_jobs: int | None, several: bool = True) -> int:
     """Number of threads for an ``n_jobs`` parameter.
 
     None is every usable core, or 1 inside a joblib worker, where other workers
     already use the cores. Negative numbers count back from the usable cores, as
     in joblib: -1 is all of them, -2 all but one. A positive number is taken as it is,
     whatever the machine has.
+
+    Without ``several`` the answer is 1: there is no work for more than one thread. Asking
+    the system for its cores takes longer than a short sentence through a network.
 
     Raises
     ------
@@ -54,6 +57,8 @@ def effective_n_jobs(n_jobs: int | None) -> int:
         raise TypeError(f"n_jobs={n_jobs!r} is no whole number; use a positive one, -1 or None.")
     if n_jobs == 0:
         raise ValueError("n_jobs=0 has no meaning; use a positive number, -1 or None.")
+    if not several:
+        return 1
     if n_jobs is None:
         return 1 if _inside_joblib_worker() else usable_cores()
     if n_jobs < 0:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
+
+T = TypeVar("T")
 
 # Bytes of a cache line and of the widest vector: no vector load crosses a line.
 ALIGNMENT = 64
@@ -69,6 +70,7 @@ class Workspace:
         self._buffers: dict[str, np.ndarray] = {}
         # What each name gave last, with the shape and dtype that it was asked for.
         self._latest: dict[str, tuple[tuple[int, ...], DTypeLike | None, np.ndarray]] = {}
+        self._kept: dict[str, tuple[Hashable, object]] = {}
 
     def _keep(self, name: str, buffer: np.ndarray) -> np.ndarray:
         before = self._buffers.get(name)
@@ -96,6 +98,16 @@ class Workspace:
         out = self.array(name, *shape)
         out.fill(0)
         return out
+
+    def kept(self, name: str, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make()`` gave, as long as the name is asked for with the same key.
+
+        For records of several arrays, each of which takes as long to ask for.
+        """
+        latest = self._kept.get(name)
+        if latest is None or latest[0] != key:
+            latest = self._kept[name] = key, make()
+        return latest[1]  # type: ignore[return-value]
 
     def constant(self, name: str, length: int, value: int) -> np.ndarray:
         """1-D int32 array that holds ``value`` on first use; the user keeps it so."""
@@ -126,13 +138,25 @@ class WorkspacePool:
         self._make = make or (lambda: Workspace(self.dtype))
         self._spare: list[Any] = []
 
-    @contextmanager
-    def borrow(self) -> Iterator[Any]:
-        """A workspace for the block; one in which the block failed is not used again."""
+    def borrow(self) -> _Borrowed:
+        """A workspace for a block; one in which the block failed is not used again."""
+        return _Borrowed(self)
+
+
+class _Borrowed:
+    """One workspace of a pool, from the beginning of a block to its end."""
+
+    def __init__(self, pool: WorkspacePool) -> None:
+        self._pool = pool
+
+    def __enter__(self) -> Any:
         try:
-            work = self._spare.pop()
+            self._work = self._pool._spare.pop()
         except IndexError:  # all are in use by other threads
-            work = self._make()
-        yield work
-        if self.most_bytes is None or work.n_bytes <= self.most_bytes:
-            self._spare.append(work)
+            self._work = self._pool._make()
+        return self._work
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        most_bytes = self._pool.most_bytes
+        if kind is None and (most_bytes is None or self._work.n_bytes <= most_bytes):
+            self._pool._spare.append(self._work)

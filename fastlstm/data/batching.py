@@ -42,7 +42,9 @@ def pack(k, sequences: TokenSequences, rows: np.ndarray, segment_length: int = 0
     """
     rows = np.asarray(rows, dtype=np.int64)
     lengths = sequences.lengths_of(rows)
-    if lengths.min(initial=1) < 1:
+    if len(rows) == 1 and 0 < lengths[0] <= (segment_length or lengths[0]):
+        return _one_document(sequences.document(rows[0]), lengths, rows)
+    if np.count_nonzero(lengths) < len(lengths):
         row = rows[np.argmin(lengths)]
         raise ValueError(f"row {row} is an empty document and cannot be packed.")
     first, segments = sequences.offsets[rows], None
@@ -63,6 +65,13 @@ def pack(k, sequences: TokenSequences, rows: np.ndarray, segment_length: int = 0
     ids = np.empty(int(lengths.sum()), dtype=np.int32)
     k.pack_tokens(sequences.ids, first, lengths, n_live, starts, ids)
     return TokenBatch(ids, n_live, starts, lengths, rows, segments)
+
+
+def _one_document(ids, lengths, rows) -> TokenBatch:
+    """One document lies in ``ids`` as it would be packed."""
+    n_live = np.empty(len(ids), dtype=np.int64)
+    n_live.fill(1)
+    return TokenBatch(ids, n_live, np.arange(len(ids)), lengths, rows)
 
 
 def _cut(first, lengths, segment_length):

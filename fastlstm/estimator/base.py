@@ -406,7 +406,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         scorer = self.scorer_
         encoded = self._encode(X, scorer.model)
-        return scorer.model, scorer.logits(encoded, effective_n_jobs(self.n_jobs))
+        n_threads = effective_n_jobs(self.n_jobs, scorer.uses_threads(encoded))
+        return scorer.model, scorer.logits(encoded, n_threads)
 
     def decision_function(self, X) -> np.ndarray:
         """Logits.
@@ -439,7 +440,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         scorer = self.scorer_
         encoded = self._encode(X, scorer.model)
-        found = scorer.contributions(encoded, effective_n_jobs(self.n_jobs))
+        n_threads = effective_n_jobs(self.n_jobs, scorer.uses_threads(encoded))
+        found = scorer.contributions(encoded, n_threads)
         one_column = scorer.model.config.n_outputs == 1
         return {name: part[:, 0] if one_column else part for name, part in found.items()}
 

@@ -57,9 +57,10 @@ def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=Tru
     k : Kernels
     work : Workspace
     config : ModelConfig
-    source : embedding.Table, or list of float arrays
+    source : embedding.Table, list of float arrays, or float array
         Where the vectors of ids are; or, for each direction of the first layer, what it
-        makes of all vectors that ids stand for (``lstm.project``).
+        makes of all vectors that ids stand for (``lstm.project``); or the vectors of the
+        batch's positions, shape (n_tokens, embedding_dim).
     packed : PackedModel
     batch : TokenBatch
     keys : sequence of int, or None
@@ -84,13 +85,15 @@ def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=Tru
             k, work, source, batch.ids, config.embedding_dropout, _key(keys, 0)
         )
         inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
-    else:
+    elif isinstance(source, list):
         inputs = lstm.LayerInput(None, batch.ids, source)
+    else:
+        inputs = lstm.LayerInput(source)
     caches = _through_layers(k, work, config, inputs, packed, batch, keys, keep, beside)
     pooled, winner = pooling.forward(
         k, work, caches[-1].out, batch, config.pooling, config.hidden_size
     )
-    pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size)
+    pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size, keep)
     head_input = dropout.apply(
         k, work, "head.drop", pooled, config.dropout, _key(keys, config.num_layers)
     )

@@ -74,8 +74,7 @@ def probabilities(logits):
     """Class probabilities in float64, shape (n, n_classes), two columns for one logit."""
     z = np.asarray(logits, dtype=np.float64)
     if z.shape[1] == 1:
-        p = sigmoid(z[:, 0])
-        return np.stack([sigmoid(-z[:, 0]), p], axis=1)
+        return sigmoid(np.concatenate([-z, z], axis=1))
     z = np.exp(z - z.max(axis=1, keepdims=True))  # eqs. (74) and (75)
     return z / z.sum(axis=1, keepdims=True)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,10 @@ _SIDE_BY_SIDE = 16_000_000
 
 # Working memory, in bytes, that is kept for the next call; more is given back.
 _SPARE_BYTES = 64 << 20
+
+# Tokens of a single document up to which its calls of kernels are kept: preparing them takes
+# as long as five tokens.
+_PLANNED_TOKENS = 128
 
 # Memory, in bytes, up to which a model keeps the projection of its whole vocabulary.
 PROJECTED_BUDGET = 64 << 20
@@ -74,7 +79,8 @@ def predict_logits(
         A document's row does not depend on the other documents.
     """
     dtype = parameters.flat.dtype
-    logits = np.full((sequences.n_documents, config.n_outputs), np.nan, dtype=dtype)
+    logits = np.empty((sequences.n_documents, config.n_outputs), dtype=dtype)
+    logits.fill(np.nan)
     workspaces = WorkspacePool(dtype) if workspaces is None else workspaces
     source = parameters.table if projected is None else projected
 
@@ -89,6 +95,69 @@ def predict_logits(
     for _ in run(work_on, chunks):
         pass
     return logits
+
+
+class _Plan(NamedTuple):
+    """The calls of kernels by which ``forward`` reads one document of a length.
+
+    They are the same for all such documents, on the same memory.
+
+    Attributes
+    ----------
+    inputs : int32 array, shape (n_tokens,), or float array, shape (n_tokens, embedding_dim)
+        To be filled with the document's ids where the vocabulary is projected, else with
+        their vectors.
+    states : list of float arrays
+        To be filled with 0.
+    calls : list of callables
+    logits : float array, shape (1, n_outputs)
+        What the calls leave.
+    """
+
+    inputs: np.ndarray
+    states: list[np.ndarray]
+    calls: list[Callable]
+    logits: np.ndarray
+
+    def run(self) -> np.ndarray:
+        """Logits of the document whose ``inputs`` were filled in, shape (1, n_outputs)."""
+        for state in self.states:
+            state.fill(0)
+        for call in self.calls:
+            call()
+        return self.logits.copy()
+
+
+class _Recorder:
+    """A backend that notes down which kernels are called, and how."""
+
+    def __init__(self, k: Kernels):
+        self._k = k
+        self.calls: list[Callable] = []
+
+    def __getattr__(self, name: str) -> Callable:
+        function = getattr(self._k, name)
+
+        def call(*arguments) -> Any:
+            result = function(*arguments)
+            if result is None:  # all others tell a size
+                self.calls.append(partial(function, *arguments))
+            return result
+
+        return call
+
+
+def _make_plan(k: Kernels, work, config, projected, packed, n_tokens: int) -> _Plan:
+    """A plan whose arrays are the workspace's, found out by going through ``forward`` once."""
+    recorder: Any = _Recorder(k)
+    one = TokenSequences(np.zeros(n_tokens, dtype=np.int32), np.array([0, n_tokens]))
+    batch = pack(k, one, np.zeros(1, dtype=np.int64))
+    inputs, source = batch.ids, projected
+    if projected is None:
+        inputs = source = work.zeros("plan.vectors", n_tokens, config.embedding_dim)
+    logits, state = forward(recorder, work, config, source, packed, batch, keep=False)
+    states = [c for cache in state.caches for c in cache.c]
+    return _Plan(inputs, states, recorder.calls, logits)
 
 
 class Network:
@@ -151,22 +220,62 @@ class Network:
                 f"token id {largest} is not below vocabulary_size={self.config.vocabulary_size}."
             )
         projected = self._projected_vocabulary(len(sequences.ids))
-        beside = self._beside(sequences) if n_threads > 1 else None
-        # Starting a thread for a single chunk of work would not pay.
-        several = sequences.n_documents > CHUNK_DOCUMENTS or len(sequences.ids) > _CHUNK_TOKENS
-        with ShardPool(n_threads if several else 1, self.k) as pool:
-            logits = predict_logits(
-                self.k, self.config, self.parameters, self.packed, sequences, pool.map,
+        beside = None
+        if n_threads > 1 and self._side_by_side(sequences):
+            beside = partial(COMPANION.run, self.k)
+        elif self._is_short(sequences):
+            return self._logits_by_plan(sequences.ids, projected)
+
+        def with_(run):
+            return predict_logits(
+                self.k, self.config, self.parameters, self.packed, sequences, run,
                 projected, self._workspaces, beside,
             )  # fmt: skip
-        logits[sequences.lengths == 0] = prior_logits(prior)
+
+        if n_threads > 1 and _several_chunks(sequences):
+            with ShardPool(n_threads, self.k) as pool:
+                logits = with_(pool.map)
+        else:  # starting a thread for a single chunk of work would not pay
+            logits = with_(map)
+        fill_empty(logits, sequences, prior)
         return logits
 
-    def _beside(self, sequences: TokenSequences):
-        """How to run two sweeps of one document at the same time, if that pays, or None."""
+    def _is_short(self, sequences: TokenSequences) -> bool:
+        """Whether it is one document that is short and in one piece."""
+        most = min(_PLANNED_TOKENS, self.config.segment_length or _PLANNED_TOKENS)
+        return sequences.n_documents == 1 and 0 < len(sequences.ids) <= most
+
+    def _logits_by_plan(self, ids: np.ndarray, projected) -> np.ndarray:
+        with self._workspaces.borrow() as work:
+            plan = work.kept(
+                f"plan.{len(ids)}", id(projected),
+                lambda: _make_plan(self.k, work, self.config, projected, self.packed, len(ids)),
+            )  # fmt: skip
+            if projected is None:
+                embedding.vectors_into(self.k, self.parameters.table, ids, plan.inputs)
+            else:
+                plan.inputs[:] = ids
+            return plan.run()
+
+    def uses_threads(self, sequences: TokenSequences) -> bool:
+        """Whether ``logits`` has work for a second thread."""
+        return _several_chunks(sequences) or self._side_by_side(sequences)
+
+    def _side_by_side(self, sequences: TokenSequences) -> bool:
+        """Whether two sweeps of one document at the same time are worth a thread."""
         work = len(sequences.ids) * self.config.hidden_size**2
-        pays = sequences.n_documents == 1 and work >= _SIDE_BY_SIDE
-        return partial(COMPANION.run, self.k) if pays else None
+        return sequences.n_documents == 1 and work >= _SIDE_BY_SIDE
+
+
+def _several_chunks(sequences: TokenSequences) -> bool:
+    return sequences.n_documents > CHUNK_DOCUMENTS or len(sequences.ids) > _CHUNK_TOKENS
+
+
+def fill_empty(logits: np.ndarray, sequences: TokenSequences, prior) -> None:
+    """Give documents without a token the logits of the class prior."""
+    lengths = sequences.lengths
+    if np.count_nonzero(lengths) < len(lengths):
+        logits[lengths == 0] = prior_logits(prior)
 
 
 def prior_logits(prior) -> np.ndarray:

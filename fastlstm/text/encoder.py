@@ -47,7 +47,10 @@ def truncate(sequences: TokenSequences, max_length: int | None, truncation: str)
     -------
     TokenSequences
     """
-    if max_length is None or sequences.lengths.max(initial=0) <= max_length:
+    # No document is longer than all of them together.
+    if max_length is None or len(sequences.ids) <= max_length:
+        return sequences
+    if sequences.lengths.max(initial=0) <= max_length:
         return sequences
     places, offsets = _places(sequences, max_length, truncation)
     return TokenSequences(sequences.ids[places], offsets)

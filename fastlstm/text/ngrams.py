@@ -82,7 +82,7 @@ class NGrams:
         pairs = [np.empty((0, 2), dtype=np.int32)]
         places, parents, n_ids = np.arange(len(sequences.ids)), sequences.ids, n_tokens
         for n in range(2, longest + 1):
-            places, keys = _candidates(sequences, places, parents, n)
+            places, keys = _candidates(sequences.ids, _starts(sequences), places, parents, n)
             found, counts = _counted(keys)
             often = np.flatnonzero(counts >= min_count)
             if max_features is not None and len(often) > max_features:
@@ -112,8 +112,9 @@ class NGrams:
         ids : int32 array, shape (count,)
         """
         places, parents, n_ids = np.arange(len(sequences.ids)), sequences.ids, self.n_tokens
+        starts = _starts(sequences)
         for n, known in enumerate(self._keys, start=2):
-            places, keys = _candidates(sequences, places, parents, n)
+            places, keys = _candidates(sequences.ids, starts, places, parents, n)
             places, parents = _known(places, keys, known, n_ids)
             yield places, parents
             n_ids += len(known)
@@ -138,16 +139,19 @@ def _leading(flags: np.ndarray) -> int:
     return len(flags) if flags.all() else int(np.argmin(flags))
 
 
+def _starts(sequences: TokenSequences) -> np.ndarray:
+    """Where the document of each position starts."""
+    starts: np.ndarray = np.repeat(sequences.offsets[:-1], sequences.lengths)
+    return starts
+
+
 def _candidates(
-    sequences: TokenSequences, places: np.ndarray, parents: np.ndarray, n: int
+    ids: np.ndarray, starts: np.ndarray, places: np.ndarray, parents: np.ndarray, n: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of the places where an n-gram's parent ends, those that have one token more before it."""
     before = places - (n - 1)
-    starts = np.repeat(sequences.offsets[:-1], sequences.lengths)
-    inside = before >= starts[places]
-    places, before, parents = places[inside], before[inside], parents[inside]
-    left = sequences.ids[before]
-    fit = (left > UNK_ID) & (parents > UNK_ID)
+    left = ids[before]  # -1, before the first document, is the last and does not fit
+    fit = (before >= starts[places]) & (left > UNK_ID) & (parents > UNK_ID)
     return places[fit], _key(left[fit], parents[fit])
 
 

@@ -80,6 +80,18 @@ def test_forward(mode, directions):
 
 
 @pytest.mark.parametrize("mode", POOLING)
+def test_without_a_backward_pass_the_bits_are_the_same(mode):
+    batch = segmented_batch()
+    pooled = np.random.default_rng(3).standard_normal((batch.n_sequences, 4)).astype(np.float32)
+    pooled[2, 1] = np.nan
+    with_share, without = (
+        segments.forward(pooled, batch, mode, HIDDEN, keep)[0] for keep in (True, False)
+    )
+    assert np.array_equal(with_share, without, equal_nan=True)
+    assert with_share.dtype == without.dtype == np.float32
+
+
+@pytest.mark.parametrize("mode", POOLING)
 @pytest.mark.parametrize("directions", [1, 2])
 def test_gradients(mode, directions):
     batch = segmented_batch()

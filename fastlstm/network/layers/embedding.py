@@ -121,12 +121,24 @@ def all_vectors(table: Table):
     if not len(table.parents):
         return table.rows
     vectors = table.rows.copy()
-    ids, ancestors = np.arange(table.n_tokens, len(vectors)), table.parents
-    while len(ids):
-        vectors[ids] += table.rows[ancestors]
-        older = ancestors >= table.n_tokens
-        ids, ancestors = ids[older], table.parents[ancestors[older] - table.n_tokens]
+    _add_ancestors(table, vectors, np.arange(table.n_tokens, len(vectors)), table.parents)
     return vectors
+
+
+def vectors_into(k: Kernels, table: Table, ids, out):
+    """The vector of each position's id, for few positions: repeated ones are read again."""
+    k.gather_rows(table.rows, ids, out)
+    if len(table.parents):
+        places = np.flatnonzero(ids >= table.n_tokens)
+        _add_ancestors(table, out, places, table.parents[ids[places] - table.n_tokens])
+
+
+def _add_ancestors(table, vectors, places, ancestors):
+    """Add the rows of ``ancestors``, of their parents and so on to ``vectors[places]``."""
+    while len(places):
+        vectors[places] += table.rows[ancestors]
+        older = ancestors >= table.n_tokens
+        places, ancestors = places[older], table.parents[ancestors[older] - table.n_tokens]
 
 
 def _with_parents(table, distinct):

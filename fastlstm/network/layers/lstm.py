@@ -141,6 +141,15 @@ _TERMS_TRAINING = 45
 _TERMS_INFERENCE = 25
 
 
+class SweepMemory(NamedTuple):
+    """Working memory of one direction, as the kernel ``lstm_forward`` has it."""
+
+    gates: np.ndarray
+    c: np.ndarray
+    done: np.ndarray
+    scratch: np.ndarray
+
+
 def projects_distinct(inputs: LayerInput, n_tokens: int, terms: int) -> bool:
     """Whether the input product is computed once for each distinct row, eq. (46)."""
     if inputs.inverse is None or inputs.rows is None:
@@ -221,8 +230,7 @@ def sweeps(
     cache : LSTMCache
         Complete when all calls were made.
     """
-    hidden, width = directions[0].hidden, len(directions[0].b)
-    n, n_tokens = batch.n_sequences, batch.n_tokens
+    hidden, n, n_tokens = directions[0].hidden, batch.n_sequences, batch.n_tokens
     given = initial is not None
     if initial is None:
         zero = [work.zeros("lstm.initial", n, hidden)] * len(directions)
@@ -236,30 +244,48 @@ def sweeps(
     def prepared():
         for d, packed in enumerate(directions):
             own = f"{name}.{DIRECTIONS[d]}"
-            # Calls that keep run one after the other and share what is not kept.
-            shared = "lstm" if keep else own
             source = rows
             if inputs.projected is not None:
                 source = inputs.projected[d]
             elif distinct:
+                shared = "lstm" if keep else own
                 source = project(k, work, f"{shared}.projected", inputs.rows, packed)
-            gates = work.array(f"{own}.gates", n_tokens if keep else k.block_rows(n), width)
-            c = work.array(f"{own}.c", n_tokens if keep else n, hidden)
+            memory = _memory(k, work, own, packed, n, n_tokens if keep else None)
             if not keep and given:
-                c[:] = initial.c[d]
+                memory.c[:] = initial.c[d]
             elif not keep:
-                c.fill(0)
-            cache.gates.append(gates)
-            cache.c.append(c)
-            counter = work.array(f"{shared}.done", 1, dtype=np.int64) if done is None else done
+                memory.c.fill(0)
+            cache.gates.append(memory.gates)
+            cache.c.append(memory.c)
             yield partial(
                 k.lstm_forward, source, inputs.inverse if distinct else _EACH_ITS_OWN, packed,
                 Steps(batch.n_live, batch.starts, d == 1, d * hidden),
-                DirectionState(initial.h[d], initial.c[d], given), keep,
-                scratch(k, work, packed, n, shared), ready, counter, gates, out, c,
+                DirectionState(initial.h[d], initial.c[d], given), keep, memory.scratch, ready,
+                memory.done if done is None else done, memory.gates, out, memory.c,
             )  # fmt: skip
 
     return prepared(), cache
+
+
+def _memory(k: Kernels, work, own, packed, n, n_kept) -> SweepMemory:
+    """Working memory for ``n`` sequences; ``n_kept`` tokens are kept, or None.
+
+    Sweeps that keep run one after the other and share what is not kept.
+    """
+    hidden, width = packed.hidden, len(packed.b)
+
+    def arrays(rows, states, shared):
+        return SweepMemory(
+            work.array(f"{own}.gates", rows, width),
+            work.array(f"{own}.c", states, hidden),
+            work.array(f"{shared}.done", 1, dtype=np.int64),
+            scratch(k, work, packed, n, shared),
+        )
+
+    if n_kept is not None:
+        return arrays(n_kept, n_kept, "lstm")
+    key = n, packed.n_inputs, hidden, packed.w_x.dtype
+    return work.kept(own, key, lambda: arrays(k.block_rows(n), n, own))
 
 
 def _row_for_each_token(k: Kernels, work, name, inputs, n_tokens):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def forward(pooled, batch, pooling, hidden):
+def forward(pooled, batch, pooling, hidden, keep=True):
     """Combine segments.
 
     Parameters
@@ -18,17 +18,21 @@ def forward(pooled, batch, pooling, hidden):
     batch : TokenBatch
     pooling : {"last", "mean", "max", "mean_max"}
     hidden : int
+    keep : bool
+        Whether a backward pass follows.
 
     Returns
     -------
     combined : float array, shape (n_documents, width)
         ``pooled`` itself where the batch has no segments.
     share : float array, shape (n_sequences, width), or None
-        Gradient of a document's vector by those of its segments.
+        Gradient of a document's vector by those of its segments, of use with ``keep`` alone.
     """
     if batch.segments is None:
         return pooled, None
     order, offsets = batch.segments
+    if pooling == "max" and not keep:
+        return np.maximum.reduceat(pooled[order], offsets[:-1]), None
     share = np.empty_like(pooled)
     half = pooled.shape[1] // 2 if pooling == "mean_max" else 0
     if pooling in ("mean", "mean_max"):
