@@ -313,6 +313,24 @@ def mixed_lengths_table(folder: Path) -> str | None:
     return markdown(header, rows)
 
 
+def scaling_table(folder: Path) -> str | None:
+    """A simulated schedule of one fit, and what was measured."""
+    result = read(folder, "scaling")
+    if result is None:
+        return None
+    measured = result["measured_seconds"]
+    rows = [
+        (threads, f"{seconds:.1f}", f"{result['simulated_speed_up'][threads]:.2f} x",
+         f"{measured[threads]:.1f}" if threads in measured else "",
+         f"{measured['1'] / measured[threads]:.2f} x" if threads in measured else "")
+        for threads, seconds in result["simulated_seconds"].items()
+    ]  # fmt: skip
+    has = result["instructions"] or result["processor"]
+    header = (f"threads ({result['set']}, {has})", "SIMULATED, s", "SIMULATED speed-up",
+              "measured, s", "measured speed-up")  # fmt: skip
+    return markdown(header, rows)
+
+
 def machine_line(folder: Path) -> str | None:
     """Processor, cores and revisions of the speeds in a folder."""
     names = (*CASES, "mixed_lengths", "growth", "cold_start")
@@ -344,6 +362,7 @@ TABLES: dict[str, Callable[[Path], str | None]] = {
     "cold start": cold_start_table,
     "growth": growth_table,
     "mixed lengths": mixed_lengths_table,
+    "scaling": scaling_table,
 }
 
 
