@@ -105,8 +105,7 @@ class ShardPool:
     def close(self) -> None:
         """End the threads."""
         self._closed = True
-        self._posted[0] += 1
-        self._wake()
+        self._raise(self._posted, 0)
         for thread in self._threads:
             thread.join()
 
@@ -147,8 +146,7 @@ class ShardPool:
         if self._k is not None:
             self._k.hand_over(True)
         try:
-            self._posted[0] += 1
-            self._wake()
+            self._raise(self._posted, 0)
             self._start_threads()
             drain()
             finished = True
@@ -184,8 +182,7 @@ class ShardPool:
                 return
             self._begun[number] += 1
             self._job()
-            self._ended[number] += 1
-            self._wake()  # the caller, if it sleeps until the last call is over
+            self._raise(self._ended, number)
 
     def _wait_until(self, counters: np.ndarray, least: np.ndarray) -> None:
         """Return once all counters are at ``least``: awake for a moment, then asleep."""
@@ -196,9 +193,15 @@ class ShardPool:
             self._condition.wait_for(lambda: (counters >= least).all())
             self._n_asleep -= 1
 
-    def _wake(self) -> None:
-        if self._n_asleep:  # raised before a sleeper looks at its counter for the last time
-            with self._condition:
+    def _raise(self, counters: np.ndarray, place: int) -> None:
+        """Count up and wake who sleeps until then.
+
+        Under the condition's lock: who falls asleep has seen the new number or is woken, and
+        who sees it sees all that was stored before, also without the interpreter's lock.
+        """
+        with self._condition:
+            counters[place] += 1
+            if self._n_asleep:
                 self._condition.notify_all()
 
 
