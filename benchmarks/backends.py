@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 
 from cases import CASES, quick
-from driver import heading, take_turns, workers_of
+from driver import heading, shares_of_peak, take_turns, workers_of
 
 LIBRARIES = ("fastlstm_cython", "fastlstm_numba")
 JOBS = ("seed", "seed_inference", "tweets", "long_pad")
@@ -18,7 +18,7 @@ ONE_CALL = {"length": 100, "first": 0, "calls": 100}
 
 def run(arguments, peak) -> dict:
     """Contents of the results file: us a token, for one document us a call, by job."""
-    summary, rounds = {}, {}
+    summary, rounds, shares = {}, {}, {}
     for job in (*JOBS, "one_document"):
         case = quick(CASES[job]) if arguments.quick else CASES[job]
         print(f"  {job}", flush=True)
@@ -34,8 +34,12 @@ def run(arguments, peak) -> dict:
         summary[job] = {
             name: statistics.median(costs[name] for costs in rounds[job]) for name in rounds[job][0]
         }
+        costs = {f"fastlstm_{name}": cost for name, cost in summary[job].items()}
+        if job != "one_document":
+            shares[job] = shares_of_peak(case, costs, arguments.threads, peak)
     return {
         **heading(CASES["seed"], arguments.threads, peak),
         "summary": summary,
+        "share_of_peak": shares,
         "rounds": rounds,
     }

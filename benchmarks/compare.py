@@ -2,15 +2,16 @@
 
     pip install '.[bench]' && python benchmarks/compare.py [--case NAME ...]
 
-For each case (benchmarks/cases.py, and growth, cold_start and backends besides) all libraries
-get the same token ids, labels, minibatches, first weights and number of threads.
-Their outputs are compared first; nothing is timed if they differ. Then rounds
-alternate, in an order that is rotated. A library's first round is a warm-up and does
-not count. A token is a real one: padding is never counted. Results go to
-``benchmarks/results/<level>/<case>.json``, where the level is that of the CPU's
-instructions (amx, avx512 and so on); ``python benchmarks/report.py`` makes tables and
-plots from them. ``--quick`` runs a few documents once, to see whether everything
-works; its results go to a temporary folder unless ``--out`` names one.
+For each case (benchmarks/cases.py, and mixed_lengths, growth, cold_start and backends
+besides) all libraries get the same token ids, labels, minibatches, first weights and
+number of threads. Their outputs are compared first; nothing is timed if they differ.
+Then rounds alternate, in an order that is rotated. A library's first round is a warm-up
+and does not count. A token is a real one: padding is never counted. Results go to
+``benchmarks/results/<level>/<case>.json``, where the level is that of the kernels on this
+CPU (amx, avx512 and so on), and name the CPU's instructions; ``python
+benchmarks/report.py`` makes tables and plots from them. ``--quick`` runs a few documents
+once, to see whether everything works; its results go to a temporary folder unless
+``--out`` names one.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ import tempfile
 import backends
 import cold_start
 import growth
+import mixed_lengths
 import one_document
 from cases import CASES, quick
 from driver import (
     best_ways,
+    chosen,
     heading,
     measure_peak,
     median_of,
+    shares_of_peak,
     take_turns,
     workers_of,
     write_result,
@@ -36,12 +40,15 @@ from driver import (
 from machine import usable_cores
 from peers import LIBRARIES
 
-OTHERS = {"growth": growth.run, "cold_start": cold_start.run, "backends": backends.run}
+OTHERS = {
+    "mixed_lengths": mixed_lengths.run, "growth": growth.run, "cold_start": cold_start.run,
+    "backends": backends.run,
+}  # fmt: skip
 
 
 def run_case(case, arguments, peak) -> dict:
     """Time all libraries of a case in turn; returns the contents of its results file."""
-    with workers_of(case, arguments.threads, _chosen(case, arguments)) as found:
+    with workers_of(case, arguments.threads, chosen(case, arguments.library)) as found:
         workers, skipped, differences = found
         if case.kind != "whole_job":
             take_turns(workers, 1)
@@ -57,13 +64,6 @@ def run_case(case, arguments, peak) -> dict:
         "differences": differences,
         "rounds": rounds,
     }
-
-
-def _chosen(case, arguments):
-    """The libraries asked for; the first one of the case is always among them."""
-    if not arguments.library:
-        return case.libraries
-    return [n for n in case.libraries if n == case.libraries[0] or n in arguments.library]
 
 
 def summary(case, rounds, threads, peak) -> dict:
@@ -89,12 +89,7 @@ def summary(case, rounds, threads, peak) -> dict:
     gflop = case.gflop_per_token()
     result["gflop_per_token"] = gflop
     result["gflop_per_second"] = {name: 1e6 * gflop / medians[name] for name in names}
-    result["share_of_peak"] = {}
-    for name in names:
-        top = (peak or {}).get(LIBRARIES[name].precision)
-        if top:
-            share = result["gflop_per_second"][name] / top[str(threads)]
-            result["share_of_peak"][name] = share
+    result["share_of_peak"] = shares_of_peak(case, medians, threads, peak)
     return result
 
 

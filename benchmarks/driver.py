@@ -111,6 +111,11 @@ def workers_of(case: Case, threads: int, libraries=None):
                 worker.close()
 
 
+def chosen(case: Case, names) -> list[str]:
+    """The libraries of a case in ``names``, if there are any, and its first in any case."""
+    return [n for n in case.libraries if not names or n in names or n == case.libraries[0]]
+
+
 def _no_data(case):
     """Data of one document, for cases whose libraries bring their own."""
     from dataclasses import replace
@@ -170,6 +175,14 @@ def take_turns(workers: list[Worker], rounds: int, **options) -> list[dict]:
     return done
 
 
+def warm_and_timed(
+    case: Case, threads: int, rounds: int, at_least: float, libraries=None, warm_up: int = 2
+) -> tuple[list[dict], list[dict]]:
+    """Rounds of a case that do not count, and those that do, of ``at_least`` seconds each."""
+    with workers_of(case, threads, libraries) as (workers, _, _):
+        return take_turns(workers, warm_up), take_turns(workers, rounds, at_least=at_least)
+
+
 def median_of(rounds: list[dict], library: str, beside: str | None = None) -> float:
     """Median us a token of a library, or of its ratio to another in the same round."""
     values = [answers[library]["us_per_token"] for answers in rounds]
@@ -188,6 +201,19 @@ def best_ways(medians: dict[str, float]) -> dict[str, dict[str, str]]:
         library = LIBRARIES[name]
         best.setdefault(library.group, {}).setdefault(library.precision, name)
     return best
+
+
+def shares_of_peak(case: Case, us_per_token: dict[str, float], threads: int, peak) -> dict:
+    """The part of ``threads`` threads' multiply-add peak that each library reaches.
+
+    Libraries for whose precision no peak was measured are left out.
+    """
+    shares = {}
+    for name, cost in us_per_token.items():
+        top = (peak or {}).get(LIBRARIES[name].precision)
+        if top:
+            shares[name] = 1e6 * case.gflop_per_token() / cost / top[str(threads)]
+    return shares
 
 
 def measure_peak(threads: int) -> dict | None:

@@ -14,7 +14,7 @@ import statistics
 from dataclasses import replace
 
 from cases import Case
-from driver import heading, take_turns, workers_of
+from driver import heading, shares_of_peak, warm_and_timed
 
 BASE = Case("growth", "training", ("fastlstm", "torch_padded"), hidden=64)
 
@@ -61,16 +61,17 @@ def run(arguments, peak) -> dict:
             for kind in ("training", "inference"):
                 case = point(axis, value, kind, 5_000 if arguments.quick else _TOKENS)
                 print(f"  {axis} {value}, {kind}", flush=True)
-                with workers_of(case, threads) as (workers, _, _):
-                    first = take_turns(workers, 2)  # the second call projects the vocabulary
-                    done = take_turns(workers, rounds, at_least=seconds)
+                # The second call projects the vocabulary.
+                first, done = warm_and_timed(case, threads, rounds, seconds)
                 for library in done[0]:
                     costs = [answers[library]["us_per_token"] for answers in done]
+                    median = statistics.median(costs)
+                    share = shares_of_peak(case, {library: median}, threads, peak).get(library)
                     points.append({
                         "axis": axis, "value": value, "kind": kind, "library": library,
                         "threads": threads, "documents": case.documents,
                         "tokens": first[-1][library]["tokens"],
-                        "us_per_token": statistics.median(costs), "rounds": costs,
+                        "us_per_token": median, "share_of_peak": share, "rounds": costs,
                     })  # fmt: skip
     return {
         **heading(BASE, arguments.threads, peak),

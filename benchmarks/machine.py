@@ -69,9 +69,12 @@ def git_revision() -> str | None:
 
 
 def description() -> dict:
-    """Processor, usable cores, versions and revision, as every results file begins."""
+    """Processor, its instructions, usable cores, versions and revision, as all results begin."""
+    from fastlstm.kernels.instructions import cpu_instructions
+
     return {
         "processor": processor_name(),
+        "instructions": cpu_instructions(),
         "cores": usable_cores(),
         "versions": versions(),
         "revision": git_revision(),

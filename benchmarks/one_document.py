@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 from cases import Case
-from driver import PAUSE_SECONDS, heading, workers_of
+from driver import PAUSE_SECONDS, chosen, heading, shares_of_peak, workers_of
 from peers.texts import LENGTHS
 
 # Calls in a turn. Turns alternate between the libraries.
@@ -18,8 +18,7 @@ def run(case: Case, arguments, peak) -> dict:
     """Contents of the results file: us a call, median and 99th percentile, by length."""
     calls = _CALLS if not arguments.quick else 10
     block = min(_BLOCK, calls)
-    chosen = [n for n in case.libraries if not arguments.library or n in arguments.library]
-    libraries = list(dict.fromkeys([case.libraries[0], *chosen]))
+    libraries = chosen(case, arguments.library)
     with workers_of(case, arguments.threads, libraries) as (workers, skipped, differences):
         taken = {w.library: {str(length): [] for length in LENGTHS} for w in workers}
         for length in LENGTHS:
@@ -30,11 +29,18 @@ def run(case: Case, arguments, peak) -> dict:
                     answer = worker.ask("run", length=length, first=first, calls=block)
                     taken[worker.library][str(length)] += answer["calls"]
         memory = {worker.library: worker.ask("peak")["peak_mib"] for worker in workers}
+    found = {name: summary(by_length) for name, by_length in taken.items()}
     return {
         **heading(case, arguments.threads, peak),
         "calls": calls,
         "calls_in_a_turn": block,
-        "summary": {name: summary(by_length) for name, by_length in taken.items()},
+        "summary": found,
+        "share_of_one_threads_peak": {
+            str(n): shares_of_peak(
+                case, {name: v[str(n)]["p50_us"] / n for name, v in found.items()}, 1, peak
+            )
+            for n in LENGTHS
+        },
         "peak_mib": memory,
         "left_out": skipped,
         "differences": differences,

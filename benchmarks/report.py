@@ -28,7 +28,8 @@ ROOT = FOLDER.parent
 _PAGES = ("README.md", "docs/explanation/benchmarks.md", "docs/explanation/attributions.md")
 GROUPS = ("PyTorch", "Keras", "ONNX Runtime", "NumPy", "TF-IDF + LR")
 _NAMES = {
-    "fastlstm": "fastlstm", "torch_one_thread": "PyTorch, 1 thread",
+    "fastlstm": "fastlstm", "torch_padded": "PyTorch, padded",
+    "torch_packed": "PyTorch, packed", "torch_one_thread": "PyTorch, 1 thread",
     "torch_two_threads": "PyTorch, 2 threads", "onnx": "ONNX Runtime",
     "keras_predict": "Keras, predict", "keras_call": "Keras, call",
 }  # fmt: skip
@@ -186,6 +187,8 @@ def speed_table(folder: Path) -> str | None:
     if not found:
         return None
     groups = [g for g in GROUPS if any(g in r["best"] for r in found.values())]
+    # Results from before instructions were named keep the table that they had.
+    described = all("instructions" in result for result in found.values())
     rows = []
     for name, result in found.items():
         for precision, own in (("float32", "fastlstm"), ("bfloat16", "fastlstm_bf16")):
@@ -193,9 +196,16 @@ def speed_table(folder: Path) -> str | None:
             if own not in result["us_per_token"]:
                 continue
             cells = [f"{ratios[g]:.2f} x" if g in ratios else "" for g in groups]
+            if described:
+                cells.insert(0, _share(result["share_of_peak"].get(own)))
             label = name.replace("_", " ") + (", bfloat16" if precision == "bfloat16" else "")
             rows.append((label, f"{result['us_per_token'][own]:.2f}", *cells))
-    return markdown(("case", "fastlstm, us a token", *groups), rows)
+    shares = ("share of peak",) if described else ()
+    return markdown(("case", "fastlstm, us a token", *shares, *groups), rows)
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
 
 
 def group_ratios(result: dict, precision: str) -> dict[str, float]:
@@ -214,11 +224,10 @@ def ways_table(folder: Path) -> str | None:
         if result is None or "us_per_token" not in result:
             continue
         for library, cost in result["us_per_token"].items():
-            share = result.get("share_of_peak", {}).get(library)
             rows.append((
                 name.replace("_", " "), library, f"{cost:.2f}",
                 f"{result['times_fastlstm'][library]:.2f} x",
-                "" if share is None else f"{share:.1%}",
+                _share(result.get("share_of_peak", {}).get(library)),
                 f"{result['peak_mib'][library]:.0f}",
             ))  # fmt: skip
     header = ("case", "library", "us a token", "beside fastlstm", "share of peak",
@@ -265,23 +274,77 @@ def growth_table(folder: Path) -> str | None:
     result = read(folder, "growth")
     if result is None:
         return None
+    described = "instructions" in result
     rows = []
     for kind, axes in result["summary"].items():
         for axis, found in axes.items():
             curve = found["us_per_token"]
             costs = ", ".join(f"{int(value):,}: {cost:.2f}" for value, cost in curve.items())
-            rows.append((f"{kind}, {axis}", costs, f"{found['max_over_min']:.2f}"))
-    return markdown(("", "us a token", "largest / smallest"), rows)
+            shares = [
+                p["share_of_peak"] or 0.0
+                for p in result["points"]
+                if described and (p["kind"], p["axis"], p["library"]) == (kind, axis, "fastlstm")
+            ]
+            cells = [f"{min(shares):.1%} to {max(shares):.1%}"] if shares else []
+            rows.append((f"{kind}, {axis}", costs, f"{found['max_over_min']:.2f}", *cells))
+    further = ["share of peak"] if described else []
+    return markdown(("", "us a token", "largest / smallest", *further), rows)
+
+
+def mixed_lengths_table(folder: Path) -> str | None:
+    """Cost of a token beside the longest document of minibatches with short ones."""
+    result = read(folder, "mixed_lengths")
+    if result is None:
+        return None
+    names = list(result["points"][0]["us_per_token"])
+    rows = []
+    for point in result["points"]:
+        costs = point["us_per_token"]
+        rows.append((
+            f"1 to {point['longest']:,}",
+            *(f"{costs[name]:.2f}" for name in names),
+            *(f"{costs[name] / costs['fastlstm']:.1f} x" for name in names[1:]),
+            _share(point["share_of_peak"].get("fastlstm")),
+        ))  # fmt: skip
+    titles = [_NAMES.get(name, name) for name in names]
+    costs = [f"{title}, us a token" for title in titles]
+    ratios = [f"{title} / fastlstm" for title in titles[1:]]
+    header = ("tokens of a document", *costs, *ratios, "fastlstm, share of peak")
+    return markdown(header, rows)
+
+
+def scaling_table(folder: Path) -> str | None:
+    """A simulated schedule of one fit, and what was measured."""
+    result = read(folder, "scaling")
+    if result is None:
+        return None
+    measured = result["measured_seconds"]
+    rows = [
+        (threads, f"{seconds:.1f}", f"{result['simulated_speed_up'][threads]:.2f} x",
+         f"{measured[threads]:.1f}" if threads in measured else "",
+         f"{measured['1'] / measured[threads]:.2f} x" if threads in measured else "")
+        for threads, seconds in result["simulated_seconds"].items()
+    ]  # fmt: skip
+    has = result["instructions"] or result["processor"]
+    header = (f"threads ({result['set']}, {has})", "SIMULATED, s", "SIMULATED speed-up",
+              "measured, s", "measured speed-up")  # fmt: skip
+    return markdown(header, rows)
 
 
 def machine_line(folder: Path) -> str | None:
     """Processor, cores and revisions of the speeds in a folder."""
-    found = [r for r in map(partial(read, folder), (*CASES, "growth", "cold_start")) if r]
+    names = (*CASES, "mixed_lengths", "growth", "cold_start")
+    found = [r for r in map(partial(read, folder), names) if r]
     if not found:
         return None
-    machines = sorted({f"{r['processor']}, {r['cores']} cores" for r in found})
+    machines = sorted({_machine(r) for r in found})
     revisions = sorted({(r["revision"] or "unknown")[:7] for r in found})
     return f"{'; '.join(machines)}; revision {', '.join(revisions)}."
+
+
+def _machine(result: dict) -> str:
+    has = f" ({result['instructions']})" if result.get("instructions") else ""
+    return f"{result['processor']}{has}, {result['cores']} cores"
 
 
 TABLES: dict[str, Callable[[Path], str | None]] = {
@@ -298,6 +361,8 @@ TABLES: dict[str, Callable[[Path], str | None]] = {
     "latency": latency_table,
     "cold start": cold_start_table,
     "growth": growth_table,
+    "mixed lengths": mixed_lengths_table,
+    "scaling": scaling_table,
 }
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from fastlstm.kernels.instructions import cpu_instructions
+
 COMPARE = Path(__file__).parents[1] / "benchmarks" / "compare.py"
 
 
-@pytest.mark.parametrize("case", ["tweets", "seed_inference", "one_document"])
+@pytest.mark.parametrize("case", ["tweets", "seed_inference", "one_document", "mixed_lengths"])
 def test_each_kind_of_case_runs(case, tmp_path):
     if not COMPARE.exists():
         pytest.skip("benchmarks are not here")
@@ -22,9 +24,50 @@ def test_each_kind_of_case_runs(case, tmp_path):
     )
     assert run.returncode == 0, run.stderr
     result = json.loads((tmp_path / f"{case}.json").read_text(encoding="utf-8"))
-    assert result["peak_mib"]["fastlstm"] > 0
-    numbers = json.dumps(result["summary"] if case == "one_document" else result["us_per_token"])
+    assert result["instructions"] == cpu_instructions()
+    numbers = json.dumps(result.get("us_per_token") or result["summary"])
     assert "fastlstm" in numbers
+    if case == "mixed_lengths":
+        return
+    assert result["peak_mib"]["fastlstm"] > 0
+
+
+def test_tasks_of_a_fit_are_timed_and_scheduled(tmp_path):
+    if not COMPARE.exists():
+        pytest.skip("benchmarks are not here")
+    command = [sys.executable, COMPARE.with_name("scaling.py"), "--quick", "--out", tmp_path]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "SIMULATION" in run.stdout
+    result = json.loads((tmp_path / "scaling.json").read_text(encoding="utf-8"))
+    phases = result["phases"]
+    assert phases["network 2"]["after"] == ["skip-gram"]
+    assert phases["linear part"]["after"] == ["tokens"]
+    assert {"network", "network 3", "linear part"} <= set(phases["held-out scoring"]["after"])
+    total = sum(phase["seconds"] for phase in phases.values())
+    assert total == pytest.approx(result["seconds_while_timed"])
+    simulated = result["simulated_seconds"]
+    assert simulated["1"] == pytest.approx(total)
+    for threads, seconds in simulated.items():
+        assert seconds >= total / int(threads) * (1 - 1e-9)
+    assert set(result["measured_seconds"]) <= {"1", "2"}
+
+
+def test_the_simulated_schedule(monkeypatch):
+    """Of graphs whose shortest schedules are plain to see."""
+    if not COMPARE.exists():
+        pytest.skip("benchmarks are not here")
+    monkeypatch.syspath_prepend(str(COMPARE.parent))
+    from scaling import Phase, simulate
+
+    lanes = {"a": Phase((), [[1.0], [2.0, 2.0, 2.0], [1.0]])}
+    assert [simulate(lanes, n) for n in (1, 2, 3, 64)] == [8, 6, 4, 4]
+    beside = {"first": Phase((), [[1.0]]), "a": Phase(("first",), [[3.0], [3.0]]),
+              "b": Phase(("first",), [[2.0, 2.0]]), "end": Phase(("a", "b"), [[1.0]])}  # fmt: skip
+    assert [simulate(beside, n) for n in (1, 2, 3)] == [12, 8, 8]
+    # The longest way goes first: two short tasks wait for one end of a long chain.
+    chain = {"short": Phase((), [[1.0, 1.0]]), "long": Phase((), [[1.0], [1.0], [1.0]])}
+    assert simulate(chain, 2) == 3
 
 
 def write_review_set(folder):

@@ -115,3 +115,30 @@ def test_importing_the_numba_backend_compiles_nothing():
     compiled = set(contract.KERNELS) - plain
     assert compiled <= set(dispatchers)
     assert set(dispatchers.values()) == {0}
+
+
+FITS = """
+import json, sys
+import numpy as np
+import sklearn.base
+from fastlstm import LSTMClassifier, LSTMSentimentClassifier
+
+ROOTS = ("sklearn", "scipy", "joblib", "pandas")
+def loaded():
+    return {name for name in sys.modules if name.split(".")[0] in ROOTS}
+
+before = loaded()
+y = np.arange(240) % 2
+X = np.random.default_rng(0).integers(1, 9, (240, 5))
+LSTMClassifier(max_epochs=1, random_state=0, early_stopping=True).fit(X, y).predict_proba(X)
+texts = [f"{'good' if label else 'bad'} film {number}" for number, label in enumerate(y)]
+text = LSTMSentimentClassifier(max_epochs=1, random_state=0, class_weight="balanced")
+text.fit(texts, y).predict(texts)
+assert text.model_.linear is not None and "scipy.sparse" in loaded()
+names = sorted(loaded() - before)
+"""
+
+
+def test_a_fit_brings_in_no_more_of_scikit_learn_than_its_base():
+    _, names = in_fresh_process(FITS + LOADED)
+    assert names == []

@@ -1,6 +1,9 @@
 """Threads: errors that arrive, order that is kept, who gets how many, and the companion."""
 
 import os
+import subprocess
+import sys
+import sysconfig
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +20,15 @@ from fastlstm.kernels import reference
 from tests.helpers import each_backend
 
 # The pool
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python always has its lock"
+)
+def test_the_c_kernels_do_without_the_interpreters_lock():
+    pytest.importorskip("fastlstm.kernels._cython_lstm")
+    code = "import sys, fastlstm.kernels._cython_lstm; sys.exit(sys._is_gil_enabled())"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @each_backend

@@ -69,6 +69,7 @@ class Peer:
                 self.classifier.predict_proba(self.X[first : first + size])
             return {"tokens": self.data.n_tokens}
         if self.job is None:
+            self.classifier = None  # others, too, hold one model while they train
             classifier = self._classifier(max_epochs=10**6, learning_rate=self.case.learning_rate)
             self.job = _PausedFit(classifier, self.X, self.data)
         return {"tokens": self.data.n_tokens, "seconds": self.job.epoch()}

@@ -39,6 +39,7 @@ def environment() -> dict:
     """Versions, processor, backends, and the folder of compiled kernels."""
     import fastlstm
     from fastlstm.core.cores import find_cores
+    from fastlstm.kernels.instructions import cpu_instructions
     from fastlstm.kernels.registry import available_backends, load_backend, why
 
     states = available_backends()
@@ -53,6 +54,7 @@ def environment() -> dict:
         "cores": cores.number,
         "cores_reason": cores.reason,
         "level": getattr(chosen, "LEVEL", None),
+        "cpu_instructions": cpu_instructions(),
         "vector_bits": 8 * layout.vector_bytes if layout else None,
         "backends": states,
         "auto_backend": chosen.NAME,
@@ -90,6 +92,7 @@ def _print_environment(result: dict) -> None:
             **{name: version or "not installed" for name, version in result["packages"].items()},
             "platform": result["platform"],
             "usable cores": f"{result['cores']} ({result['cores_reason']})",
+            "CPU": result["cpu_instructions"] or "unknown",
             "instructions": instructions,
             **{f"backend {name}": state for name, state in result["backends"].items()},
             'backend="auto"': f"{result['auto_backend']}: {result['auto_reason']}",

@@ -111,7 +111,6 @@ class ShardPool:
         self._jobs: list[_Job] = []  # that are running, outer ones first
         self._closed = False
         self._posted = np.zeros(1, dtype=np.int64)  # calls of ``map``, and one at the end
-        self._posting = Lock()
 
     def __enter__(self) -> ShardPool:
         return self
@@ -122,7 +121,7 @@ class ShardPool:
     def close(self) -> None:
         """End the threads."""
         self._closed = True
-        self._post()
+        self._raise(self._posted, 0)
         for thread in self._threads:
             thread.join()
 
@@ -163,7 +162,7 @@ class ShardPool:
         if is_outer and self._k is not None:
             self._k.hand_over(True)
         try:
-            self._post()
+            self._raise(self._posted, 0)
             self._start_threads()
             drain(job.waiting)
             self._wait_for(job)
@@ -208,8 +207,7 @@ class ShardPool:
             if job.waiting:
                 job.begun[number] += 1
                 job.work(job.waiting)
-                job.ended[number] += 1
-                self._wake()  # the caller, if it sleeps until the last call is over
+                self._raise(job.ended, number)
                 return True
         return False
 
@@ -227,14 +225,15 @@ class ShardPool:
             self._condition.wait_for(lambda: (counters >= least).all())
             self._n_asleep -= 1
 
-    def _post(self) -> None:
-        with self._posting:
-            self._posted[0] += 1
-        self._wake()
+    def _raise(self, counters: np.ndarray, place: int) -> None:
+        """Count up and wake who sleeps until then.
 
-    def _wake(self) -> None:
-        if self._n_asleep:  # raised before a sleeper looks at its counter for the last time
-            with self._condition:
+        Under the condition's lock: who falls asleep has seen the new number or is woken, and
+        who sees it sees all that was stored before, also without the interpreter's lock.
+        """
+        with self._condition:
+            counters[place] += 1
+            if self._n_asleep:
                 self._condition.notify_all()
 
 

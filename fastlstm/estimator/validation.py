@@ -8,7 +8,6 @@ from enum import Enum
 
 import numpy as np
 from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from fastlstm.core.records import PAD_ID, TokenSequences
@@ -284,7 +283,6 @@ def class_weights(class_weight, classes, indices) -> np.ndarray:
     """Weight of each row's class, shape (n_rows,)."""
     if class_weight is None:
         return np.ones(len(indices))
-    y = classes[indices]
     if isinstance(class_weight, dict):
         class_weight = {plain_value(label): value for label, value in class_weight.items()}
         unknown = [label for label in class_weight if label not in set(classes.tolist())]
@@ -301,11 +299,11 @@ def class_weights(class_weight, classes, indices) -> np.ndarray:
                 )
         per_class = np.array([class_weight.get(label, 1.0) for label in classes.tolist()])
     else:
-        present = np.unique(y)
+        # As compute_class_weight, which brings in scikit-learn's preprocessing.
+        count = np.bincount(indices, minlength=len(classes))
+        present = count > 0
         per_class = np.ones(len(classes))
-        per_class[np.isin(classes, present)] = compute_class_weight(
-            class_weight, classes=present, y=y
-        )
+        per_class[present] = len(indices) / (np.count_nonzero(present) * count[present])
     weight = per_class[indices].astype(np.float64)
     if len(weight) and not weight.any():
         raise ValueError(

@@ -34,6 +34,8 @@ def test_environment():
     k = load_backend("auto")
     assert result["auto_backend"] == k.NAME
     assert result["auto_reason"] == "named by FASTLSTM_BACKEND"
+    if result["level"] in ("avx512", "amx"):
+        assert "AVX-512" in result["cpu_instructions"]
     if k.NAME != "reference":
         assert result["level"] in LEVELS
         assert result["vector_bits"] in (128, 256, 512)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
+from sklearn.utils.class_weight import compute_class_weight
 
 from fastlstm import (
     LSTMClassifier,
@@ -19,6 +20,7 @@ from fastlstm import (
     WordVectors,
     datasets,
 )
+from fastlstm.estimator.validation import class_weights
 from fastlstm.training.callbacks import Callback
 from fastlstm.training.loop import Trainer
 from tests.helpers import NETWORK_ALONE
@@ -48,6 +50,20 @@ def test_early_stopping_serves_the_class_weights():
         X, y
     )
     assert balanced_accuracy_score(y_test, clf.predict(X_test)) > 0.9
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 7])
+def test_balanced_weights_are_those_of_scikit_learn(n_classes):
+    """Bit for bit, and 1 for a class that the documents lack."""
+    rng = np.random.default_rng(n_classes)
+    indices = np.sort(rng.integers(0, n_classes, 200) * rng.integers(0, 2, 200))
+    indices[-n_classes:] = np.arange(n_classes)
+    classes = np.array([f"class {number}" for number in range(n_classes)])
+    expected = compute_class_weight("balanced", classes=classes, y=classes[indices])
+    assert (class_weights("balanced", classes, indices) == expected[indices]).all()
+    fewer = indices[indices < n_classes - 1]
+    expected = compute_class_weight("balanced", classes=classes[:-1], y=classes[fewer])
+    assert (class_weights("balanced", classes, fewer) == expected[fewer]).all()
 
 
 def test_rows_of_weight_zero_do_not_count_in_validation():
