@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numbers
+import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -21,6 +23,7 @@ from fastlstm.text.encoder import PARAMETERS, TRUNCATIONS, TextEncoder, TextOpti
 from fastlstm.text.tokenizers import TOKENIZERS
 from fastlstm.text.vocabulary import given_tokens
 from fastlstm.text.zh_script import ZH_SCRIPTS
+from fastlstm.vectors.files import check_file
 
 _TEXT = TextOptions()
 
@@ -59,6 +62,20 @@ TEXT_CONSTRAINTS = {
     "zh_script": [StrOptions(set(ZH_SCRIPTS)), None],
     "vocabulary": ["array-like", None],
 }
+
+
+def check_needs(estimator) -> None:
+    """Refuse parameters that need a package or a file that is not here.
+
+    Raises
+    ------
+    ImportError, OSError, ValueError
+        What ``fit`` would raise once it has read the documents.
+    """
+    text_options(estimator).tokenizer_function()
+    source = estimator.word_vectors
+    if isinstance(source, (str, os.PathLike)) and source != "skipgram":
+        check_file(Path(source))
 
 
 def text_options(estimator) -> TextOptions:

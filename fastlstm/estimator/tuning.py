@@ -176,7 +176,7 @@ def tune(
     -----
     Ctrl-C ends the search. The result has the best of the trials that were whole.
     """
-    optuna = _optuna()
+    optuna = import_optuna()
     if metric not in METRICS:
         raise ValueError(f"metric={metric!r} is not known; use one of {', '.join(METRICS)}.")
     if not minutes > 0:
@@ -204,7 +204,8 @@ def tune(
         return search.result("interrupt")
 
 
-def _optuna():
+def import_optuna():
+    """The module ``optuna``, or an ImportError that says how to get it."""
     try:
         import optuna
     except ImportError as error:

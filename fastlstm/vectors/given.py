@@ -192,11 +192,6 @@ class WordVectors:
         """
         path = Path(path)
         read = reader_of(path)
-        if read is None:
-            raise ValueError(
-                f"{path}: the suffix is not .vec, .txt or .bin (also with .gz) or .npz; unpack "
-                "other archives first."
-            )
         try:
             return cls(*read(path, tokens))
         except (TypeError, ValueError) as error:
