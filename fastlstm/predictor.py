@@ -11,11 +11,12 @@ import numpy as np
 
 from fastlstm.classifier.fitted import Scorer
 from fastlstm.core.records import Encoded
+from fastlstm.core.shown import brief, plain
 from fastlstm.core.threads import effective_n_jobs
 from fastlstm.network.losses import log_probabilities, predicted_class, probabilities
 from fastlstm.persist.container import shown
 from fastlstm.persist.model_file import read_model
-from fastlstm.text.documents import check_documents
+from fastlstm.text.documents import OF_OTHERS, check_documents
 
 
 class Predictor:
@@ -66,12 +67,16 @@ class Predictor:
                 "Load it with fastlstm.load."
             )
         self.missing, self.n_jobs = saved.missing, n_jobs
+        self._path = shown(path)
         self._attach(saved.model, backend, precision)
 
     def _attach(self, model, backend, precision) -> None:
         self._asked = backend, precision
         self.scorer_ = Scorer(model, backend, precision)
         self._last = local()
+
+    def __repr__(self) -> str:
+        return plain(f"<Predictor of {self._path}, classes {brief(self.classes_.tolist())}>")
 
     @property
     def classes_(self) -> np.ndarray:
@@ -88,7 +93,7 @@ class Predictor:
 
         The record says what was cut and what is unknown.
         """
-        texts, _ = check_documents(X, missing=self.missing, allow_empty=True)
+        texts, _ = check_documents(X, missing=self.missing, allow_empty=True, mend=OF_OTHERS)
         return self.scorer_.model.text_encoder.encode(texts)
 
     def _encoded(self, X) -> Encoded:
@@ -149,8 +154,9 @@ class Predictor:
 
     # Packed weights are made again where it is unpickled.
     def __getstate__(self):
-        return self.missing, self.n_jobs, self._asked, self.scorer_.model
+        return self.missing, self.n_jobs, self._asked, self.scorer_.model, self._path
 
     def __setstate__(self, state):
-        self.missing, self.n_jobs, asked, model = state
+        self.missing, self.n_jobs, asked, model, *path = state  # older ones have no path
+        self._path = path[0] if path else "a pickle"
         self._attach(model, *asked)

@@ -200,6 +200,8 @@ def test_pages_have_programs():
     assert sum(bool(code_blocks(page)) for page in PAGES) > 10
 
 
+# The seconds that a page gives a search may be too few here.
+@pytest.mark.filterwarnings("ignore:no trial of the search:UserWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
 def test_programs_of_a_page_run(page, tmp_path, monkeypatch, small_defaults):
     """Blocks that stand in examples/ are run there, the others here, in their order."""

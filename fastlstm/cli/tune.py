@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 
 import click
 
@@ -46,7 +47,7 @@ def tune_command(
     search, and the next one training; both keep what there is by then. Needs Optuna:
     pip install 'fastlstm[tune]'.
     """
-    from fastlstm.estimator.tuning import import_optuna, tune
+    from fastlstm.estimator.tuning import NOTHING_FOUND, import_optuna, tune
     from fastlstm.training.interrupts import InterruptGuard, guarded_by
 
     target = targets(reviews, out, report, [reviews, valid])
@@ -59,7 +60,12 @@ def tune_command(
         click.echo("\n".join(data.about))
     # Nothing but the search chooses: the documents to score on stay unseen.
     data = data._replace(chooses_epoch=False)
-    with live_view(talkative and sys.stderr.isatty()) as show, guarded_by(InterruptGuard()):
+    with (
+        live_view(talkative and sys.stderr.isatty()) as show,
+        guarded_by(InterruptGuard()),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", NOTHING_FOUND)  # it is printed with the result
         found = tune(
             data.texts, data.labels, minutes=minutes, estimator=clf, metric=metric,
             random_state=seed, fixed=settings,

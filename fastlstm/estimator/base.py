@@ -9,7 +9,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -40,6 +40,7 @@ from fastlstm.estimator.validation import (
     class_weights,
     encode_labels,
     read_labels,
+    refuse_unknown,
 )
 from fastlstm.kernels.contract import POOLING, PRECISIONS
 from fastlstm.kernels.registry import BACKENDS, load_backend
@@ -164,7 +165,10 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
 
     # -- training ------------------------------------------------------------------
 
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, X_unlabelled=None):
+    def fit(
+        self, X, y, sample_weight=None, *, X_val=None, y_val=None, X_unlabelled=None,
+        **unknown: NoReturn,
+    ):  # fmt: skip
         """Train on documents and their labels.
 
         Parameters
@@ -183,6 +187,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         X_unlabelled : like X, or None
             Further documents without labels. The model that the labels gave says how
             likely each class is for them, and a new one learns from both.
+        **unknown
+            There are no others: a name that is not known is a TypeError, which says which
+            one may be meant.
 
         Returns
         -------
@@ -208,6 +215,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         A second Ctrl-C, and one before anything was trained, raises at once and changes
         nothing.
         """
+        refuse_unknown(f"{type(self).__name__}.fit", unknown)
         options = self._checked_options()
         start = getattr(self, "model_", None) if self.warm_start else None
         if start is not None and X_unlabelled is not None:

@@ -16,7 +16,12 @@ from fastlstm.core.options import OF_TEXTS
 from fastlstm.core.progress import task_bar
 from fastlstm.core.records import Encoded
 from fastlstm.estimator.base import BaseLSTM, Reading, fitted, warn_truncated
-from fastlstm.estimator.validation import check_labels, check_same_length
+from fastlstm.estimator.validation import (
+    check_labels,
+    check_not_swapped,
+    check_same_length,
+    is_swapped,
+)
 from fastlstm.text.clean import STEPS
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TRUNCATIONS, TextEncoder, TextOptions
@@ -417,7 +422,8 @@ default="skipgram"
         Integrated gradients lead from a text of unknown tokens to the document. They are
         computed at 9 points of the path and then at more, until contributions and baseline
         add up to the logit within 1 % of their difference or within 0.001, at 513 points
-        at most.
+        at most. Classes that are explained together share these points, so with more than two
+        classes ``target=None`` and one class give numbers that differ within that bound.
         """
         from fastlstm.explain.documents import explain_documents, reading_of
 
@@ -451,9 +457,19 @@ default="skipgram"
         return bool(self.wide)
 
     def _read_for_fit(self, X, y, others, start) -> Reading:
-        texts, _ = check_documents(X, missing=self.missing)
+        try:
+            texts, _ = check_documents(X, missing=self.missing)
+        except TypeError as error:
+            if not is_swapped(X, y):
+                raise
+            raise TypeError(
+                f"{error}. y holds texts: if they are the documents, pass them first: "
+                "fit(texts, labels)."
+            ) from error
         labels = check_labels(y)
         check_same_length(len(texts), labels)
+        if start is None:
+            check_not_swapped(texts, labels)
         if others is not None:
             more, _ = check_documents(others, missing=self.missing, name="X_unlabelled")
             texts = [*texts, *more]
