@@ -115,7 +115,8 @@ class Predictor:
         coverage : float64 array, shape (n_documents,)
             From 0 to 1, over all tokens of the document. 0 also where it has none: nothing
             in the document then decides the answer. Texts like those of the training are
-            seldom below 0.5, those in another language nearly always.
+            seldom below 0.5, those in another script nearly always, and those in another
+            language mostly.
         """
         return self._encoded(X).coverage
 

@@ -63,7 +63,7 @@ _DATA = (
     click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE",
                  help="A parameter of LSTMSentimentClassifier; may be repeated."),
     click.option("--seed", type=_WholeNumber(0, 2**32 - 1), default=0, show_default=True,
-                 help="Seed of everything that is drawn."),
+                 metavar="N", help="Seed of everything that is drawn."),
     click.option("--force", is_flag=True, help="Replace the files to write if they exist."),
     click.option("--quiet", is_flag=True, help="No progress, only the result."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),

@@ -30,7 +30,7 @@ _SHOWN = 10
     "tune", cls=TrainingCommand, short_help="Search for better parameters, and train with them."
 )
 @training_options
-@click.option("--minutes", type=Minutes(), default=5.0, show_default=True,
+@click.option("--minutes", type=Minutes(), default=5.0, show_default=True, metavar="N",
               help="Time for the search; training follows.")  # fmt: skip
 @click.option("--metric", type=click.Choice(["accuracy", "macro_f1"]), default="accuracy",
               show_default=True, help="What to raise.")  # fmt: skip

@@ -1,5 +1,6 @@
 """What the command says of calls that are not meant so: which come first, and in whose words."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -119,12 +120,12 @@ def test_a_name_of_no_table_is_a_name_for_a_model():
     more = tiny_settings("max_epochs=1")
     for name in ("m", "m.v1.2", "m.bin"):
         assert invoke("train", "x.csv", "--out", name, "--quiet", *more).exit_code == 0
-    message = failure(invoke("train", "x.csv", "--out", "/dev/null", "--quiet"))
+    message = failure(invoke("train", "x.csv", "--out", os.devnull, "--quiet"))
     assert "no regular file" in message
 
 
 def test_a_device_has_nothing_to_lose(model):
-    assert invoke("predict", model, "a film", "--out", "/dev/null").exit_code == 0
+    assert invoke("predict", model, "a film", "--out", os.devnull).exit_code == 0
 
 
 # --- in the words of the command line ----------------------------------------------------------
