@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import numbers
 from collections.abc import Sequence
 from enum import Enum
@@ -31,8 +32,7 @@ _SINGLE = (int, float, complex, bytes, np.generic)
 # Of more labels than these scikit-learn says whether too many are distinct.
 _FEW_LABELS = 20
 
-# Arguments of ``fit``, and what other libraries call them.
-_OF_FIT = ("X", "y", "sample_weight", "X_val", "y_val", "X_unlabelled")
+# What other libraries call arguments of ``fit``.
 _OTHER_NAMES = {
     **dict.fromkeys(("validation_data", "eval_set", "x_valid", "val_data"), ("X_val", "y_val")),
     **dict.fromkeys(("unlabelled", "unlabeled", "unlabelled_texts"), ("X_unlabelled",)),
@@ -43,17 +43,21 @@ _OTHER_NAMES = {
 _ROUNDED = 0.02
 
 
-def refuse_unknown(method: str, unknown) -> None:
-    """Refuse arguments of ``fit`` that it has not, as Python does, in words that help.
+def refuse_unknown(estimator, method: str, unknown) -> None:
+    """Refuse arguments that a method has not, as Python does, in words that help.
 
     Parameters
     ----------
+    estimator : object
     method : str
-        With the class, as messages call it.
+        Its name.
     unknown : iterable of str
     """
     for name in unknown:
-        near = _OTHER_NAMES.get(name.casefold()) or difflib.get_close_matches(name, _OF_FIT, n=1)
+        known = [*inspect.signature(getattr(estimator, method)).parameters]
+        near = [other for other in _OTHER_NAMES.get(name.casefold(), ()) if other in known]
+        near = near or difflib.get_close_matches(name, known, n=1)
+        method = f"{type(estimator).__name__}.{method}"
         hint = f" Did you mean {' and '.join(near)}?" if near else ""
         raise TypeError(f"{method}() got an unexpected keyword argument {name!r}.{hint}")
 

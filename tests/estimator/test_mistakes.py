@@ -47,6 +47,17 @@ def test_an_argument_that_fit_has_not(name, hint):
         LSTMClassifier().fit(np.ones((4, 2), int), [0, 1, 0, 1], **{name: TEXTS})
 
 
+def test_an_argument_that_partial_fit_has_not():
+    message = r"^LSTMSentimentClassifier.partial_fit\(\) got an unexpected keyword argument"
+    for name, hint in (("sample_weights", "Did you mean sample_weight?"), ("klasses", "classes?")):
+        with pytest.raises(TypeError, match=message) as caught:
+            small().partial_fit(TEXTS, LABELS, **{name: None})
+        assert str(caught.value).endswith(hint)
+    # It has no documents to hold out.
+    with pytest.raises(TypeError, match=r"argument 'validation_data'\.$"):
+        small().partial_fit(TEXTS, LABELS, validation_data=None)
+
+
 def test_what_scikit_learn_sees_of_the_arguments_stays():
     requests = get_routing_for_object(small()).fit.requests
     assert set(requests) == {"sample_weight", "X_val", "y_val", "X_unlabelled"}
