@@ -137,11 +137,19 @@ def test_a_tie_is_no_hint_to_take_the_baseline(reviews):
     assert report["too_close"] and not report["baseline_wins"]
 
 
-def test_macro_f1_of_one_class(tmp_path):
-    source = write_csv(tmp_path / "x.csv", english_rows(60))
-    valid = write_csv(tmp_path / "v.csv", english_rows(60)[1::2])
-    told = train(source, "--valid", valid).stdout
-    assert "over 1 to 2 classes, those" in told or "over 1 class, the only one that" in told
+@pytest.mark.parametrize(
+    ("n_classes", "said"),
+    [
+        ((1, 1, 1), "over 1 class, the only one that occurs there or is predicted."),
+        ((1, 2, 1), "over 1 to 2 classes, those that occur there or are predicted."),
+        ((3, 3, 3), "over 3 classes, those that occur there or are predicted."),
+    ],
+)
+def test_of_how_many_classes_macro_f1_is_the_mean(capsys, n_classes, said):
+    keys = ("majority", "tfidf", "lstm")
+    scores = {key: Score(0.5, 0.5, 0.0, n) for key, n in zip(keys, n_classes, strict=True)}
+    print_comparison(scores, 100)
+    assert f"macro-F1 is the mean {said}\n" in capsys.readouterr().out
 
 
 def test_quiet_leaves_out_the_data_but_not_the_result(reviews):
