@@ -35,7 +35,9 @@ def extension():
         # The module's own C file is what Cython makes of the first source.
         ["src_ext/_cython_lstm.pyx", *(str(p) for p in c_sources if p.stem != "_cython_lstm")],
         include_dirs=[str(SOURCES), numpy.get_include()],
-        depends=[str(path) for suffix in ("h", "inc") for path in SOURCES.glob(f"*.{suffix}")],
+        depends=[
+            str(path) for suffix in ("h", "inc", "pxi") for path in SOURCES.glob(f"*.{suffix}")
+        ],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=FLAGS + options("FASTLSTM_CFLAGS"),
         extra_link_args=options("FASTLSTM_LDFLAGS"),

@@ -18,7 +18,7 @@ from fastlstm.core.errors import BackendError
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.workspace import Workspace, aligned_empty, aligned_zeros
 from fastlstm.data.batching import pack
-from fastlstm.kernels.contract import DirectionState, StateGradient, Steps
+from fastlstm.kernels.arguments import DirectionState, StateGradient, Steps
 from fastlstm.kernels.registry import load_backend
 from fastlstm.network.layers import lstm
 from fastlstm.text.encoder import TextEncoder, TextOptions
@@ -44,6 +44,9 @@ def element_types():
 
 TYPES = element_types()
 each_type = pytest.mark.parametrize("dtype", TYPES.values(), ids=TYPES)
+each_forward_type = pytest.mark.parametrize(
+    "dtype", [*TYPES.values(), np.dtype(np.int8)], ids=[*TYPES, "int8"]
+)
 each_precision = pytest.mark.parametrize("precision", [name for name in TYPES if name != "floats"])
 
 
@@ -73,7 +76,7 @@ def run(benchmark):
     return go
 
 
-@each_type
+@each_forward_type
 @pytest.mark.parametrize("rows", [1, ROWS, 96])
 def test_matmul(run, dtype, rows):
     """The micro-kernel: one step's recurrent product, and a block's input product."""
@@ -106,9 +109,9 @@ def test_pack_weights(run, dtype, transpose):
 class Layer:
     """One direction over one shard, ready to sweep."""
 
-    def __init__(self, precision, n_inputs=HIDDEN):
+    def __init__(self, precision, n_inputs=HIDDEN, training=True):
         weights = lstm.init(np.random.default_rng(0), n_inputs, HIDDEN, np.float32)
-        self.weights = lstm.pack(K, weights, precision=precision, training=True)
+        self.weights = lstm.pack(K, weights, precision=precision, training=training)
         self.inputs = draw(N, n_inputs)
         starts = np.arange(STEPS, dtype=np.int64) * ROWS
         self.steps = Steps(np.full(STEPS, ROWS, np.int64), starts, False, 0)
@@ -147,6 +150,12 @@ class Layer:
 @pytest.mark.parametrize("keep", [True, False], ids=["training", "inference"])
 def test_forward_sweep(run, precision, keep):
     run(Layer(precision).forward, keep, multiply_adds=2 * N * HIDDEN * GATES)
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_forward_sweep_packed_for_prediction(run, precision):
+    layer = Layer(precision, training=False)
+    run(layer.forward, False, multiply_adds=2 * N * HIDDEN * GATES)
 
 
 @each_precision

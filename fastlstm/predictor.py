@@ -9,7 +9,7 @@ from threading import local
 
 import numpy as np
 
-from fastlstm.classifier.fitted import Scorer
+from fastlstm.classifier.fitted import Scorer, predicting_precision
 from fastlstm.core.records import Encoded
 from fastlstm.core.shown import brief, plain
 from fastlstm.core.threads import effective_n_jobs
@@ -34,8 +34,9 @@ class Predictor:
         The function that the model was fitted with, where that was a callable; see
         ``fastlstm.load``.
     backend : {"auto", "numba", "cython", "reference"}, default="auto"
-    precision : {"float32", "bfloat16"}, default="float32"
-        Of the LSTM's matrix products; the weights in the file are float32 either way.
+    precision : {"auto", "float32", "bfloat16", "int8"}, default="auto"
+        Of the LSTM's matrix products. "auto" is int8 for a model that ``quantize`` made, if
+        this machine has such products, and float32 otherwise.
     n_jobs : int or None, default=None
         Threads at most. None is every usable core, or 1 inside a joblib worker;
         -1 is all cores. A service that answers from several threads wants 1.
@@ -53,12 +54,12 @@ class Predictor:
         If the file is damaged or of an unknown version.
     ValueError
         If the model takes token ids instead of text, needs a callable tokenizer, or was
-        given one that it has no use for.
+        given one that it has no use for; if there is no such precision.
     BackendError
         If the backend or the precision is not available on this machine.
     """
 
-    def __init__(self, path, *, backend="auto", precision="float32", n_jobs=None, tokenizer=None):
+    def __init__(self, path, *, backend="auto", precision="auto", n_jobs=None, tokenizer=None):
         effective_n_jobs(n_jobs)  # a wrong one is an error here, not in the first answer
         saved = read_model(path, tokenizer)
         if saved.model.encoder is None:
@@ -72,6 +73,8 @@ class Predictor:
 
     def _attach(self, model, backend, precision) -> None:
         self._asked = backend, precision
+        if precision == "auto":
+            precision = predicting_precision(model, backend)
         self.scorer_ = Scorer(model, backend, precision)
         self._last = local()
 

@@ -8,202 +8,28 @@ caller's business. Both are those of ``fastlstm.kernels.contract.Kernels``.
 """
 
 cimport numpy as cnp
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdlib cimport free
 
 import sys
 
+import numpy as np
+
+from fastlstm.kernels.contract import POOLING
 from fastlstm.kernels.layout import Layout
 from fastlstm.kernels.levels import limited
 
 cnp.import_array()
 
 
-cdef extern from "kernels.h" nogil:
-    enum:
-        BLOCK_TOKENS
-        TOKENS_OF_ONE
-        ROWS_AT_ONCE
-        GRADIENT_BLOCK
-        TERMS
-        COLUMNS
-        PANEL
-        POOL_LAST
-        POOL_MEAN
-        POOL_MAX
-        POOL_MEAN_MAX
-
-    ctypedef enum form_t:
-        FLOATS
-        BFLOAT16
-        SPLIT_FLOATS
-
-    ctypedef struct matrix_t:
-        void *data
-        int64_t rows, width
-
-    ctypedef struct pack_t:
-        matrix_t w
-        int transpose
-        void *out
-
-    ctypedef struct matmul_t:
-        matrix_t a
-        int64_t depth, columns
-        const void *packed
-        const void *bias
-        void *scratch
-        matrix_t out
-
-    ctypedef struct weight_gradient_t:
-        matrix_t a, d
-        int64_t columns
-        void *scratch
-        matrix_t d_weights
-        void *d_bias
-
-    ctypedef struct steps_t:
-        const int64_t *n_live
-        const int64_t *starts
-        int64_t n_steps
-        int reverse
-        int64_t column
-
-    ctypedef struct direction_t:
-        const void *w_x
-        const void *w_x_t
-        const void *w_h
-        const void *w_h_t
-        const void *b
-        int64_t n_inputs, hidden
-
-    ctypedef struct sweep_t:
-        matrix_t inputs
-        const int32_t *index
-        direction_t weights
-        steps_t steps
-        matrix_t initial_h, initial_c, gates, h, c
-        void *scratch
-        int initial_given, keep
-        const int64_t *ready
-        int64_t *done
-        int accumulate
-        matrix_t d_out, d_state_h, d_state_c, d_inputs, gradient_w_x, gradient_w_h
-        void *gradient_b
-        void *previous
-        const void *zeros
-
-    ctypedef struct pack_tokens_t:
-        const int32_t *ids
-        const int64_t *first
-        const int64_t *lengths
-        int64_t n_documents, n_steps
-        int64_t *n_live
-        int64_t *starts
-        int32_t *packed
-
-    ctypedef struct distinct_tokens_t:
-        const int32_t *ids
-        int64_t n
-        int32_t *slots
-        int32_t *distinct
-        int32_t *inverse
-        int64_t count
-
-    ctypedef struct dual_descent_t:
-        const int64_t *indptr
-        const int32_t *indices
-        const int64_t *order
-        int64_t n_visited, n_features
-        const double *sign
-        const double *cost
-        const double *norms
-        double least
-        double *margins
-        double (*weights)[2]
-        double worst
-
-    ctypedef struct rows_t:
-        matrix_t from_ "from"
-        const int32_t *index
-        int64_t n
-        matrix_t out
-
-    ctypedef struct pooling_t:
-        const int64_t *n_live
-        const int64_t *starts
-        const int64_t *lengths
-        int64_t n_documents, n_steps, hidden
-        int mode
-        matrix_t tokens, pooled
-        int32_t *winner
-
-    ctypedef struct dropout_t:
-        matrix_t x
-        double rate
-        uint32_t key
-        void *out
-
-    ctypedef struct squared_norm_t:
-        const void *x
-        int64_t n
-        double sum
-
-    ctypedef struct update_t:
-        matrix_t table, gradient
-        const int32_t *rows
-        int64_t n
-        void *first
-        void *second
-        double scale, rate, decay, beta1, beta2, correction1, correction2, epsilon, momentum
-
-    ctypedef struct skip_gram_t:
-        const int32_t *ids
-        const int32_t *windows
-        const int32_t *negatives
-        const int64_t *offsets
-        int64_t n_documents, n_negatives, width
-        double rate
-        void *inputs
-        void *outputs
-        void *scratch
-
-    ctypedef struct wait_t:
-        const int64_t *counters
-        const int64_t *least
-        int64_t n, tries
-        int reached
-
-    ctypedef void (*kernel_t)(void *) noexcept nogil
-
-    ctypedef struct kernels_t:
-        kernel_t pack[3]
-        kernel_t matmul[3]
-        kernel_t weight_gradient[3]
-        kernel_t lstm_forward[3]
-        kernel_t lstm_backward[3]
-        kernel_t gather_rows, scatter_add_rows, pool_forward, pool_backward, dropout
-        kernel_t squared_norm, adam_update, sgd_update, skip_gram
-
-    ctypedef struct level_t:
-        const char *name
-        int vector_bytes, micro_vectors, has_amx, has_dot_products
-        kernels_t f32
-        kernels_t f64
-
-    int fastlstm_highest_level()
-    const level_t *fastlstm_level(int)
-    void fastlstm_pack_tokens(void *)
-    void fastlstm_distinct_tokens(void *)
-    void fastlstm_dual_descent(void *)
-    void fastlstm_hand_over(int)
-    void fastlstm_leave_python()
-    void fastlstm_return_to_python()
-    void fastlstm_wait_for_all(void *)
+include "kernels.pxi"
 
 
-# The C code has a level of its own for AVX-512 with products of bfloat16 numbers.
-_NUMBERS = {"baseline": 0, "avx2": 1, "avx512": 3, "amx": 4}
-_NAMES = ("baseline", "avx2", "avx512", "avx512", "amx")
+# The C code has levels of its own for AVX-512 with products of 8-bit integers, and with those
+# of bfloat16 numbers, too.
+_NUMBERS = {"baseline": 0, "avx2": 1, "avx512": 4, "amx": 5}
+_NAMES = ("baseline", "avx2", "avx512", "avx512", "avx512", "amx")
 
 NAME = "cython"
 LAST, MEAN, MAX, MEAN_MAX = POOL_LAST, POOL_MEAN, POOL_MAX, POOL_MEAN_MAX
@@ -276,7 +102,7 @@ cdef inline const kernels_t *_kernels(int kind) noexcept:
     return &_level.f32 if kind == cnp.NPY_FLOAT32 else &_level.f64
 
 
-cdef inline int _form(packed, int kind) except -1:
+cdef inline int _form(packed, int kind, bint training=False) except -1:
     """The form of products that the type of packed weights or scratch memory stands for."""
     cdef int type_ = cnp.PyArray_TYPE(<cnp.ndarray?> packed)
     cdef int form = -1
@@ -286,14 +112,19 @@ cdef inline int _form(packed, int kind) except -1:
         form = BFLOAT16
     elif kind == cnp.NPY_FLOAT32 and type_ == cnp.NPY_INT16:
         form = SPLIT_FLOATS
+    elif kind == cnp.NPY_FLOAT32 and type_ == cnp.NPY_INT8:
+        form = INT8
     if form < 0 or _kernels(kind).matmul[form] == NULL:
         raise TypeError(f"this CPU has no products with weights packed as {packed.dtype}")
+    if training and form == INT8:
+        raise TypeError("weights packed as int8 serve prediction alone")
     return form
 
 
 cdef inline void *_packed(x, int kind, int form) except? NULL:
     return _data(x, kind if form == FLOATS
-                 else cnp.NPY_UINT16 if form == BFLOAT16 else cnp.NPY_INT16)
+                 else cnp.NPY_UINT16 if form == BFLOAT16
+                 else cnp.NPY_INT16 if form == SPLIT_FLOATS else cnp.NPY_INT8)
 
 
 cdef inline direction_t _direction(weights, int kind, int form) except *:
@@ -363,7 +194,7 @@ def matmul(a, depth, packed, columns, bias, scratch, out):
 
 def weight_gradient(a, d, columns, scratch, d_weights, d_bias):
     cdef int kind = _kind(a)
-    cdef int form = _form(scratch, kind)
+    cdef int form = _form(scratch, kind, True)
     cdef weight_gradient_t s
     s.a, s.d, s.columns = _matrix(a, kind), _matrix(d, kind), columns
     s.scratch = _packed(scratch, kind, form)
@@ -407,7 +238,7 @@ def lstm_backward(
     zeros, d_state, d_inputs, gradient,
 ):
     cdef int kind = _kind(inputs)
-    cdef int form = _form(weights[0], kind)
+    cdef int form = _form(weights[0], kind, True)
     cdef sweep_t s = _sweep(
         inputs, index, weights, steps, initial, scratch, gates, h, c, kind, form
     )
@@ -536,6 +367,14 @@ def sgd_update(table, rows, gradient, velocity, scale, rate, decay, momentum):
     _run(_kernels(kind).sgd_update, &s)
 
 
+def average_rows(table, rows, share, average):
+    cdef int kind = _kind(table)
+    cdef average_t s
+    s.table, s.rows, s.n = _matrix(table, kind), _ids(rows), _length(rows)
+    s.share, s.average = _data(share, kind), _data(average, kind)
+    _run(_kernels(kind).average_rows, &s)
+
+
 def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
     cdef int kind = _kind(inputs)
     cdef matrix_t vectors = _matrix(inputs, kind)
@@ -547,6 +386,9 @@ def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
     s.inputs, s.outputs = vectors.data, _matrix(outputs, kind).data
     s.scratch = _data(scratch, kind)
     _run(_kernels(kind).skip_gram, &s)
+
+
+include "lane.pxi"
 
 
 # -- threads -----------------------------------------------------------------------------

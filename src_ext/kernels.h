@@ -24,7 +24,7 @@ enum {
 enum { POOL_LAST, POOL_MEAN, POOL_MAX, POOL_MEAN_MAX };
 
 /* Element types of packed weights and scratch memory. */
-typedef enum { FLOATS, BFLOAT16, SPLIT_FLOATS, FORMS } form_t;
+typedef enum { FLOATS, BFLOAT16, SPLIT_FLOATS, INT8, FORMS } form_t;
 
 /* A 2-D array of real numbers, row after row. */
 typedef struct {
@@ -151,6 +151,15 @@ typedef struct {
     double scale, rate, decay, beta1, beta2, correction1, correction2, epsilon, momentum;
 } update_t;
 
+/* Rows of ``average`` move by a share of the way to those of ``table``. */
+typedef struct {
+    matrix_t table;
+    const int32_t *rows;
+    int64_t n;
+    const void *share;
+    void *average;
+} average_t;
+
 typedef struct {
     const int32_t *ids, *windows, *negatives;
     const int64_t *offsets;
@@ -158,6 +167,67 @@ typedef struct {
     double rate;
     void *inputs, *outputs, *scratch;
 } skip_gram_t;
+
+/* Memory that lanes use one after the other. */
+typedef struct {
+    void *memory, *data; /* what malloc gave, and the first cache line in it */
+    int64_t size;
+} buffer_t;
+
+typedef struct {
+    buffer_t *buffers;
+    int64_t n_buffers;
+    int32_t *slots; /* of distinct_tokens */
+    void *out_of_memory; /* a jmp_buf */
+} workspace_t;
+
+/* A network in training: shapes, and weights as they are now. */
+typedef struct {
+    int64_t n_layers, n_directions, embedding_dim, hidden, n_outputs, segment_length;
+    int64_t n_ids, n_tokens; /* ids from ``n_tokens`` on are n-grams */
+    int64_t gate_width;      /* of rows with all gates */
+    int pooling, form;
+    double dropout, embedding_dropout;
+    const void *table;
+    const int32_t *parents;
+    const direction_t *directions; /* layer by layer */
+    const void *dense_w, *dense_w_t, *dense_b;
+} network_t;
+
+/* Sums of the gradients of a direction; of the dense layer ``w_x`` and ``b`` alone. */
+typedef struct {
+    matrix_t w_x, w_h;
+    void *b;
+} gradient_t;
+
+struct level;
+struct kernels;
+
+/* The shards of a minibatch that add to one accumulator. */
+typedef struct {
+    const struct level *level;
+    const struct kernels *kernels;
+    const network_t *network;
+    workspace_t *work;
+    int is_double;
+    int64_t pooled_width, scratch_bytes;
+    const int32_t *ids; /* the data set: documents, targets, weights */
+    const int64_t *offsets, *classes;
+    const double *soft, *weight;
+    int is_soft;
+    double total;
+    int begins; /* else it goes on from the results of the call before */
+    int64_t n_shards;
+    const int64_t *rows, *shard_offsets; /* documents of each shard */
+    const uint32_t *keys;                /* of each shard's dropout masks, or NULL */
+    const gradient_t *gradients;         /* in the order of directions; then the dense layer */
+    /* results */
+    buffer_t found[2]; /* ids, and the gradients of their rows */
+    int64_t *counts; /* rows found up to the end of each shard */
+    int64_t n_found, n_tokens;
+    double loss, correct;
+    int failed; /* no memory */
+} lane_t;
 
 typedef struct {
     const int64_t *counters, *least;
@@ -168,14 +238,14 @@ typedef struct {
 typedef void (*kernel_t)(void *arguments);
 
 /* Kernels of one element type of the float arrays. Entries that a level lacks are NULL. */
-typedef struct {
+typedef struct kernels {
     kernel_t pack[FORMS], matmul[FORMS], weight_gradient[FORMS];
     kernel_t lstm_forward[FORMS], lstm_backward[FORMS];
     kernel_t gather_rows, scatter_add_rows, pool_forward, pool_backward, dropout, squared_norm;
-    kernel_t adam_update, sgd_update, skip_gram;
+    kernel_t adam_update, sgd_update, average_rows, skip_gram;
 } kernels_t;
 
-typedef struct {
+typedef struct level {
     const char *name;
     int vector_bytes, micro_vectors, has_amx, has_dot_products;
     kernels_t f32, f64;
@@ -191,6 +261,12 @@ void fastlstm_distinct_tokens(void *arguments);
 
 /* dual.c */
 void fastlstm_dual_descent(void *arguments);
+
+/* lane.c */
+void fastlstm_lane(void *arguments);
+int fastlstm_begin(workspace_t *work, int64_t n_layers, int64_t n_ids);
+void fastlstm_end(workspace_t *work);
+int64_t fastlstm_padded_width(const level_t *level, int64_t n, int64_t itemsize);
 
 /* threads.c */
 void fastlstm_hand_over(int on);

@@ -7,6 +7,7 @@
 #define LENGTH_F32 16
 #define LENGTH_F64 8
 #define MICRO_VECTORS 4
+#define HAS_VNNI 0
 #define HAS_BFLOAT16 0
 #define HAS_AMX 0
 #include "x86.inc"

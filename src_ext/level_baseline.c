@@ -16,6 +16,7 @@
 #else
 #define MICRO_VECTORS 2
 #endif
+#define HAS_VNNI 0
 #define HAS_BFLOAT16 0
 #define HAS_AMX 0
 #include "level.inc"

@@ -12,7 +12,8 @@ extern const level_t fastlstm_baseline;
 #include <unistd.h>
 #endif
 
-extern const level_t fastlstm_avx2, fastlstm_avx512, fastlstm_avx512_bf16, fastlstm_amx;
+extern const level_t fastlstm_avx2, fastlstm_avx512, fastlstm_avx512_vnni, fastlstm_avx512_bf16,
+    fastlstm_amx;
 
 /* Bits of CPUID leaf 7: AMX-BF16 and AMX-TILE in EDX; AVX512-BF16 in EAX of its first
    subleaf. Older compilers do not know them by name. */
@@ -45,7 +46,8 @@ static int may_use_amx(void)
 }
 
 static const level_t *const levels[] = {
-    &fastlstm_baseline, &fastlstm_avx2, &fastlstm_avx512, &fastlstm_avx512_bf16, &fastlstm_amx,
+    &fastlstm_baseline,    &fastlstm_avx2,        &fastlstm_avx512,
+    &fastlstm_avx512_vnni, &fastlstm_avx512_bf16, &fastlstm_amx,
 };
 
 int fastlstm_highest_level(void)
@@ -55,9 +57,11 @@ int fastlstm_highest_level(void)
         return 0;
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw"))
         return 1;
-    if (!has_avx512_bf16())
+    if (!__builtin_cpu_supports("avx512vnni"))
         return 2;
-    return has_amx() && may_use_amx() ? 4 : 3;
+    if (!has_avx512_bf16())
+        return 3;
+    return has_amx() && may_use_amx() ? 5 : 4;
 }
 
 #else

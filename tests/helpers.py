@@ -48,6 +48,7 @@ FORMS = {
     "f64": (np.float64, np.float64),
     "split_floats": (np.float32, np.int16),
     "bfloat16": (np.float32, np.uint16),
+    "int8": (np.float32, np.int8),
 }
 
 
@@ -94,11 +95,13 @@ def over_forms(*names):
     )
 
 
-each_form = over_forms(*FORMS)
-# Compiled backends in each precision that a user can choose.
-each_precision = pytest.mark.parametrize(
-    ("k", "precision"),
-    [
+# int8 only goes forward.
+each_forward_form = over_forms(*FORMS)
+each_form = over_forms(*(name for name in FORMS if name != "int8"))
+
+
+def _over_precisions(*names):
+    return [
         pytest.param(
             k, precision, id=f"{precision}-{k.NAME}",
             marks=pytest.mark.skipif(
@@ -107,10 +110,28 @@ each_precision = pytest.mark.parametrize(
             ),
         )
         for k in COMPILED
-        for precision in ("float32", "bfloat16")
+        for precision in names
         if _is_made_for(k, precision)
+    ]  # fmt: skip
+
+
+# Compiled backends in each precision of training, in each of prediction, and in the latter
+# packed for either purpose.
+each_precision = pytest.mark.parametrize(
+    ("k", "precision"), _over_precisions("float32", "bfloat16")
+)
+each_predicting_precision = pytest.mark.parametrize(
+    ("k", "precision"), _over_precisions("float32", "bfloat16", "int8")
+)
+each_packing = pytest.mark.parametrize(
+    ("k", "precision", "training"),
+    [
+        pytest.param(*each.values, training, id=f"{each.id}-{name}", marks=each.marks)
+        for each in _over_precisions("float32", "bfloat16", "int8")
+        for name, training in (("predicting", False), ("training", True))
+        if not (training and each.values[1] == "int8")
     ],
-)  # fmt: skip
+)
 
 
 def golden(name):
@@ -140,11 +161,11 @@ def token_places(batch):
 
 
 def poison(dtype):
-    """NaN, also as the bfloat16 that 16-bit integers stand for; else a huge integer."""
+    """NaN, also as the bfloat16 that 16-bit integers stand for; else a large integer."""
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return np.nan
-    return 0x7FC0 if dtype.itemsize == 2 else 2**30
+    return {1: 0x7F, 2: 0x7FC0}.get(dtype.itemsize, 2**30)
 
 
 class PoisonedWorkspace(Workspace):

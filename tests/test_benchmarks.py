@@ -27,17 +27,21 @@ def test_each_kind_of_case_runs(case, tmp_path):
     assert "fastlstm" in numbers
 
 
-def test_accuracy_adds_to_its_results(tmp_path):
-    """On a set of a few documents, of the name of a real one."""
-    program = COMPARE.with_name("accuracy.py")
-    if not program.exists():
-        pytest.skip("benchmarks are not here")
-    folder = tmp_path / "mr"
+def write_review_set(folder):
+    """A set of a few documents."""
     folder.mkdir()
     for split, n in (("train", 40), ("dev", 10), ("test", 10)):
         rows = [f"{'good' if i % 2 else 'bad'} film {i}\t{i % 2}" for i in range(n)]
         with gzip.open(folder / f"{split}.tsv.gz", "wt", encoding="utf-8") as file:
             file.write("\n".join(["text\tlabel", *rows]) + "\n")
+
+
+def test_accuracy_adds_to_its_results(tmp_path):
+    """On a set of a few documents, of the name of a real one."""
+    program = COMPARE.with_name("accuracy.py")
+    if not program.exists():
+        pytest.skip("benchmarks are not here")
+    write_review_set(tmp_path / "mr")
     for rows in (["majority"], ["tfidf", "nb_lr"]):
         run = subprocess.run(
             [sys.executable, program, "--set", "mr", "--row", *rows, "--out", tmp_path],
@@ -51,6 +55,26 @@ def test_accuracy_adds_to_its_results(tmp_path):
     assert found["rows"]["majority"][0]["accuracy"] == 0.5
     assert found["rows"]["tfidf"][0]["accuracy"] == 1.0
     assert found["mcnemar"]["against"] in ("tfidf", "nb_lr")
+
+
+def test_eight_bits_adds_to_its_results(tmp_path):
+    program = COMPARE.with_name("eight_bits.py")
+    if not program.exists():
+        pytest.skip("benchmarks are not here")
+    write_review_set(tmp_path / "mr")
+    for seed in (1, 0):
+        run = subprocess.run(
+            [sys.executable, program, "--set", "mr", "--seeds", str(seed), "--out", tmp_path],
+            env={**os.environ, "FASTLSTM_REVIEW_SETS": str(tmp_path)}, capture_output=True,
+            text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr
+    runs = json.loads((tmp_path / "eight_bits.json").read_text(encoding="utf-8"))["sets"]["mr"]
+    assert [run["seed"] for run in runs] == [0, 1]
+    for run in runs:
+        assert {"float32", "rounded"} <= set(run["accuracy"]) and run["n"] == 10
+        assert 0 < run["changes"]["rounded"]["largest_change"] < 0.05
+        assert run["bytes"][1] < run["bytes"][0]
 
 
 def test_tables_in_the_documents_are_those_of_the_results():

@@ -23,7 +23,8 @@ from tests.helpers import (
     assert_close,
     each_backend,
     each_compiled_backend,
-    each_precision,
+    each_packing,
+    each_predicting_precision,
     token_sequences,
 )
 from tests.test_model import draw_parameters
@@ -42,7 +43,7 @@ def many_documents():
     return token_sequences(lengths, 50, seed=4)
 
 
-@each_precision
+@each_predicting_precision
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
 def test_prediction_does_not_depend_on_the_neighbours(k, precision, pooling):
     config = ModelConfig(50, 5, 9, num_layers=2, pooling=pooling)
@@ -99,7 +100,7 @@ def test_no_documents_and_only_empty_ones(k):
     assert np.isnan(predict(k, parameters, token_sequences([0, 0, 0]))).all()
 
 
-@each_precision
+@each_predicting_precision
 @pytest.mark.parametrize("n_threads", [2, 5])
 def test_predictions_on_threads_are_the_same(k, precision, n_threads):
     parameters = draw_parameters(PREDICT, dtype=np.float32)
@@ -110,8 +111,7 @@ def test_predictions_on_threads_are_the_same(k, precision, n_threads):
     assert np.array_equal(spread, alone, equal_nan=True)
 
 
-@each_precision
-@pytest.mark.parametrize("training", [False, True], ids=["predicting", "training"])
+@each_packing
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
 def test_inference_gives_the_bits_of_the_forward_pass(k, precision, training, pooling):
     """Whichever way repeated tokens take, and with the vocabulary projected before."""
@@ -153,8 +153,7 @@ def one_document(length=211):
     return token_sequences([length], 50, seed=6)
 
 
-@each_precision
-@pytest.mark.parametrize("training", [False, True], ids=["predicting", "training"])
+@each_packing
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "both"])
 @pytest.mark.parametrize("num_layers", [1, 2, 3, 4])
 def test_sweeps_side_by_side_give_the_same_bits(k, precision, training, bidirectional, num_layers):
@@ -254,7 +253,7 @@ def projected_bytes(k, config):
     return config.vocabulary_size * config.n_directions * width * 4
 
 
-@each_precision
+@each_predicting_precision
 def test_vocabulary_is_projected_once_as_many_tokens_were_read(k, precision):
     """From the next call on, and with the same bits as before."""
     parameters = draw_parameters(PREDICT, dtype=np.float32)

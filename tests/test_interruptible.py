@@ -106,7 +106,7 @@ def test_held_out_predictions(clf, signalled):
 
 def test_partial_fit(clf, signalled):
     new = LSTMSentimentClassifier(**SETTINGS, batch_size=8, n_jobs=1)
-    ended(signalled(load_backend("auto"), "pack_tokens"), lambda: new.partial_fit(TEXTS, LABELS))
+    ended(signalled(load_backend("auto"), "adam_update"), lambda: new.partial_fit(TEXTS, LABELS))
     assert not hasattr(new, "model_")
 
 

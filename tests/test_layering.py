@@ -59,6 +59,7 @@ CONCURRENCY = {
     "threading": {
         "core/threads.py": None,
         "training/interrupts.py": {"current_thread", "main_thread"},
+        "core/versions.py": {"Lock"},
         "data/delimited.py": {"Lock", "RLock"},
         "predictor.py": {"local"},
     },

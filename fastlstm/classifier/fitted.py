@@ -19,11 +19,15 @@ from fastlstm.core.errors import BackendError
 from fastlstm.core.records import Encoded, TokenSequences
 from fastlstm.kernels.registry import load_backend, why
 from fastlstm.network.config import ModelConfig
+from fastlstm.network.losses import probabilities
 from fastlstm.network.parameters import Parameters
 from fastlstm.network.predict import Network, prior_logits
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.history import EpochRecord
+
+# Of the LSTM's products in prediction; training has no int8.
+_PRECISIONS = ("float32", "bfloat16", "int8")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +87,9 @@ class FittedModel:
     class_prior : float64 array, shape (n_classes,)
         Probabilities of a document without a token.
     record : TrainingRecord
+    quantized : bool
+        Whether the weights are rounded as ``fastlstm.classifier.quantized`` does it. Nothing
+        trains such a model.
     """
 
     encoder: TextEncoder | None
@@ -94,6 +101,7 @@ class FittedModel:
     classes: np.ndarray
     class_prior: np.ndarray
     record: TrainingRecord
+    quantized: bool = False
 
     @property
     def text_encoder(self) -> TextEncoder:
@@ -118,7 +126,7 @@ class Scorer:
     ----------
     model : FittedModel
     backend : {"auto", "numba", "cython", "reference"}
-    precision : {"float32", "bfloat16"}
+    precision : {"float32", "bfloat16", "int8"}
         Of the LSTM's matrix products.
 
     Attributes
@@ -127,18 +135,33 @@ class Scorer:
     networks : list of Network
     backend, reason : str
         Which backend it is, and why.
+    precision : str
 
     Raises
     ------
     BackendError
         If the backend or the precision is not available on this machine.
+    ValueError
+        If there is no such backend or precision.
     """
 
     def __init__(self, model: FittedModel, backend: str = "auto", precision: str = "float32"):
         k = load_backend(backend)
+        if precision not in _PRECISIONS:
+            names = ", ".join(map(repr, _PRECISIONS))
+            raise ValueError(f"precision={precision!r} is not known; use one of {names}.")
+        if precision == "int8" and usable_precision(backend, precision) != precision:
+            raise BackendError(
+                f"precision='int8' needs products of 8-bit numbers, which backend={k.NAME!r} has "
+                "not on this machine. Use precision='float32'."
+            )
         self.model = model
-        self.backend, self.reason = k.NAME, why(backend)
+        self.backend, self.reason, self.precision = k.NAME, why(backend), precision
         self.networks = [Network(k, model.config, each, precision) for each in model.networks]
+
+    def with_slopes(self) -> Scorer:
+        """The same model where gradients can be taken: int8 products only go forward."""
+        return self if self.precision != "int8" else Scorer(self.model, self.backend)
 
     def components(self, encoded: Encoded, n_threads: int = 1) -> list[np.ndarray]:
         """Logits of the networks and the linear part, each of shape (n_documents, n_outputs)."""
@@ -167,6 +190,11 @@ class Scorer:
         logits[encoded.sequences.lengths == 0] = prior_logits(self.model.class_prior)
         return logits
 
+    def probabilities(self, encoded: Encoded, n_threads: int = 1) -> np.ndarray:
+        """Class probabilities of the whole, float64, shape (n_documents, n_classes)."""
+        found: np.ndarray = probabilities(self.logits(encoded, n_threads))
+        return found
+
     def logits_of_whole(self, whole: TokenSequences, n_threads: int = 1) -> np.ndarray:
         """The same, of whole documents of a model of texts."""
         return self.logits(Encoded(self.model.text_encoder.shorten(whole), whole), n_threads)
@@ -177,8 +205,20 @@ def usable_precision(backend: str, precision: str) -> str:
 
     Weights are float32 whatever the precision is, so a model predicts either way.
     """
+    if precision == "float32":
+        return precision
+    k = load_backend(backend)
     try:
-        load_backend(backend).packed_dtype(np.float32, precision, training=True)
+        packed = k.packed_dtype(np.float32, precision, training=precision != "int8")
     except BackendError:
         return "float32"
-    return precision
+    # A backend without int8 products may pack such weights as the floats that they are.
+    return "float32" if packed == np.float32 else precision
+
+
+def predicting_precision(model: FittedModel, backend: str, precision: str = "float32") -> str:
+    """The precision a model predicts in: int8 for one of 8 bits, else ``precision``.
+
+    "float32" where this machine lacks such products.
+    """
+    return usable_precision(backend, "int8" if model.quantized else precision)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +22,11 @@ from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import Parameters, init_parameters
 from fastlstm.text.ngrams import NGrams
-from fastlstm.training.callbacks import ProgressBar
+from fastlstm.training.callbacks import Callback, progress_bars
 from fastlstm.training.continuing import continued
 from fastlstm.training.engine import GradientEngine, LabelledSequences, pool_for
 from fastlstm.training.history import EpochRecord, History
-from fastlstm.training.interrupts import NO_GUARD, Guard
+from fastlstm.training.interrupts import NO_GUARD, Guard, Relay
 from fastlstm.training.loop import Trainer, TrainingState
 from fastlstm.vectors.given import Coverage, WordVectors, with_plainer_forms
 from fastlstm.vectors.learned import skip_gram
@@ -242,14 +244,16 @@ def n_epochs(options: Options, n_documents: int) -> int:
     return min(max(wanted, for_steps, _AUTO_EPOCHS[0]), _AUTO_EPOCHS[1])
 
 
-def train(job: Job, state: TrainingState, part: HeldOutPart, number: int, title: str) -> None:
-    """Train network ``number`` as a fit does; ``title`` begins the lines of its progress."""
+def train(
+    job: Job, pool: ShardPool, state: TrainingState, part: HeldOutPart, number: int,
+    callbacks: Sequence[Callback],
+) -> None:  # fmt: skip
+    """Train network ``number`` as a fit does."""
     epochs = n_epochs(job.options, len(part.train.y))
     options = job.options._replace(max_epochs=epochs)
     if epochs == 1:
         options = options._replace(learning_rate_schedule="constant", warmup_fraction=0.0)
-    with pool_for(job.k, part.train, job.n_threads) as pool:
-        _run(job, pool, state, part, options, number, title, _UNKNOWN_SHARE)
+    _run(job, pool, state, part, options, number, callbacks, _UNKNOWN_SHARE)
     state.slots = None
 
 
@@ -265,7 +269,7 @@ def train_further(
         average_decay=0.0,
     )  # fmt: skip
     part = HeldOutPart(data, None, None)
-    with pool_for(job.k, data, job.n_threads) as pool:
+    with pool_for(job.k, data, job.n_threads) as pool, progress_bars(bool(options.verbose)) as bar:
         try:
             engine = engines.pop()  # another thread may be quicker
         except IndexError:
@@ -275,10 +279,10 @@ def train_further(
         engine.pool = pool
 
         def further(number: int) -> TrainingState:
-            title = title_of(number, len(states))
+            callbacks = bar(title_of(number, len(states)))
             return continued(
                 states[number], options,
-                lambda state: _run(job, pool, state, part, options, number, title, 0.0, engine),
+                lambda state: _run(job, pool, state, part, options, number, callbacks, 0.0, engine),
             )  # fmt: skip
 
         later = [further(number) for number in range(len(states))]
@@ -288,11 +292,11 @@ def train_further(
 
 def _run(
     job: Job, pool: ShardPool, state: TrainingState, part: HeldOutPart, options: Options,
-    number: int, title: str, unknown_share: float, engine: GradientEngine | None = None,
+    number: int, callbacks: Sequence[Callback], unknown_share: float,
+    engine: GradientEngine | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Train; which rows of the embedding have changed, bool, shape (vocabulary_size,)."""
     known = len(state.history)
-    callbacks = [ProgressBar(title)] if options.verbose else []
     trainer = Trainer(
         job.k, job.config, state, options, pool, callbacks, options.precision, unknown_share,
         engine,
@@ -336,42 +340,52 @@ def train_networks(
     job: Job, parts: list[HeldOutPart], seed: int, vectors: FirstVectors | None,
     start: FittedModel | None, stage: str = "",
 ) -> Trained:  # fmt: skip
-    """Train a network on each part, from fresh weights or those of ``start``.
+    """Train a network on each part, from fresh weights or those of ``start``, side by side.
 
     Networks of ``start`` that are fewer than the parts stay as they are, and those behind
-    them are fresh. After an interrupt the networks are those that are whole, and the first
-    in any case; of ``start`` those that were not reached are as they were.
+    them are fresh. After an interrupt the networks are those that are whole or, if none is,
+    those that had begun; of ``start`` those that had not are as they were.
     """
     there = 0 if start is None else len(start.networks)
     grows = there < len(parts)
-    states: list[TrainingState] = []
-    interrupted, guard = False, job.guard
-    for number, part in enumerate(parts):
-        which = f"network {number + 1} of {len(parts)}"
-        guard.where = f"before {which}"
-        if start is not None and number < there and grows:
-            states.append(state_of(start, number, seed))
-            continue
-        try:
-            if start is None or number >= there:
-                state = fresh_state(job, number, seed, vectors)
-            else:
-                state = state_of(start, number, seed)
-                state.parameters = state.parameters.copy()
-            train(job, state, part, number, stage + title_of(number, len(parts)))
-        except KeyboardInterrupt:
-            if not (states and guard.is_first()):
-                raise
-            interrupted = True
-            break
-        # Also where what was asked for came when the network had just ended.
-        interrupted = guard.requested
-        half_trained = state.stopped_by == "interrupt"
-        if not (half_trained and states and grows):
-            states.append(state)  # else others are whole
-        if interrupted:
-            guard.where = f"in epoch {len(state.history)} of {which}"
-            break
-    if start is not None:
-        states += [state_of(start, number, seed) for number in range(len(states), there)]
-    return Trained.of(states, interrupted)
+    first = there if grows else 0  # that is trained
+    states = [state_of(start, number, seed) for number in range(there)] if start else []
+    guard = Relay(job.guard)
+    of_network = job._replace(guard=guard)
+
+    def trained(number: int) -> TrainingState | None:
+        if number < there:
+            state = replace(states[number], parameters=states[number].parameters.copy())
+        else:
+            state = fresh_state(job, number, seed, vectors)
+        if guard.requested:
+            return None
+        callbacks = bar(stage + title_of(number, len(parts)))
+        train(of_network, pool, state, parts[number], number, callbacks)
+        return state
+
+    numbers = range(first, len(parts))
+    pool = pool_for(job.k, parts[first].train, job.n_threads, len(numbers))
+    with job.guard, pool, progress_bars(bool(job.options.verbose)) as bar:
+        found = pool.map(trained, numbers, guard.end)
+    begun = {n: state for n, state in zip(numbers, found, strict=True) if state is not None}
+    whole = {n: state for n, state in begun.items() if state.stopped_by != "interrupt"}
+    if guard.requested:
+        if not (begun or start):
+            raise KeyboardInterrupt
+        job.guard.where = _where(begun, whole, len(parts))
+    if grows:
+        states += (whole or begun).values()
+    else:
+        states = [begun.get(number, state) for number, state in enumerate(states)]
+    return Trained.of(states, guard.requested)
+
+
+def _where(begun: dict[int, TrainingState], whole: dict[int, TrainingState], count: int) -> str:
+    """Where networks were when they were interrupted."""
+    halves = [number for number in begun if number not in whole]
+    if not halves:
+        return f"before network {len(begun) + 1} of {count}" if len(begun) < count else ""
+    numbers = " and ".join(str(number + 1) for number in halves)
+    epoch = max(len(begun[number].history) for number in halves)
+    return f"in epoch {epoch} of network{'s' * (len(halves) > 1)} {numbers} of {count}"

@@ -1,4 +1,4 @@
-"""The command ``fastlstm``: train, tune, evaluate, predict, explain, info, demo.
+"""The command ``fastlstm``: train, tune, evaluate, predict, explain, quantize, info, demo.
 
 Importing it loads click and nothing heavier: each command imports what it needs
 when it runs.
@@ -14,6 +14,7 @@ from fastlstm.cli.evaluate import evaluate_command
 from fastlstm.cli.explain import explain_command
 from fastlstm.cli.info import info_command
 from fastlstm.cli.predict import predict_command
+from fastlstm.cli.quantize import quantize_command
 from fastlstm.cli.train import train_command
 from fastlstm.cli.tune import tune_command
 
@@ -29,7 +30,7 @@ def main():
 
 
 for _command in (
-    train_command, tune_command, evaluate_command, predict_command, explain_command, info_command,
-    demo_command,
+    train_command, tune_command, evaluate_command, predict_command, explain_command,
+    quantize_command, info_command, demo_command,
 ):  # fmt: skip
     main.add_command(_command)

@@ -23,7 +23,7 @@ from fastlstm.cli.scores import (
 @click.command("evaluate", short_help="Score a model on a labelled file.")
 @click.argument("model", type=click.Path())
 @click.argument("file", type=click.Path())
-@reading_options("text", "label")
+@reading_options("text", "label", "unlabelled")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
 def evaluate_command(model, file, reading, as_json):

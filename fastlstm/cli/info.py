@@ -101,6 +101,7 @@ def _print_environment(result: dict) -> None:
 def describe_model(path) -> dict:
     """What a model file holds, without the weights and the vocabulary themselves."""
     from fastlstm.classifier.blend import COMPONENTS
+    from fastlstm.classifier.fitted import predicting_precision
     from fastlstm.persist.model_file import read_model, unread
 
     saved = read_model(path, unread)
@@ -116,6 +117,8 @@ def describe_model(path) -> dict:
         "class_prior": model.class_prior.tolist(),
         "network": model.config._asdict(),
         "n_networks": len(model.networks),
+        "quantized": model.quantized,
+        "precision": predicting_precision(model, "auto"),
         "n_weights": len(model.networks) * (embedding + sum(math.prod(s) for s in shapes)),
         "linear_part": None if model.linear is None else {"n_weights": model.linear.weights.size},
         "shares": dict(zip(COMPONENTS, model.blend.shares.tolist(), strict=False)),
@@ -169,12 +172,17 @@ def _print_model(result: dict) -> None:
             "classes": listed([f"{label} ({share:.1%})" for label, share in shares], 50),
             "network": _network(result["network"], result["n_networks"]),
             "linear part": _linear_part(result),
-            "weights": f"{result['n_weights']:,}",
+            "weights": f"{result['n_weights']:,}{_precision(result)}",
             "vocabulary": f"{result['vocabulary_size']:,} tokens{_made_by(result)}",
             "training": _training_line(result["training"]),
             "settings": ", ".join(f"{k}={brief(v)}" for k, v in result["settings"].items()),
         }
     )
+
+
+def _precision(result: dict) -> str:
+    weights = "8 bits" if result["quantized"] else "float32"
+    return f", {weights}; predicts in {result['precision']} here"
 
 
 def _made_by(result: dict) -> str:

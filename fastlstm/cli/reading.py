@@ -13,14 +13,14 @@ from fastlstm.cli.output import counted
 if TYPE_CHECKING:
     from fastlstm.data.tables import Table
 
-_COLUMNS = {
+_ROWS = {
     "text": click.option("--text-column", metavar="NAME",
                          help="Column with the documents: name, or number from 1."),
     "label": click.option("--label-column", metavar="NAME",
                           help="Column with the labels: name, or number from 1."),
+    "unlabelled": click.option("--drop-unlabelled", is_flag=True,
+                               help="Leave out rows without a label."),
 }  # fmt: skip
-_NO_LABEL = click.option("--drop-unlabelled", is_flag=True,
-                         help="Leave out rows without a label.")  # fmt: skip
 _BYTES = (
     click.option("--encoding", metavar="NAME",
                  help="Encoding of files that are not UTF-8, such as gb18030 or latin-1."),
@@ -76,7 +76,7 @@ def reading_options(*roles: str):
 
     Parameters
     ----------
-    roles : {"text", "label"}
+    roles : {"text", "label", "unlabelled"}
     """
 
     def decorated(function):
@@ -88,10 +88,7 @@ def reading_options(*roles: str):
             reading = Reading(text_column, label_column, encoding, not no_header, drop_unlabelled)
             return function(*args, reading=reading, **kwargs)
 
-        own = [_COLUMNS[role] for role in roles]
-        if "label" in roles:
-            own.append(_NO_LABEL)
-        for option in reversed([*own, *_BYTES]):
+        for option in reversed([*(_ROWS[role] for role in roles), *_BYTES]):
             command = option(command)
         return command
 

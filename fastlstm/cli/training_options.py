@@ -73,4 +73,4 @@ _DATA = (
 def training_options(command):
     """REVIEWS, where the data is, what to write, and how much to say."""
     with_data = reduce(lambda so_far, option: option(so_far), reversed(_DATA), command)
-    return _REVIEWS(reading_options("text", "label")(with_data))
+    return _REVIEWS(reading_options("text", "label", "unlabelled")(with_data))

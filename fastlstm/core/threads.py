@@ -66,8 +66,22 @@ def effective_n_jobs(n_jobs: int | None) -> int:
 _TRIES = 10_000
 
 
+class _Job:
+    """One call of ``map``: what is left of it, and who works on it."""
+
+    def __init__(self, work: Callable[[deque[tuple[int, Any]]], object], items: list[Any], n: int):
+        self.waiting = deque(enumerate(items))
+        self.work = work
+        # How often each helper began to work on it, and came to an end.
+        self.begun = np.zeros(n, dtype=np.int64)
+        self.ended = np.zeros(n, dtype=np.int64)
+
+
 class ShardPool:
     """Threads that share out a list of calls; the caller takes part.
+
+    A call may itself call ``map``: threads that find nothing left of the outer list help
+    with the inner ones. Nobody who waits for an inner list begins something of an outer one.
 
     Made for one ``fit`` or ``predict`` and closed after it, so nothing outlives
     the call, and a forked child has no dead threads to wait for. Waking a sleeping
@@ -89,12 +103,10 @@ class ShardPool:
         self._threads: list[Thread] = []
         self._condition = Condition()
         self._n_asleep = 0
-        self._job: Callable[[], object] = int
+        self._jobs: list[_Job] = []  # that are running, outer ones first
         self._closed = False
-        # Calls of ``map``; and how often each thread began to work, and came to an end.
-        self._posted = np.zeros(1, dtype=np.int64)
-        self._begun = np.zeros(n_threads, dtype=np.int64)
-        self._ended = np.zeros(n_threads, dtype=np.int64)
+        self._posted = np.zeros(1, dtype=np.int64)  # calls of ``map``, and one at the end
+        self._posting = Lock()
 
     def __enter__(self) -> ShardPool:
         return self
@@ -105,8 +117,7 @@ class ShardPool:
     def close(self) -> None:
         """End the threads."""
         self._closed = True
-        self._posted[0] += 1
-        self._wake()
+        self._post()
         for thread in self._threads:
             thread.join()
 
@@ -126,9 +137,9 @@ class ShardPool:
         if min(self.n_threads, len(items)) < 2:
             return [function(item) for item in items]
         results, errors = [None] * len(items), []
-        waiting = deque(enumerate(items))
+        stop: Callable[[], object] = cancel or int
 
-        def drain() -> None:
+        def drain(waiting: deque[tuple[int, Any]]) -> None:
             while True:
                 try:
                     position, item = waiting.popleft()
@@ -141,24 +152,25 @@ class ShardPool:
                     errors.append(error)
                     stop()
 
-        stop: Callable[[], object] = cancel or int
-        finished = False
-        self._job = drain
-        if self._k is not None:
+        job, finished = _Job(drain, items, self.n_threads), False
+        is_outer = not self._jobs
+        self._jobs.append(job)
+        if is_outer and self._k is not None:
             self._k.hand_over(True)
         try:
-            self._posted[0] += 1
-            self._wake()
+            self._post()
             self._start_threads()
-            drain()
+            drain(job.waiting)
+            self._wait_for(job)
             finished = True
         finally:
             # No call may still run once this one is over; who begins now finds none.
-            waiting.clear()
+            job.waiting.clear()
+            self._jobs.remove(job)
             if not finished:
                 stop()
-            self._wait_until(self._ended, self._begun.copy())
-            if self._k is not None:
+                self._wait_for(job)
+            if is_outer and self._k is not None:
                 self._k.hand_over(False)
         if errors:
             raise errors[0]
@@ -182,10 +194,24 @@ class ShardPool:
             seen = self._posted.copy()
             if self._closed:
                 return
-            self._begun[number] += 1
-            self._job()
-            self._ended[number] += 1
-            self._wake()  # the caller, if it sleeps until the last call is over
+            while self._help(number):
+                pass
+
+    def _help(self, number: int) -> bool:
+        """Work on what is left of a job, the outermost first; False if nothing is left."""
+        for job in [*self._jobs]:
+            if job.waiting:
+                job.begun[number] += 1
+                job.work(job.waiting)
+                job.ended[number] += 1
+                self._wake()  # the caller, if it sleeps until the last call is over
+                return True
+        return False
+
+    def _wait_for(self, job: _Job) -> None:
+        """Return once no helper works on a job of which nothing is left."""
+        if job.begun.any():
+            self._wait_until(job.ended, job.begun.copy())
 
     def _wait_until(self, counters: np.ndarray, least: np.ndarray) -> None:
         """Return once all counters are at ``least``: awake for a moment, then asleep."""
@@ -195,6 +221,11 @@ class ShardPool:
             self._n_asleep += 1
             self._condition.wait_for(lambda: (counters >= least).all())
             self._n_asleep -= 1
+
+    def _post(self) -> None:
+        with self._posting:
+            self._posted[0] += 1
+        self._wake()
 
     def _wake(self) -> None:
         if self._n_asleep:  # raised before a sleeper looks at its counter for the last time

@@ -11,10 +11,10 @@ changed in place, and what the version before held is noted.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -120,7 +120,7 @@ class Ledger:
 
     def __init__(self, arrays: Sequence[np.ndarray]) -> None:
         self._arrays = tuple(arrays)
-        self._lock = Lock()  # of all versions of the same memory
+        self._lock = threading.Lock()  # of all versions of the same memory
         self._older: weakref.ReferenceType[Ledger] | None = None
         self._newer: Ledger | None = None
         self._notes: list[tuple[np.ndarray, list[np.ndarray]]] = []

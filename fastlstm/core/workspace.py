@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -113,20 +113,26 @@ class WorkspacePool:
     dtype : dtype
     most_bytes : int or None
         A workspace that has grown beyond it is not kept.
+    make : callable or None
+        Makes another kind of workspace, which says its ``n_bytes``, too.
     """
 
-    def __init__(self, dtype: DTypeLike, most_bytes: int | None = None) -> None:
+    def __init__(
+        self, dtype: DTypeLike, most_bytes: int | None = None,
+        make: Callable[[], Any] | None = None,
+    ) -> None:  # fmt: skip
         self.dtype = np.dtype(dtype)
         self.most_bytes = most_bytes
-        self._spare: list[Workspace] = []
+        self._make = make or (lambda: Workspace(self.dtype))
+        self._spare: list[Any] = []
 
     @contextmanager
-    def borrow(self) -> Iterator[Workspace]:
+    def borrow(self) -> Iterator[Any]:
         """A workspace for the block; one in which the block failed is not used again."""
         try:
             work = self._spare.pop()
         except IndexError:  # all are in use by other threads
-            work = Workspace(self.dtype)
+            work = self._make()
         yield work
         if self.most_bytes is None or work.n_bytes <= self.most_bytes:
             self._spare.append(work)

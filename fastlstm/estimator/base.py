@@ -25,12 +25,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.classifier.data import FitData, LabelledDocuments
 from fastlstm.classifier.fit import Continued, continue_model, fit_model
-from fastlstm.classifier.fitted import FittedModel, Scorer, usable_precision
+from fastlstm.classifier.fitted import FittedModel, Scorer, predicting_precision
+from fastlstm.classifier.quantized import quantized
 from fastlstm.core.errors import TruncationWarning
 from fastlstm.core.options import Options
 from fastlstm.core.records import Encoded
 from fastlstm.core.threads import effective_n_jobs
-from fastlstm.estimator.going_on import built_in, networks_to_be
+from fastlstm.estimator.going_on import (
+    built_in,
+    networks_to_be,
+    refuse_training_of_8_bits,
+)
 from fastlstm.estimator.saving import COLUMNS, save
 from fastlstm.estimator.validation import (
     check_classes,
@@ -330,6 +335,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
 
     def _checked_options(self) -> Options:
         """The parameters, once they are valid and this machine can do what they ask for."""
+        refuse_training_of_8_bits(self)
         # As _validate_params does, but names of parameters are not looked up each time.
         values = {name: getattr(self, name) for name in self._parameter_constraints}
         valid = _VALID.get(self, {})
@@ -379,7 +385,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
 
     def _hold(self, model: FittedModel, others: dict) -> None:
         """Take over a model with other attributes, in one assignment."""
-        precision = usable_precision(self.backend, self.precision)
+        precision = predicting_precision(model, self.backend, self.precision)
         scorer = Scorer(model, self.backend, precision)
         stale = COLUMNS if set(COLUMNS) & set(others) else ()
         kept = {name: value for name, value in vars(self).items() if name not in stale}
@@ -515,6 +521,42 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         """
         check_is_fitted(self)
         save(self, path)
+
+    def quantize(self):
+        """A copy with weights of 8 bits that only predicts; its file is about a quarter as large.
+
+        Vectors and the matrices of the LSTM are rounded to 8 bits, the linear part to 16
+        (``fastlstm.classifier.quantized`` says how). Where the machine has such products, the
+        LSTM is computed with whole numbers of 8 bits, else in float32 with the rounded
+        weights.
+
+        Returns
+        -------
+        quantized : estimator of the same class
+            Fitted, with the same parameters. ``predict`` and all that goes with it, ``save``,
+            ``explain`` and pickling work as they do here; explanations are computed in
+            float32. ``model_.quantized`` is True. This estimator is not changed.
+
+        Raises
+        ------
+        NotFittedError
+            If this estimator is not fitted.
+        ValueError
+            If weights cannot be rounded, since they are not finite.
+
+        Notes
+        -----
+        ``fit`` and ``partial_fit`` of the copy raise ``ValueError``. ``sklearn.base.clone`` of
+        it is an unfitted estimator with the same parameters, which fits in full precision;
+        so do the clones that ``cross_val_score`` and the like make. Wrap it in
+        ``sklearn.frozen.FrozenEstimator`` to have such tools use it as it is.
+        """
+        check_is_fitted(self)
+        copy = object.__new__(type(self))
+        left_out = {"model_", "scorer_", "_states", "_seed"}
+        copy.__dict__ = {name: v for name, v in vars(self).items() if name not in left_out}
+        copy._hold(quantized(self.model_), {})
+        return copy
 
     # -- pickling: packed weights are rebuilt, not stored ------------------------
 

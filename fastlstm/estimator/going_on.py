@@ -23,6 +23,28 @@ MAY_CHANGE = frozenset({
 })  # fmt: skip
 
 
+def refuse_training_of_8_bits(estimator) -> None:
+    """Training needs weights that can change a little.
+
+    Raises
+    ------
+    ValueError
+        If the estimator is one that ``quantize`` made, or asks for int8.
+    """
+    model = getattr(estimator, "model_", None)
+    if model is not None and model.quantized:
+        raise ValueError(
+            f"this {type(estimator).__name__} has weights of 8 bits and only predicts. Train the "
+            "one that quantize() was called on and quantize it anew, or fit "
+            "sklearn.base.clone(clf), which has the same parameters and no model."
+        )
+    if estimator.precision == "int8":
+        raise ValueError(
+            "precision='int8' is for prediction alone. fit with precision='float32', then "
+            "call quantize()."
+        )
+
+
 def built_in(estimator) -> dict[str, Any]:
     """The parameters that may not change any more, once the estimator is fitted with them."""
     # The names are those of get_params, which takes a good part of a small partial_fit.

@@ -110,7 +110,7 @@ class LSTMClassifier(BaseLSTM):
     backend : {"auto", "numba", "cython", "reference"}, default="auto"
     precision : {"float32", "bfloat16"}, default="float32"
         "bfloat16" needs a CPU with such products and the C kernels, and trains about twice
-        as fast.
+        as fast. What ``quantize`` gives predicts in int8, whatever stands here.
 
     Attributes
     ----------

@@ -89,6 +89,7 @@ def explain_documents(
     if method not in METHODS:
         names = ", ".join(map(repr, METHODS))
         raise ValueError(f"method={method!r} is not known; use one of {names}.")
+    scorer = scorer.with_slopes()
     explained: dict[int, Explanation] = {}
     for rows, targets in _jobs(scorer, texts, target, n_threads):
         for first in range(0, len(rows), _DOCUMENTS_AT_ONCE):

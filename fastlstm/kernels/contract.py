@@ -6,78 +6,26 @@ Shapes, types and effects of the kernels are described here and nowhere else.
 from __future__ import annotations
 
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+from fastlstm.kernels.arguments import (
+    DirectionGradient,
+    DirectionState,
+    PackedDirection,
+    StateGradient,
+    Steps,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-# Of matrix products, as ``packed_dtype`` takes them.
+# Of matrix products, as ``packed_dtype`` takes them; "int8" as well, in prediction.
 PRECISIONS = ("float32", "bfloat16")
 
 # Codes of the pooling kernels.
 POOLING = {"last": 0, "mean": 1, "max": 2, "mean_max": 3}
-
-
-class Steps(NamedTuple):
-    """How one direction walks a packed batch.
-
-    Attributes
-    ----------
-    n_live, starts : int64 arrays, shape (n_steps,)
-        Live rows of each step, and its first row.
-    reverse : bool
-        Walk from the last step to the first.
-    column : int
-        First column of this direction in arrays that hold all directions.
-    """
-
-    n_live: np.ndarray
-    starts: np.ndarray
-    reverse: bool
-    column: int
-
-
-class PackedDirection(NamedTuple):
-    """Weights of one direction in the backend's layout; ``_t`` are the transposed ones.
-
-    ``b`` is a float array of shape (padded_width(4 * hidden),).
-    """
-
-    w_x: np.ndarray
-    w_x_t: np.ndarray
-    w_h: np.ndarray
-    w_h_t: np.ndarray
-    b: np.ndarray
-    n_inputs: int
-    hidden: int
-
-
-class DirectionState(NamedTuple):
-    """States before a direction's first step, float arrays of shape (n_documents, hidden).
-
-    ``given`` is False where ``h`` is 0, so that its product can be left out.
-    """
-
-    h: np.ndarray
-    c: np.ndarray
-    given: bool
-
-
-class StateGradient(NamedTuple):
-    """Gradients of states: (n_documents, padded_width(hidden)) and (n_documents, hidden)."""
-
-    h: np.ndarray
-    c: np.ndarray
-
-
-class DirectionGradient(NamedTuple):
-    """Gradients of a direction's weights, rows padded to padded_width(4 * hidden)."""
-
-    w_x: np.ndarray
-    w_h: np.ndarray
-    b: np.ndarray
 
 
 class Kernels(Protocol):
@@ -108,16 +56,20 @@ class Kernels(Protocol):
         Parameters
         ----------
         dtype : dtype of the float arrays
-        precision : {"float32", "bfloat16"}
+        precision : {"float32", "bfloat16", "int8"}
+            With "int8" weights are rounded to 8-bit integers, with a scale for each column,
+            and rows that they multiply likewise, with a scale for each row
+            (docs/explanation/maths.md, section 15).
         training : bool
-            Whether many rows are multiplied at a time.
+            Whether many rows are multiplied at a time, and gradients are wanted.
 
         Raises
         ------
         BackendError
             If this backend has no such products on this CPU.
         ValueError
-            If ``precision`` is "bfloat16" and ``dtype`` is not float32.
+            If ``precision`` is not "float32" and ``dtype`` is not float32, or if it is "int8"
+            in training.
         """
 
     def packed_shape(self, k: int, n: int, dtype: DTypeLike) -> tuple[int, ...]:
@@ -140,6 +92,7 @@ class Kernels(Protocol):
         transpose : bool
             Pack ``w.T`` instead.
         out : array, shape packed_shape(k, n, dtype); overwritten
+            Packing multiples, from -127 to 127, of the scales that it left gives it again.
         """
 
     def matmul(
@@ -183,6 +136,7 @@ class Kernels(Protocol):
         d : float array, shape (n, padded_width(columns))
         columns : int
         scratch : array, shape (scratch_size(...),)
+            Not of int8: such weights serve prediction alone.
         d_weights : float array, shape (m, padded_width(columns)); added to
         d_bias : float array, shape (padded_width(columns),); added to
             Empty where it is not wanted.
@@ -262,7 +216,8 @@ class Kernels(Protocol):
         ----------
         inputs, index, weights, steps, initial, h, c
             As ``lstm_forward`` had or left them with ``keep``, but ``inputs`` are not
-            projected; with ``index`` they are not read and may be empty.
+            projected; with ``index`` they are not read and may be empty. Weights are not
+            packed as int8.
         gates : float array, shape (n_tokens, padded_width(4 * hidden))
             In: the gates that ``lstm_forward`` left. Out: the gradients of the
             pre-activations.
@@ -473,6 +428,19 @@ class Kernels(Protocol):
         gradient : float array, shape (at least count, width)
         scale, rate, decay, momentum : float
             ``decay`` as in ``adam_update``.
+        """
+
+    def average_rows(
+        self, table: np.ndarray, rows: np.ndarray, share: np.ndarray, average: np.ndarray
+    ) -> None:
+        """average[rows[i]] += share[i] * (table[rows[i]] - average[rows[i]]).
+
+        Parameters
+        ----------
+        table, average : float arrays, shape (n_rows, width)
+        rows : int32 array, shape (count,)
+            Distinct rows.
+        share : float array, shape (count,)
         """
 
     # -- word vectors --

@@ -10,6 +10,8 @@ import time
 
 import numpy as np
 
+from fastlstm.kernels import layout
+
 NAME = "reference"
 
 LAST, MEAN, MAX, MEAN_MAX = 0, 1, 2, 3
@@ -20,11 +22,13 @@ def padded_width(n, dtype):
 
 
 def packed_dtype(dtype, precision, training):
+    if precision == "int8":
+        return layout.int8_dtype(dtype, training)
     return np.dtype(np.uint16 if precision == "bfloat16" else dtype)
 
 
 def packed_shape(k, n, dtype):
-    return (k, n)
+    return (k + 4 if np.dtype(dtype) == np.int8 else k, n)
 
 
 def scratch_size(n_inputs, hidden, n_documents, dtype):
@@ -48,8 +52,42 @@ def from_bfloat16(bits):
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
+def to_int8(w):
+    """Columns of weights as integers from -127 to 127, and their scales, which are float32.
+
+    A scale has 17 significant bits, so its multiples are exact in float32 and give the same
+    integers and scale. It is NaN in a column that is not finite, and 0 below 2**-100.
+    """
+    w = w.astype(np.float32)
+    largest = np.abs(w).max(axis=0, initial=0).astype(np.float64)
+    mantissa, exponent = np.frexp(largest / 127)
+    scales = np.ldexp(np.rint(np.ldexp(mantissa, 17)), exponent - 17).astype(np.float32)
+    scales = _in_range(scales, largest)
+    used = scales > 0
+    return np.rint(np.where(used, w, 0) / np.where(used, scales, 1)).astype(np.int8), scales
+
+
+def _in_range(scales, largest):
+    scales = np.where(scales < np.float32(2.0**-100), np.float32(0), scales)
+    return np.where(np.isfinite(largest), scales, np.float32(np.nan))
+
+
+def _integer_product(a, packed):
+    """``a @ b`` for ``b`` packed as int8: exact sums, times both scales, eq. (122)."""
+    rows, columns = a.astype(np.float32), packed[-4:].T.copy().view(np.float32)[:, 0]
+    largest = np.abs(rows).max(axis=1, initial=0)
+    scales = _in_range(largest / np.float32(127), largest)
+    used = scales > 0
+    factors = np.divide(np.float32(127), largest, out=np.zeros_like(largest), where=used)
+    integers = np.rint(np.where(used[:, None], rows, 0) * factors[:, None]).astype(np.int64)
+    sums = (integers @ packed[:-4].astype(np.int64)).astype(a.dtype)
+    return sums * (scales[:, None] * columns)
+
+
 def _product(a, b, dtype):
     """``a @ b`` in the precision that the dtype of packed weights or scratch stands for."""
+    if dtype == np.int8:
+        return _integer_product(a, b)
     if dtype != np.uint16:
         return a @ b
     a, b = (x if x.dtype == np.uint16 else to_bfloat16(x) for x in (a, b))
@@ -58,6 +96,10 @@ def _product(a, b, dtype):
 
 def pack(w, transpose, out):
     w = w.T if transpose else w
+    if out.dtype == np.int8:
+        out[:-4], scales = to_int8(w)
+        out[-4:] = scales.view(np.int8).reshape(-1, 4).T
+        return
     out[:] = to_bfloat16(w) if out.dtype == np.uint16 else w
 
 
@@ -232,6 +274,10 @@ def adam_update(
 def sgd_update(table, rows, gradient, velocity, scale, rate, decay, momentum):
     velocity[rows] = momentum * velocity[rows] + gradient[: len(rows)] * scale
     table[rows] = table[rows] * (1 - decay) - rate * velocity[rows]
+
+
+def average_rows(table, rows, share, average):
+    average[rows] += share[:, None] * (table[rows] - average[rows])
 
 
 def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):

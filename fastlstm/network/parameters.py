@@ -171,6 +171,8 @@ class DenseGradients:
     ----------
     layers : list of lists of DirectionGradient
     dense : DenseGradient
+    blocks : list of DirectionGradient and, at its end, DenseGradient
+        In the order of ``weight_blocks``.
     """
 
     def __init__(self, k: Kernels, config: ModelConfig, dtype):
@@ -186,6 +188,7 @@ class DenseGradients:
         ]
         self.dense = dense.zero_gradient(k, config.pooled_width, config.n_outputs, dtype)
         gradients: list[Any] = [*(d for layer in self.layers for d in layer), self.dense]
+        self.blocks = gradients
         self._padded = [array for gradient in gradients for array in gradient]
         self._narrow = {}  # weight block -> name -> the array without its padding
         for block, gradient in zip(weight_blocks(config), gradients, strict=True):

@@ -99,8 +99,9 @@ class Network:
     k : Kernels
     config : ModelConfig
     parameters : Parameters
-    precision : {"float32", "bfloat16"}
-        Of the LSTM's matrix products.
+    precision : {"float32", "bfloat16", "int8"}
+        Of the LSTM's matrix products. "int8" only predicts: no gradients, of explanations
+        either.
     """
 
     def __init__(

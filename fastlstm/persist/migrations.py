@@ -31,7 +31,7 @@ from fastlstm.core.errors import ModelFormatError
 Arrays = dict[str, np.ndarray]
 Metadata = dict[str, Any]
 
-CURRENT_VERSION = 4
+CURRENT_VERSION = 5
 
 
 def _with_ngrams(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
@@ -87,11 +87,17 @@ def _with_text_rules(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metada
     return arrays, {**metadata, "settings": settings, "encoder": encoder}
 
 
+def _with_precision(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
+    """Version 4 to 5: weights of 8 bits, of which there were none."""
+    return arrays, {**metadata, "quantized": False}
+
+
 # From a version to the next one.
 MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     1: _with_ngrams,
     2: _with_networks,
     3: _with_text_rules,
+    4: _with_precision,
 }
 
 

@@ -27,6 +27,7 @@ from fastlstm.persist.container import (
     write_container,
 )
 from fastlstm.persist.migrations import Arrays, Metadata
+from fastlstm.persist.small_arrays import enlarged, shrunk
 from fastlstm.text.encoder import TextEncoder, needed_tokenizer
 from fastlstm.text.ngrams import NGrams
 
@@ -101,6 +102,7 @@ def write_model(saved: SavedModel, path: str | os.PathLike[str] | Writable) -> N
         "classes_dtype": _label_dtype(model.classes),
         "class_prior": model.class_prior.tolist(),
         "encoder": None if model.encoder is None else model.encoder.state(),
+        "quantized": model.quantized,
         "wide": model.linear is not None,
         "blend": [part.tolist() for part in model.blend],
         "n_networks": len(model.networks),
@@ -115,7 +117,7 @@ def write_model(saved: SavedModel, path: str | os.PathLike[str] | Writable) -> N
     if model.linear is not None:
         arrays["wide.ngrams"] = model.linear.ngrams.pairs
         arrays["wide.weights"], arrays["wide.bias"] = model.linear.weights, model.linear.bias
-    write_container(path, arrays, metadata)
+    write_container(path, shrunk(arrays) if model.quantized else arrays, metadata)
 
 
 def _facts(record: TrainingRecord) -> Metadata:
@@ -201,6 +203,11 @@ def _saved_model(
     arrays: Arrays, metadata: Metadata, tokenizer: Callable[[str], list[str]] | None
 ) -> SavedModel:
     config = _config(metadata["config"])
+    quantized = metadata["quantized"]
+    if not isinstance(quantized, bool):
+        raise ModelFormatError(f"quantized is {quantized!r}, which is neither true nor false")
+    if quantized:
+        arrays = enlarged(arrays)
     of_linear = {name: arrays.pop(name) for name in _LINEAR if metadata["wide"]}
     ngrams = _ngrams(config, arrays)
     networks = _networks(config, arrays, ngrams, metadata["n_networks"])
@@ -213,7 +220,7 @@ def _saved_model(
     fitted = dict(metadata["fitted"])
     model = FittedModel(
         encoder, config, networks, ngrams, linear, _blend(metadata["blend"]), classes, prior,
-        _record(fitted, prior),
+        _record(fitted, prior), quantized,
     )  # fmt: skip
     columns = {name: value for name, value in fitted.items() if name not in _RECORD}
     needed = None if state is None else needed_tokenizer(state)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
+from fastlstm.kernels.contract import Kernels
 from fastlstm.network.parameters import Parameters
 
-# Steps between two updates: the average moves little in them, and reads every weight.
-_EVERY = 8
+_WHOLE = np.zeros(1, dtype=np.int32)
 
-# Numbers that are averaged at once, few enough for the cache.
-_AT_ONCE = 1 << 16
+# Rows of the embedding that one task brings up to date.
+_ROWS_AT_ONCE = 1024
 
 
 class WeightAverage:
@@ -19,47 +22,57 @@ class WeightAverage:
     At first less of it stays, so that the average forgets where training began
     (docs/explanation/maths.md, eq. (111)), as in TensorFlow's ``ExponentialMovingAverage``.
 
+    A row of the embedding that does not change is approached by the product of the steps'
+    shares, so its average need not move before it does: a step costs what it changes.
+
+    Parameters
+    ----------
+    k : Kernels
+    parameters : Parameters
+        Where it begins.
+    decay : float
+
     Attributes
     ----------
     parameters : Parameters
-        The average.
+        The average. That of the embedding is true after ``finish``.
     """
 
-    def __init__(self, parameters: Parameters, decay: float):
+    def __init__(self, k: Kernels, parameters: Parameters, decay: float):
+        self.k = k
         self.decay = decay
         self.parameters = parameters.copy()
         self._step = 0
-        self._kept = 1.0  # share of the old value that stays, since the last update
+        # The logarithm of what stays of the beginning, now and when a row was last moved.
+        self._kept = 0.0
+        self._kept_then = np.zeros(len(parameters.embedding))
 
-    def step(self, parameters: Parameters, run, last: bool = False) -> None:
-        """Take note of a training step.
+    def before(self, parameters: Parameters, rows: np.ndarray) -> None:
+        """These rows of the embedding are about to change, in the next step."""
+        share = -np.expm1(self._kept - self._kept_then[rows])
+        table = parameters.embedding
+        self.k.average_rows(table, rows, share.astype(table.dtype), self.parameters.embedding)
+        self._kept_then[rows] = self._kept
+
+    def step(self, parameters: Parameters) -> None:
+        """Take note of the weights after a step."""
+        self._step += 1
+        kept = min(self.decay, (1 + self._step) / (10 + self._step))
+        self._kept += math.log(kept)
+        flat, average = parameters.flat[None], self.parameters.flat[None]
+        self.k.average_rows(flat, _WHOLE, np.full(1, 1 - kept, flat.dtype), average)
+
+    def finish(self, parameters: Parameters, run: Callable) -> None:
+        """Bring the whole average up to date.
 
         Parameters
         ----------
         parameters : Parameters
-            The weights after it.
+            The weights after the last step.
         run : callable
             ``map``, or one that spreads the calls over threads.
-        last : bool
-            Bring the average up to date, whatever the number of the step.
         """
-        self._step += 1
-        self._kept *= min(self.decay, (1 + self._step) / (10 + self._step))
-        if self._step % _EVERY and not last:
-            return
-        share = np.float32(1 - self._kept)
-        self._kept = 1.0
-
-        def update(pair):
-            average, new = pair
-            difference = new - average
-            difference *= share
-            average += difference
-
-        pairs = [(self.parameters.flat, parameters.flat)]
-        old, new = self.parameters.embedding.reshape(-1), parameters.embedding.reshape(-1)
-        for first in range(0, len(old), _AT_ONCE):
-            part = slice(first, first + _AT_ONCE)
-            pairs.append((old[part], new[part]))
-        for _ in run(update, pairs):
+        rows = np.flatnonzero(self._kept_then != self._kept).astype(np.int32)
+        parts = [rows[at : at + _ROWS_AT_ONCE] for at in range(0, len(rows), _ROWS_AT_ONCE)]
+        for _ in run(lambda part: self.before(parameters, part), parts):
             pass

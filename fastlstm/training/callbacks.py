@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from fastlstm.core.progress import print_above, text_bar
 from fastlstm.training.history import EpochRecord, describe
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class Callback:
@@ -23,25 +30,25 @@ class Callback:
 
 
 class ProgressBar(Callback):
-    """A live bar with the running loss, and a line for each finished epoch (rich).
+    """A network's bar with the running loss, and a line for each finished epoch.
 
     Parameters
     ----------
+    progress : rich.progress.Progress
+        That shows it, and perhaps others beside it.
     title : str
         What lines begin with, such as "network 1 of 3, ".
     """
 
-    def __init__(self, title: str = ""):
+    def __init__(self, progress: Progress, title: str = ""):
+        self.progress = progress
         self.title = title
 
     def on_train_begin(self, n_epochs, steps_per_epoch):
-        self.progress = text_bar("{task.completed}/{task.total}", "{task.fields[loss]}")
         self.n_epochs = n_epochs
-        self.steps_per_epoch = steps_per_epoch
         self.task = self.progress.add_task(
             f"{self.title}epoch 1/{n_epochs}", total=steps_per_epoch, loss=""
         )
-        self.progress.start()
 
     def on_step_end(self, epoch, step, loss):
         self.progress.update(
@@ -56,4 +63,20 @@ class ProgressBar(Callback):
         self.progress.update(self.task, completed=0)
 
     def on_train_end(self):
-        self.progress.stop()
+        self.progress.remove_task(self.task)
+
+
+@contextmanager
+def progress_bars(shown: bool) -> Iterator[Callable[[str], list[Callback]]]:
+    """Live bars of trainings that run side by side (rich).
+
+    Yields
+    ------
+    bar : callable
+        From a title to the callbacks of a training, none where nothing is ``shown``.
+    """
+    if not shown:
+        yield lambda title: []
+        return
+    with text_bar("{task.completed}/{task.total}", "{task.fields[loss]}") as progress:
+        yield lambda title: [ProgressBar(progress, title)]

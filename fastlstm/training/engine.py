@@ -10,49 +10,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
-from fastlstm.core.workspace import Workspace, WorkspacePool
-from fastlstm.data.batching import ACCUMULATORS, pack, split_shards
+from fastlstm.core.workspace import Workspace
+from fastlstm.data.batching import ACCUMULATORS, split_shards
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
-from fastlstm.network.forward import backward, forward, n_dropout_keys
+from fastlstm.network.forward import n_dropout_keys
 from fastlstm.network.layers import embedding
-from fastlstm.network.losses import class_of, loss_for, predicted_class
-from fastlstm.network.parameters import DenseGradients, Parameters, weight_blocks
+from fastlstm.network.parameters import Parameters, weight_blocks
+from fastlstm.training.lanes import LabelledSequences, Lane, Minibatch, lanes_of
 
 
-class LabelledSequences(NamedTuple):
-    """Documents with what they should be classified as.
+def pool_for(k: Kernels, data: LabelledSequences, n_threads: int, n_networks: int = 1) -> ShardPool:
+    """Threads to train networks side by side: no more than these and their lanes employ.
 
-    Attributes
-    ----------
-    sequences : TokenSequences
-    y : int64 array, shape (n_documents,), or float64 array
-        Class indices, or probabilities as the losses take them.
-    weight : float64 array, shape (n_documents,)
+    A network has one lane where even all documents are a single shard.
     """
-
-    sequences: TokenSequences
-    y: np.ndarray
-    weight: np.ndarray
-
-    def take(self, rows) -> LabelledSequences:
-        """The documents ``rows``."""
-        return LabelledSequences(self.sequences.take(rows), self.y[rows], self.weight[rows])
-
-    @classmethod
-    def join(cls, parts: list[LabelledSequences]) -> LabelledSequences:
-        """The documents of all parts; their targets are of one kind."""
-        sequences, y, weight = zip(*parts, strict=True)
-        return cls(TokenSequences.join(list(sequences)), np.concatenate(y), np.concatenate(weight))
-
-
-def pool_for(k: Kernels, data: LabelledSequences, n_threads: int) -> ShardPool:
-    """Threads to train on documents: one where even all of them are a single shard."""
     rows = np.arange(len(data.y))
     several = len(split_shards(data.sequences.lengths_of(rows), rows)) > 1
-    return ShardPool(n_threads if several else 1, k)
+    return ShardPool(min(n_threads, n_networks * (ACCUMULATORS if several else 1)), k)
 
 
 class MinibatchResult(NamedTuple):
@@ -79,13 +55,6 @@ class MinibatchResult(NamedTuple):
     n_tokens: int
 
 
-class _ShardResult(NamedTuple):
-    embedding: embedding.EmbeddingGradient
-    loss: float
-    correct: float
-    n_tokens: int
-
-
 class GradientEngine:
     """Loss and gradients of minibatches, with memory that is kept between them.
 
@@ -108,12 +77,11 @@ class GradientEngine:
         self.config = config
         self.pool = pool
         self.dtype = dtype
-        self.loss = loss_for(config.n_outputs)
         self.gradient = Parameters.zeros(config, dtype)
         self.weight_blocks = weight_blocks(config)
         self._merge = Workspace(dtype)
-        self._accumulators: list[DenseGradients] = []
-        self._workspaces = WorkspacePool(dtype, most_bytes)
+        self._lanes: list[Lane] = []
+        self._make_lane = lanes_of(k, config, dtype, most_bytes)
         self._weight: np.ndarray | None = None  # of the data set, which epochs share
         self._mean_weight = 1.0
 
@@ -137,71 +105,47 @@ class GradientEngine:
             Its gradients are valid until the next call.
         """
         shards = split_shards(data.sequences.lengths_of(rows), rows)
-        n_accumulators = min(ACCUMULATORS, len(shards))
-        while len(self._accumulators) < n_accumulators:
-            self._accumulators.append(DenseGradients(self.k, self.config, self.dtype))
+        n_lanes = min(ACCUMULATORS, len(shards))
+        while len(self._lanes) < n_lanes:
+            self._lanes.append(self._make_lane())
         # The mean over all documents, not over the minibatch: a weight must count in
         # a minibatch of one, too.
         if data.weight is not self._weight:
             self._weight, self._mean_weight = data.weight, float(data.weight.mean())
-        total = len(rows) * self._mean_weight or 1.0
-        keys = [None] * len(shards)
+        batch = Minibatch(parameters, packed, data, len(rows) * self._mean_weight or 1.0)
+        keys = None
         if rng is not None and (self.config.dropout or self.config.embedding_dropout):
             shape = (len(shards), n_dropout_keys(self.config))
-            keys = list(rng.integers(0, 2**32, size=shape))
-        results: dict[int, _ShardResult] = {}
+            keys = rng.integers(0, 2**32, size=shape)
 
-        def sweep(number):
-            gradients = self._accumulators[number]
-            gradients.clear()
-            with self._workspaces.borrow() as work:
-                for shard in range(number, len(shards), n_accumulators):
-                    results[shard] = self._shard(
-                        parameters, packed, data, shards[shard], total, keys[shard], gradients,
-                        work,
-                    )  # fmt: skip
+        def run(number):
+            own = slice(number, None, n_lanes)
+            return self._lanes[number](batch, shards[own], None if keys is None else keys[own])
 
-        self.pool.map(sweep, range(n_accumulators))
-        done = [results[shard] for shard in range(len(shards))]
-        merged, norm = self._reduce(done, n_accumulators)
+        done = self.pool.map(run, range(n_lanes))
+        merged, norm = self._reduce(done, len(shards))
         return MinibatchResult(
-            sum(shard.loss for shard in done),
+            sum(lane.loss for lane in done),
             self.gradient,
             merged,
             norm,
-            sum(shard.correct for shard in done),
-            sum(shard.n_tokens for shard in done),
+            sum(lane.correct for lane in done),
+            sum(lane.n_tokens for lane in done),
         )
 
-    def _shard(self, parameters, packed, data, rows, total, keys, gradients, work):
-        k, config = self.k, self.config
-        batch = pack(k, data.sequences, rows, config.segment_length)
-        y, weight = data.y[batch.rows], data.weight[batch.rows] / total
-        # Training that explodes is noticed and reported by the loop.
-        with np.errstate(over="ignore", invalid="ignore"):
-            logits, state = forward(k, work, config, parameters.table, packed, batch, keys)
-            loss, d_logits = self.loss(logits, y, weight)
-            gradient = backward(k, work, config, packed, state, d_logits, gradients).embedding
-        correct = float((weight * (predicted_class(logits) == class_of(y))).sum())
-        # The workspace serves the next shard.
-        gradient = embedding.EmbeddingGradient(gradient.ids.copy(), gradient.values.copy())
-        return _ShardResult(gradient, loss, correct, batch.n_tokens)
-
-    def _reduce(self, done, n_accumulators):
-        """Sum accumulators and shards in their order; the squared norm of the sums."""
+    def _reduce(self, done, n_shards):
+        """Sum lanes, and shards in their order; the squared norm of the sums."""
         merged = None
 
         def reduce(block):
             nonlocal merged
             if block is None:
-                merged = embedding.merge(
-                    self.k, self._merge, [shard.embedding for shard in done],
-                    self.config.vocabulary_size,
-                )  # fmt: skip
+                parts = [done[n % len(done)].embeddings[n // len(done)] for n in range(n_shards)]
+                merged = embedding.merge(self.k, self._merge, parts, self.config.vocabulary_size)
                 return self.k.squared_norm(merged.values.reshape(-1))
             with np.errstate(over="ignore", invalid="ignore"):
-                for number, sums in enumerate(self._accumulators[:n_accumulators]):
-                    sums.add_to(self.gradient, block, accumulate=number > 0)
+                for number, lane in enumerate(self._lanes[: len(done)]):
+                    lane.gradients.add_to(self.gradient, block, accumulate=number > 0)
             return self.k.squared_norm(self.gradient.flat[self.gradient.where(block)])
 
         norms = self.pool.map(reduce, [None, *self.weight_blocks])

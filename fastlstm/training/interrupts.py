@@ -110,6 +110,28 @@ class InterruptGuard(Guard):
         warnings.warn(message, InterruptedFitWarning, stacklevel=3)
 
 
+class Relay(Guard):
+    """Passes on what another guard asks for to trainings that run side by side.
+
+    Parameters
+    ----------
+    guard : Guard
+        Whoever waits for them all has entered it.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._ended = False
+
+    def end(self) -> None:
+        """All shall stop after their current step, since one of them has failed."""
+        self._ended = True
+
+    @property
+    def requested(self) -> bool:  # type: ignore[override]
+        return self._ended or self._guard.requested
+
+
 _GIVEN: ContextVar[Guard | None] = ContextVar("guard", default=None)
 
 

@@ -139,7 +139,7 @@ class Trainer:
         self._rare: np.ndarray | None = None  # positions of tokens that occur once
         self._average: WeightAverage | None = None
         if options.average_decay:
-            self._average = WeightAverage(parameters, options.average_decay)
+            self._average = WeightAverage(k, parameters, options.average_decay)
 
     def run(
         self, train: LabelledSequences, valid: LabelledSequences | None, guard: Guard = NO_GUARD
@@ -147,12 +147,8 @@ class Trainer:
         """Train for up to ``max_epochs``; with early stopping end at the best one.
 
         Without ``early_stopping`` validation data is measured and changes nothing. What
-        ``guard`` asks for happens after the current step.
+        ``guard`` asks for, which the caller has entered, happens after the current step.
         """
-        with guard:
-            self._run(train, valid, guard)
-
-    def _run(self, train: LabelledSequences, valid: LabelledSequences | None, guard: Guard) -> None:
         options, state = self.options, self.state
         n_epochs = int(options.max_epochs)
         n_steps = -(-int(np.sum(train.sequences.lengths > 0)) // options.batch_size)
@@ -219,11 +215,12 @@ class Trainer:
             documents += len(rows)
             tokens += result.n_tokens
             if self._average is not None:
-                last = number == len(batches) or guard.requested
-                self._average.step(state.parameters, self.pool.map, last)
+                self._average.step(state.parameters)
             self._tell("on_step_end", epoch, number, result.loss)
             if guard.requested:
                 break
+        if self._average is not None:
+            self._average.finish(state.parameters, self.pool.map)
         seconds = time.perf_counter() - started
         return EpochRecord(
             epoch=epoch,
@@ -263,6 +260,8 @@ class Trainer:
 
         def rows_of_the_embedding(part):
             rows, values = result.embedding.ids[part], result.embedding.values[part]
+            if self._average is not None:
+                self._average.before(parameters, rows)
             self.optimizer.update(
                 self.k, parameters.embedding, rows, values, network_state[1], state.step, rate,
                 scale,

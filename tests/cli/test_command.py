@@ -12,7 +12,7 @@ import fastlstm
 
 from .conftest import english_rows, failure, invoke, python, write_csv
 
-COMMANDS = ("train", "tune", "evaluate", "predict", "explain", "info", "demo")
+COMMANDS = ("train", "tune", "evaluate", "predict", "explain", "quantize", "info", "demo")
 HEAVY = ("numpy", "numba", "sklearn", "scipy", "rich", "pandas")
 
 

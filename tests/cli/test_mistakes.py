@@ -92,12 +92,17 @@ def test_optuna_is_needed_before_data_is_read(tmp_path, monkeypatch):
 # --- nothing is replaced unasked ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["train", "tune", "demo"])
+@pytest.mark.parametrize("command", ["train", "tune", "demo", "quantize"])
 def test_no_command_replaces_a_model_unasked(model, tmp_path, command):
     if command == "tune":
         pytest.importorskip("optuna")
     content = Path(model).read_bytes()
     (tmp_path / "m.fastlstm").write_bytes(content)
+    if command == "quantize":
+        assert "pass --force" in failure(invoke(command, model, "m.fastlstm"))
+        assert "suffix of tables" in failure(invoke(command, model, "m.csv"))
+        assert (tmp_path / "m.fastlstm").read_bytes() == content
+        return
     given = [] if command == "demo" else [write_csv("x.csv", english_rows(20))]
     assert "--force" in failure(invoke(command, *given, "--out", "m.fastlstm"))
     assert (tmp_path / "m.fastlstm").read_bytes() == content

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +22,7 @@ from fastlstm import (
 from fastlstm.classifier import fit, networks
 from fastlstm.classifier.blend import Blend
 from fastlstm.classifier.held_out import folds
-from fastlstm.training.callbacks import Callback, ProgressBar
+from fastlstm.training.callbacks import Callback, progress_bars
 from fastlstm.training.interrupts import InterruptGuard, guarded_by
 from fastlstm.training.loop import Trainer
 
@@ -97,12 +100,12 @@ def test_each_network_holds_out_other_documents(reviews, monkeypatch):
     trained = []
     train = networks.train
 
-    def spy(job, state, part, *arguments):
+    def spy(job, pool, state, part, *arguments):
         trained.append((part.train, part.valid))
-        return train(job, state, part, *arguments)
+        return train(job, pool, state, part, *arguments)
 
     monkeypatch.setattr(networks, "train", spy)
-    clf = LSTMSentimentClassifier(**WITH_WIDE).fit(reviews[0], reviews[1])
+    clf = LSTMSentimentClassifier(**WITH_WIDE, n_jobs=1).fit(reviews[0], reviews[1])
     (logits, y), expected = seen[0], []
     assert len(y) == 90
     for network, (part, valid) in zip(clf.scorer_.networks, trained, strict=True):
@@ -161,7 +164,7 @@ def test_given_validation_documents_leave_all_to_each_network(reviews):
 
 @pytest.mark.parametrize(("in_network", "kept"), [(1, 1), (2, 1), (3, 2)])
 def test_an_interrupt_keeps_the_networks_that_are_whole(reviews, monkeypatch, in_network, kept):
-    """Or the first one, however far it came."""
+    """Or the only one that had begun, however far it came."""
 
     class Interrupt(Callback):
         def on_step_end(self, epoch, step, loss):
@@ -175,7 +178,7 @@ def test_an_interrupt_keeps_the_networks_that_are_whole(reviews, monkeypatch, in
 
     begun, real = [], Trainer.__init__
     monkeypatch.setattr(Trainer, "__init__", init)
-    clf = LSTMSentimentClassifier(**WITH_WIDE)
+    clf = LSTMSentimentClassifier(**WITH_WIDE, n_jobs=1)
     what = f"in epoch 2 of network {in_network} of 3.* {kept} of 3 networks and a linear part"
     with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match=what):
         clf.fit(reviews[0], reviews[1])
@@ -186,8 +189,51 @@ def test_an_interrupt_keeps_the_networks_that_are_whole(reviews, monkeypatch, in
     assert clf.predict(NEW).shape == (5,)
 
 
+def test_an_interrupt_keeps_networks_that_were_side_by_side(reviews, monkeypatch):
+    """None of them is whole, and each has come equally far."""
+    both, update = threading.Barrier(2, timeout=60), Trainer._update
+
+    def interrupt(self, *arguments):
+        update(self, *arguments)
+        if self.state.step == 3:
+            if both.wait() == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+            both.wait()
+            while not self_guard.requested:
+                time.sleep(0.001)
+
+    monkeypatch.setattr(Trainer, "_update", interrupt)
+    clf = LSTMSentimentClassifier(**WITH_WIDE, n_jobs=2)
+    self_guard = InterruptGuard()
+    what = "in epoch 1 of networks 1 and 2 of 3.* 2 of 3 networks and a linear part"
+    with guarded_by(self_guard), pytest.warns(InterruptedFitWarning, match=what):
+        clf.fit(reviews[0], reviews[1])
+    assert len(clf.networks_) == 2
+    assert not same_weights(*clf.networks_)
+    assert clf.predict(NEW).shape == (5,)
+
+
+def test_an_error_in_one_network_ends_the_others(reviews, monkeypatch):
+    both, update = threading.Barrier(2, timeout=60), Trainer._update
+    steps = []
+
+    def fail(self, *arguments):
+        update(self, *arguments)
+        steps.append(self.state.step)
+        if self.state.step == 3 and both.wait() == 0:
+            raise MemoryError("full")
+
+    monkeypatch.setattr(Trainer, "_update", fail)
+    clf = LSTMSentimentClassifier(**{**SETTINGS, "max_epochs": 60}, n_jobs=2)
+    with pytest.raises(MemoryError, match="full"):
+        clf.fit(reviews[0], reviews[1])
+    assert not hasattr(clf, "model_")
+    assert len(steps) < 60
+
+
 def test_an_interrupt_leaves_networks_that_were_there(reviews, monkeypatch):
-    clf = LSTMSentimentClassifier(**SETTINGS, warm_start=True).fit(reviews[0], reviews[1])
+    clf = LSTMSentimentClassifier(**SETTINGS, warm_start=True, n_jobs=1)
+    clf.fit(reviews[0], reviews[1])
     before, steps, update = clf.networks_, [], Trainer._update
 
     def interrupt(self, *arguments):
@@ -258,12 +304,16 @@ def test_a_second_interrupt_beside_the_networks_raises(reviews, monkeypatch):
 
 def test_an_interrupt_between_networks_keeps_those_before(reviews, monkeypatch):
     fresh = networks.fresh_state
-    monkeypatch.setattr(
-        networks, "fresh_state",
-        lambda job, number, *others: interrupted() if number == 2 else fresh(job, number, *others),
-    )  # fmt: skip
-    clf = LSTMSentimentClassifier(**SETTINGS)
-    with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match="before network"):
+
+    def and_interrupt(job, number, *others):
+        if number == 2:
+            signal.raise_signal(signal.SIGINT)
+        return fresh(job, number, *others)
+
+    monkeypatch.setattr(networks, "fresh_state", and_interrupt)
+    clf = LSTMSentimentClassifier(**SETTINGS, n_jobs=1)
+    what = "before network 3 of 3"
+    with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match=what):
         clf.fit(reviews[0], reviews[1])
     assert len(clf.networks_) == 2
 
@@ -280,8 +330,9 @@ def test_an_interrupt_in_the_last_step_of_a_network_is_heard(reviews, monkeypatc
 
     monkeypatch.setattr(Trainer, "_validate", and_interrupt)
     options = {**SETTINGS, "max_epochs": 5, "early_stopping": True, "n_iter_no_change": 1}
-    clf = LSTMSentimentClassifier(**options)
-    with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match="network 1 of 3"):
+    clf = LSTMSentimentClassifier(**options, n_jobs=1)
+    what = "before network 2 of 3"
+    with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match=what):
         clf.fit(reviews[0], reviews[1])
     assert clf.stopped_by_ == "interrupt"
     assert len(clf.networks_) == 1
@@ -319,10 +370,15 @@ def test_temperature_makes_overconfident_probabilities_honest():
 
 
 def test_progress_names_the_network(capsys):
-    bar = ProgressBar("network 2 of 3, ")
-    bar.on_train_begin(1, 1)
-    bar.on_step_end(1, 1, 0.5)
-    bar.on_epoch_end({"epoch": 1, "loss": 0.5, "accuracy": 0.5, "seconds": 1.0,
-                      "tokens_per_second": 5.0})  # fmt: skip
-    bar.on_train_end()
-    assert "network 2 of 3, epoch 1: loss 0.5000" in capsys.readouterr().err
+    with progress_bars(True) as bar:
+        (two,), (three,) = bar("network 2 of 3, "), bar("network 3 of 3, ")
+        for each in (two, three):
+            each.on_train_begin(1, 1)
+        for each in (two, three):
+            each.on_step_end(1, 1, 0.5)
+            each.on_epoch_end({"epoch": 1, "loss": 0.5, "accuracy": 0.5, "seconds": 1.0,
+                               "tokens_per_second": 5.0})  # fmt: skip
+            each.on_train_end()
+    shown = capsys.readouterr().err
+    assert "network 2 of 3, epoch 1: loss 0.5000" in shown
+    assert "network 3 of 3, epoch 1: loss 0.5000" in shown

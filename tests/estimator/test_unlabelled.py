@@ -116,12 +116,12 @@ def test_the_new_networks_train_on_both_and_hold_out_as_before(reviews, monkeypa
     texts, labels, others = reviews
     trained, train = [], networks.train
 
-    def spy(job, state, part, *arguments):
+    def spy(job, pool, state, part, *arguments):
         trained.append((part.train, part.valid))
-        return train(job, state, part, *arguments)
+        return train(job, pool, state, part, *arguments)
 
     monkeypatch.setattr(networks, "train", spy)
-    LSTMSentimentClassifier(**SETTINGS).fit(texts, labels, X_unlabelled=["", *others])
+    LSTMSentimentClassifier(**SETTINGS, n_jobs=1).fit(texts, labels, X_unlabelled=["", *others])
     n = len(trained[0][0].y)
     assert 175 < n < 185
     assert [len(part.y) for part, _ in trained] == [n, n, n + 300, n + 300]

@@ -126,7 +126,7 @@ def test_fewer_networks_are_refused_as_by_forests():
 
 
 def test_ctrl_c_while_networks_are_added_keeps_those_that_are_whole(monkeypatch):
-    clf = text(n_estimators=1).fit(TEXTS, LABELS)
+    clf = text(n_estimators=1, n_jobs=1).fit(TEXTS, LABELS)
     before, trainers, update = clf.networks_, [], Trainer._update
 
     def interrupt(self, *arguments):

@@ -19,6 +19,7 @@ from tests.helpers import (
     each_compiled_backend,
     each_dtype,
     each_form,
+    each_forward_form,
     guarded,
     over_forms,
     packed_batch,
@@ -65,11 +66,11 @@ def in_double(*arrays):
 
 
 def exact_form(packed_as):
-    """Packed weights of the reference in float64, or what stands for bfloat16."""
-    return np.uint16 if packed_as == np.uint16 else np.float64
+    """Packed weights of the reference in float64, or what stands for bfloat16 or int8."""
+    return packed_as if packed_as in (np.uint16, np.int8) else np.float64
 
 
-@each_form
+@each_forward_form
 @pytest.mark.parametrize("transpose", [False, True], ids=["plain", "transposed"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_pack_and_matmul(k, dtype, packed_as, transpose, shape):
@@ -82,7 +83,7 @@ def test_pack_and_matmul(k, dtype, packed_as, transpose, shape):
     assert_close(result, exact, SUMS[dtype])
 
 
-@each_form
+@each_forward_form
 def test_row_of_matmul_does_not_depend_on_the_number_of_rows(k, dtype, packed_as):
     """Around blocks of 6 and 16 rows, and the 96 rows that are staged at a time."""
     a, w = numbers(4, 110, 37, dtype=dtype), numbers(5, 37, 70, dtype=dtype)
@@ -158,7 +159,7 @@ def a_nan(bits, dtype):
     return np.array([wide], np.uint64).view(np.float64)
 
 
-@each_form
+@each_forward_form
 @pytest.mark.parametrize("bits", NANS.values(), ids=NANS)
 def test_nan_in_a_row_stays_in_that_row(k, dtype, packed_as, bits):
     a, w = numbers(40, 40, 37, dtype=dtype), numbers(41, 37, 70, dtype=dtype)
@@ -174,7 +175,7 @@ def test_nan_in_a_row_stays_in_that_row(k, dtype, packed_as, bits):
     assert np.array_equal(np.delete(result, broken, axis=0), np.delete(clean, broken, axis=0))
 
 
-@each_form
+@each_forward_form
 @pytest.mark.parametrize("transpose", [False, True], ids=["plain", "transposed"])
 @pytest.mark.parametrize("bits", NANS.values(), ids=NANS)
 def test_nan_in_a_weight_stays_in_its_column(k, dtype, packed_as, bits, transpose):
@@ -189,7 +190,7 @@ def test_nan_in_a_weight_stays_in_its_column(k, dtype, packed_as, bits, transpos
     assert np.array_equal(np.delete(result, broken, axis=1), np.delete(clean, broken, axis=1))
 
 
-@each_form
+@each_forward_form
 @pytest.mark.parametrize("sign", [1, -1], ids=["plus", "minus"])
 def test_infinity_does_not_become_finite(k, dtype, packed_as, sign):
     a, w = numbers(46, 40, 37, dtype=dtype), numbers(47, 37, 70, dtype=dtype)
@@ -446,6 +447,22 @@ def test_optimiser_steps(k, dtype, decay, width, rows):
         for before, after, expected in zip(start, result, exact, strict=False):
             assert_close(after, expected, ONE_OPERATION[dtype], name)
             assert np.array_equal(after[unseen], before[unseen]), name
+
+
+@each_compiled_backend
+@each_dtype
+@pytest.mark.parametrize("width", [1, 5, 33])
+@pytest.mark.parametrize("rows", [[], [0], [4, 1, 2], [5, 0, 1, 2, 4, 3]], ids=str)
+def test_average_of_rows(k, dtype, width, rows):
+    rows = np.array(rows, np.int32)
+    table, average = (numbers(seed, 6, width, dtype=dtype) for seed in (51, 52))
+    share = np.linspace(0, 1, len(rows)).astype(dtype)
+    result, exact = average.copy(), average.astype(np.float64)
+    k.average_rows(*frozen(table, rows, share), result)
+    reference.average_rows(table.astype(np.float64), rows, share.astype(np.float64), exact)
+    assert_close(result, exact, ONE_OPERATION[dtype])
+    unseen = np.setdiff1d(np.arange(6), rows)
+    assert np.array_equal(result[unseen], average[unseen])
 
 
 def frozen(*arrays):

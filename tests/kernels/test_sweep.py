@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from fastlstm.kernels import reference
-from fastlstm.kernels.contract import (
+from fastlstm.kernels.arguments import (
     DirectionGradient,
     DirectionState,
     PackedDirection,
@@ -32,6 +32,7 @@ from tests.helpers import (
     each_compiled_backend,
     each_dtype,
     each_form,
+    each_forward_form,
     guarded,
     packed_batch,
     packed_matrix,
@@ -254,7 +255,7 @@ def test_sweep_equals_the_reference(k, dtype, packed_as, way, widths, lengths):
             assert_close(result[name], exact[name], TOLERANCE[packed_as], name)
 
 
-@each_form
+@each_forward_form
 @each_direction
 @pytest.mark.parametrize("indexed", [False, True], ids=["rows", "index"])
 @each_length
@@ -271,7 +272,7 @@ def test_keeping_nothing_gives_the_same_bits(k, dtype, packed_as, reverse, index
         assert np.array_equal(last, c[ends])
 
 
-@each_form
+@each_forward_form
 def test_forward_sweep_waits_for_its_inputs(k, dtype, packed_as):
     """Which another thread fills in, a few rows at a time, from NaN."""
     batch = packed_batch(LENGTHS["many"] * 3)
@@ -308,7 +309,7 @@ def test_without_initial_states_is_with_zeros(k, reverse):
         assert np.array_equal(*(result[name] for result in results)), name
 
 
-@each_form
+@each_forward_form
 @each_direction
 def test_projected_before_or_within_gives_the_same_bits(k, dtype, packed_as, reverse):
     """A row for each token, or an index into the product of the rows with the weights."""
@@ -500,7 +501,7 @@ def test_infinity_saturates(k, dtype):
         assert np.isfinite(c).all() and np.isfinite(h).all()
 
 
-@each_form
+@each_forward_form
 @each_direction
 @pytest.mark.parametrize("indexed", [False, True], ids=["rows", "index"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -68,6 +68,7 @@ IDS = [[2, 3, 0], [4, 4, 3]]
 PROBABILITIES_OF_IDS = {
     1: [[0.49824372, 0.50175628], [0.50507386, 0.49492614]],
     3: [[0.49997877, 0.50002123], [0.50848099, 0.49151901]],
+    4: [[0.50157261, 0.49842739], [0.50594535, 0.49405465]],
 }
 # Before the text rules had names: what version 3 read differently from the rules of today.
 TEXTS_OF_3 = [
@@ -150,6 +151,32 @@ def test_an_old_model_of_ids_predicts_as_it_did(version):
     assert model.predict_proba(IDS) == pytest.approx(expected, abs=1e-6)
     if version == 1:
         assert (model.ngrams, model.segment_length, model.word_vectors) == (1, None, None)
+
+
+# Before there were models of 8 bits.
+TEXTS_OF_4 = ["great film", "a dull day at all", "no good, fun fun film", ""]
+PROBABILITIES_OF_4 = [
+    [0.20007163, 0.79992837],
+    [0.79809495, 0.20190505],
+    [0.49008594, 0.50991406],
+    [0.5, 0.5],
+]
+
+
+@pytest.mark.parametrize("read", [fastlstm.load, fastlstm.Predictor])
+def test_a_text_model_of_version_4_predicts_as_it_did(read):
+    model = read(OLD / "text_version_4.fastlstm")
+    expected = np.array(PROBABILITIES_OF_4)
+    assert model.predict_proba(TEXTS_OF_4) == pytest.approx(expected, abs=1e-6)
+    assert not model.scorer_.model.quantized
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_an_old_text_model_can_be_quantized(version, tmp_path):
+    model = fastlstm.load(OLD / f"text_version_{version}.fastlstm")
+    model.quantize().save(tmp_path / "model.fastlstm")
+    found = fastlstm.Predictor(tmp_path / "model.fastlstm").predict_proba(TEXTS)
+    assert found == pytest.approx(model.predict_proba(TEXTS), abs=0.01)
 
 
 # A model of Chinese words that version 3 of the file holds, where words of two scripts were cut.

@@ -7,12 +7,13 @@ import inspect
 import pkgutil
 import signal
 import sys
+from contextlib import contextmanager
 
 import pytest
 
 import fastlstm.training
 from fastlstm.core.errors import NonFiniteLossWarning
-from fastlstm.training.callbacks import Callback, ProgressBar
+from fastlstm.training.callbacks import Callback, ProgressBar, progress_bars
 from fastlstm.training.engine import GradientEngine
 from fastlstm.training.history import EpochRecord, describe
 from tests.training.toy import marked_documents, train
@@ -41,6 +42,17 @@ each_callback = pytest.mark.parametrize("kind", all_callbacks())
 def record(epoch, **more):
     return EpochRecord(epoch=epoch, loss=0.5, accuracy=0.75, learning_rate=0.01, seconds=1.25,
                        tokens_per_second=12345.6, **more)  # fmt: skip
+
+
+@contextmanager
+def made(kind):
+    """A callback of that kind, while it may be shown."""
+    if kind is not ProgressBar:
+        yield kind()
+        return
+    with progress_bars(True) as bar:
+        (callback,) = bar("")
+        yield callback
 
 
 def play(callback, n_epochs=2, n_steps=3, after_step=lambda: None, **more):
@@ -73,33 +85,35 @@ def test_hooks_have_the_parameters_of_the_base(kind):
 @each_callback
 @pytest.mark.parametrize("more", [{}, {"val_loss": 0.4, "val_accuracy": 0.8}], ids=["", "valid"])
 def test_whole_run(kind, more, capfd):
-    assert play(kind(), **more) is None
+    with made(kind) as callback:
+        assert play(callback, **more) is None
     assert capfd.readouterr().out == ""
 
 
 @each_callback
 @pytest.mark.parametrize(("n_epochs", "n_steps"), [(0, 0), (0, 4), (2, 0), (1, 1)])
 def test_short_runs(kind, n_epochs, n_steps, capfd):
-    play(kind(), n_epochs, n_steps)
+    with made(kind) as callback:
+        play(callback, n_epochs, n_steps)
     assert capfd.readouterr().out == ""
 
 
 @each_callback
 def test_run_that_ends_within_an_epoch(kind, capfd):
-    callback = kind()
-    callback.on_train_begin(5, 10)
-    callback.on_step_end(1, 1, float("nan"))
-    callback.on_train_end()
+    with made(kind) as callback:
+        callback.on_train_begin(5, 10)
+        callback.on_step_end(1, 1, float("nan"))
+        callback.on_train_end()
     assert capfd.readouterr().out == ""
 
 
 @each_callback
 def test_one_callback_serves_several_runs(kind, capfd):
-    callback = kind()
-    play(callback)
-    once = capfd.readouterr()
-    play(callback)
-    again = capfd.readouterr()
+    with made(kind) as callback:
+        play(callback)
+        once = capfd.readouterr()
+        play(callback)
+        again = capfd.readouterr()
     assert (once.out, again.out) == ("", "")
     assert once.err.count("epoch") == again.err.count("epoch")
 
@@ -109,7 +123,8 @@ def test_one_callback_serves_several_runs(kind, capfd):
 
 @each_callback
 def test_in_training(kind, capfd):
-    train(DATA, DATA, callbacks=[kind(), kind()], batch_size=4, max_epochs=3)
+    with made(kind) as callback:
+        train(DATA, DATA, callbacks=[Callback(), callback], batch_size=4, max_epochs=3)
     assert capfd.readouterr().out == ""
 
 
@@ -168,7 +183,8 @@ def test_end_is_told_once_however_training_ends():
 def test_without_a_terminal_there_are_plain_lines(capfd, monkeypatch):
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
-    play(ProgressBar(), val_loss=0.4, val_accuracy=0.8)
+    with made(ProgressBar) as bar:
+        play(bar, val_loss=0.4, val_accuracy=0.8)
     out, err = capfd.readouterr()
     assert out == ""
     assert "\x1b" not in err
@@ -188,7 +204,8 @@ def terminal(monkeypatch):
 
 
 def test_bar_on_a_terminal(capfd, terminal):
-    play(ProgressBar())
+    with made(ProgressBar) as bar:
+        play(bar)
     out, err = capfd.readouterr()
     assert out == ""
     assert "\x1b[" in err
@@ -199,7 +216,8 @@ def test_bar_on_a_terminal(capfd, terminal):
 
 def test_standard_output_of_others_is_left_alone(capfd, terminal):
     stdout = sys.stdout
-    play(ProgressBar(), 1, 3, after_step=lambda: print("mine"))
+    with made(ProgressBar) as bar:
+        play(bar, 1, 3, after_step=lambda: print("mine"))
     assert sys.stdout is stdout
     out, err = capfd.readouterr()
     assert out == "mine\n" * 3
@@ -207,13 +225,11 @@ def test_standard_output_of_others_is_left_alone(capfd, terminal):
 
 
 def test_bar_is_gone_after_an_error(capfd, terminal):
-    class Failing(ProgressBar):
-        def on_step_end(self, epoch, step, loss):
-            super().on_step_end(epoch, step, loss)
-            raise RuntimeError("no")
+    def fail(*arguments):
+        raise RuntimeError("no")
 
-    bar = Failing()
-    with pytest.raises(RuntimeError, match="no"):
+    with pytest.raises(RuntimeError, match="no"), made(ProgressBar) as bar:
+        bar.on_epoch_end = fail
         train(DATA, callbacks=[bar])
     assert not bar.progress.live.is_started
     assert capfd.readouterr().err.count("\x1b[?25h") == 1  # the cursor is shown again

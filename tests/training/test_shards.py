@@ -79,16 +79,27 @@ def test_any_number_of_threads_gives_the_same_bits(k, precision, n, n_shards):
 @each_compiled_backend
 def test_accumulators_take_their_shards_in_turn(k, monkeypatch):
     """Number i those of i, i + 8, ..., and no memory for more than there are."""
-    seen = []
-    whole = GradientEngine._shard
+    seen, made, lanes_of = [], [], shards.lanes_of
 
-    def spy(self, parameters, packed, data, rows, total, keys, gradients, work):
-        seen.append((self._accumulators.index(gradients), rows.tolist()))
-        return whole(self, parameters, packed, data, rows, total, keys, gradients, work)
+    def watched(lane):
+        number = len(made)
+        made.append(lane)
 
-    monkeypatch.setattr(GradientEngine, "_shard", spy)
+        def call(batch, rows, keys):
+            seen.extend((number, shard.tolist()) for shard in rows)
+            return lane(batch, rows, keys)
+
+        call.gradients = lane.gradients
+        return call
+
+    def watching(*arguments):
+        make = lanes_of(*arguments)
+        return lambda: watched(make())
+
+    monkeypatch.setattr(shards, "lanes_of", watching)
     data = labelled(n=300)
     run_engine(k, 1, n=300)
+    assert len(made) == 8
     cut = split_shards(data.sequences.lengths, np.arange(300))
     assert len(cut) == len(seen) == 20
     order = [shard for number in range(8) for shard in range(number, 20, 8)]

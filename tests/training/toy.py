@@ -57,7 +57,8 @@ def train(data, valid=None, *, config=CONFIG, state=None, n_threads=1, callbacks
             **{"max_epochs": 10, "n_iter_no_change": 10, "weight_decay": 0.0, **options}
         )
         trainer = Trainer(k, config, state, options, pool, callbacks, precision)
-        trainer.run(data, valid, guard)
+        with guard:
+            trainer.run(data, valid, guard)
     return state
 
 

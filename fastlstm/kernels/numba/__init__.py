@@ -6,6 +6,7 @@ Importing this package defines the kernels; nothing is compiled before a call.
 from fastlstm.kernels.numba.dual import dual_descent
 from fastlstm.kernels.numba.elementwise import (
     adam_update,
+    average_rows,
     distinct_tokens,
     dropout,
     gather_rows,
@@ -34,6 +35,7 @@ __all__ = [
     "LEVEL",
     "NAME",
     "adam_update",
+    "average_rows",
     "block_rows",
     "distinct_tokens",
     "dropout",

@@ -173,3 +173,11 @@ def sgd_update(table, rows, gradient, velocity, scale, rate, decay, momentum):
         for j in range(len(w)):
             v_row[j] = momentum * v_row[j] + d_row[j] * scale
             w[j] = w[j] * keep - rate * v_row[j]
+
+
+@kernel
+def average_rows(table, rows, share, average):
+    for p in range(len(rows)):
+        new, old = table[rows[p]], average[rows[p]]
+        for j in range(len(new)):
+            old[j] += share[p] * (new[j] - old[j])

@@ -24,6 +24,7 @@ import tempfile
 import warnings
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numba
 from numba.core.caching import _Cache
@@ -36,7 +37,7 @@ from fastlstm.kernels.numba.host import LEVEL
 
 # Never "nnan" or "ninf": a NaN must come out of a kernel as a NaN.
 FAST_MATH = {"contract", "nsz", "reassoc"}
-OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": FAST_MATH}
+OPTIONS: Any = {"nogil": True, "error_model": "numpy", "fastmath": FAST_MATH}
 # For sums whose order must not depend on where a function is inlined, and so on what was
 # compiled before or came from the cache.
 IN_ORDER = {**OPTIONS, "fastmath": FAST_MATH - {"reassoc"}}

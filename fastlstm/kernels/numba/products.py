@@ -1,4 +1,4 @@
-"""Products in float32 and float64, built from the micro-kernel.
+"""Products in float32 and float64, built from the micro-kernel, and which form a product has.
 
 A right-hand matrix is packed into panels of ``MICRO_VECTORS`` vectors, which the micro-kernel
 reads as one contiguous stream. The left-hand matrix is read in place. Each output element is
@@ -8,40 +8,68 @@ rows: a document's numbers do not depend on its neighbours.
 
 from __future__ import annotations
 
+from numba.core import types
+from numba.extending import overload
+
 from fastlstm.kernels.layout import GRADIENT_BLOCK, ROWS_AT_ONCE
 from fastlstm.kernels.numba.handover import kernel
 from fastlstm.kernels.numba.host import MICRO_ROWS, MICRO_VECTORS, VECTOR_BYTES
-from fastlstm.kernels.numba.jit import in_order, part_of_kernels
+from fastlstm.kernels.numba.integers import multiply_integers, pack_integers
+from fastlstm.kernels.numba.jit import OPTIONS, in_order, part_of_kernels
 from fastlstm.kernels.numba.micro_kernel import multiply_columns, multiply_rows, pack_panel
 
 
-@part_of_kernels
-def product_rows(
-    a, a_at, a_row, n_rows, packed, columns, init, init_at, init_row, out, out_at, out_row
+def multiply(
+    a, a_at, a_row, n_rows, depth, packed, columns, init, init_at, init_row, scratch,
+    out, out_at, out_row,
 ):  # fmt: skip
     """Rows of a product at given places.
 
     Row ``i`` of the result, ``init row i + a row i @ packed``, goes to
-    ``out.flat[out_at + i * out_row:]``; an ``init_row`` of 0 repeats one row.
+    ``out.flat[out_at + i * out_row:]``; an ``init_row`` of 0 repeats one row. The type of
+    ``packed``, which is that of ``scratch``, decides how it is made.
     """
-    panels, depth, width = packed.shape
-    length = width // MICRO_VECTORS
-    for panel in range(panels):
-        column = panel * width
-        vectors = min(MICRO_VECTORS, (columns - column + length - 1) // length)
-        row = 0
-        while row < n_rows:
-            rows = min(MICRO_ROWS, n_rows - row)
-            if n_rows - row == MICRO_ROWS + 1 or n_rows - row == MICRO_ROWS + 2:
-                rows = 4  # 7 = 4 + 3 and 8 = 4 + 4 keep the multipliers busier than 6 + 1
-            multiply_rows(
-                rows, vectors, depth,
-                a, a_at + row * a_row, a_row,
-                packed, panel * depth * width,
-                init, init_at + row * init_row + column, init_row,
-                out, out_at + row * out_row + column, out_row,
-            )  # fmt: skip
-            row += rows
+    raise NotImplementedError  # compiled code takes one of the two below
+
+
+@overload(multiply, jit_options=OPTIONS)
+def _multiply(
+    a, a_at, a_row, n_rows, depth, packed, columns, init, init_at, init_row, scratch,
+    out, out_at, out_row,
+):  # fmt: skip
+    def floats(
+        a, a_at, a_row, n_rows, depth, packed, columns, init, init_at, init_row, scratch,
+        out, out_at, out_row,
+    ):  # fmt: skip
+        panels, depth, width = packed.shape
+        length = width // MICRO_VECTORS
+        for panel in range(panels):
+            column = panel * width
+            vectors = min(MICRO_VECTORS, (columns - column + length - 1) // length)
+            row = 0
+            while row < n_rows:
+                rows = min(MICRO_ROWS, n_rows - row)
+                if n_rows - row == MICRO_ROWS + 1 or n_rows - row == MICRO_ROWS + 2:
+                    rows = 4  # 7 = 4 + 3 and 8 = 4 + 4 keep the multipliers busier than 6 + 1
+                multiply_rows(
+                    rows, vectors, depth,
+                    a, a_at + row * a_row, a_row,
+                    packed, panel * depth * width,
+                    init, init_at + row * init_row + column, init_row,
+                    out, out_at + row * out_row + column, out_row,
+                )  # fmt: skip
+                row += rows
+
+    def integers(
+        a, a_at, a_row, n_rows, depth, packed, columns, init, init_at, init_row, scratch,
+        out, out_at, out_row,
+    ):  # fmt: skip
+        multiply_integers(
+            a, a_at, a_row, n_rows, depth, packed, columns, init, init_at, init_row, scratch,
+            out, out_at, out_row,
+        )  # fmt: skip
+
+    return integers if packed.dtype == types.int8 else floats
 
 
 @part_of_kernels
@@ -85,30 +113,45 @@ def add_gradient(
             )  # fmt: skip
 
 
+def _pack(w, transpose, out):
+    raise NotImplementedError  # compiled code takes one of the two below
+
+
+@overload(_pack, jit_options=OPTIONS)
+def _pack_form(w, transpose, out):
+    def floats(w, transpose, out):
+        panels, depth, width = out.shape
+        columns = w.shape[0] if transpose else w.shape[1]
+        for panel in range(panels):
+            first = panel * width
+            count = min(width, columns - first)
+            for k in range(depth):
+                if transpose:
+                    for j in range(count):
+                        out[panel, k, j] = w[first + j, k]
+                else:
+                    for j in range(count):
+                        out[panel, k, j] = w[k, first + j]
+                for j in range(count, width):
+                    out[panel, k, j] = 0.0
+
+    def integers(w, transpose, out):
+        pack_integers(w, transpose, out)
+
+    return integers if out.dtype == types.int8 else floats
+
+
 @kernel
 def pack(w, transpose, out):
-    panels, depth, width = out.shape
-    columns = w.shape[0] if transpose else w.shape[1]
-    for panel in range(panels):
-        first = panel * width
-        count = min(width, columns - first)
-        for k in range(depth):
-            if transpose:
-                for j in range(count):
-                    out[panel, k, j] = w[first + j, k]
-            else:
-                for j in range(count):
-                    out[panel, k, j] = w[k, first + j]
-            for j in range(count, width):
-                out[panel, k, j] = 0.0
+    _pack(w, transpose, out)
 
 
 @kernel
 def matmul(a, depth, packed, columns, bias, scratch, out):
     for first in range(0, a.shape[0], ROWS_AT_ONCE):
         count = min(ROWS_AT_ONCE, a.shape[0] - first)
-        product_rows(
-            a, first * a.shape[1], a.shape[1], count, packed, columns, bias, 0, 0,
+        multiply(
+            a, first * a.shape[1], a.shape[1], count, depth, packed, columns, bias, 0, 0, scratch,
             out, first * out.shape[1], out.shape[1],
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ from fastlstm.kernels.numba.cell import cell_backward, cell_forward
 from fastlstm.kernels.numba.handover import kernel
 from fastlstm.kernels.numba.jit import part_of_kernels
 from fastlstm.kernels.numba.micro_kernel import ask_for
-from fastlstm.kernels.numba.products import add_gradient, product_rows
+from fastlstm.kernels.numba.products import add_gradient, multiply
 from fastlstm.kernels.numba.progress import publish, wait_for
 from fastlstm.kernels.numba.subnormals import flush_subnormals, restore_subnormals
 
@@ -35,7 +35,7 @@ def _block_end(n_live, first, direction, most):
 
 
 @part_of_kernels
-def _project(inputs, index, weights, first, count, gates, gates_at):
+def _project(inputs, index, weights, first, count, scratch, gates, gates_at):
     """Input projection with its bias of ``count`` tokens from ``first`` on."""
     row = gates.shape[1]
     if len(index):
@@ -46,18 +46,18 @@ def _project(inputs, index, weights, first, count, gates, gates_at):
                 gates[target, j] = inputs[source, j]
         return
     depth = inputs.shape[1]
-    product_rows(
-        inputs, first * depth, depth, count, weights.w_x, 4 * weights.hidden, weights.b, 0, 0,
-        gates, gates_at, row,
+    multiply(
+        inputs, first * depth, depth, count, depth, weights.w_x, 4 * weights.hidden,
+        weights.b, 0, 0, scratch, gates, gates_at, row,
     )  # fmt: skip
 
 
 @part_of_kernels
-def _recurrent(h, h_at, h_row, n, weights, gates, gates_at):
+def _recurrent(h, h_at, h_row, n, weights, scratch, gates, gates_at):
     """Add the recurrent product of eq. (1) onto the projections of one step."""
-    product_rows(
-        h, h_at, h_row, n, weights.w_h, 4 * weights.hidden,
-        gates, gates_at, gates.shape[1], gates, gates_at, gates.shape[1],
+    multiply(
+        h, h_at, h_row, n, weights.hidden, weights.w_h, 4 * weights.hidden,
+        gates, gates_at, gates.shape[1], scratch, gates, gates_at, gates.shape[1],
     )  # fmt: skip
 
 
@@ -79,17 +79,19 @@ def lstm_forward(
         shift = 0 if keep else first
         if not reverse:
             wait_for(ready, first + count)
-        _project(inputs, index, weights, first, count, gates, (first - shift) * gate_row)
+        place = (first - shift) * gate_row
+        _project(inputs, index, weights, first, count, scratch, gates, place)
         while step != end:
             start, n = starts[step], n_live[step]
             going_on = min(n, n_before)
             place = (start - shift) * gate_row
             # From the states of eqs. (34) and (35).
             if going_on > 0:
-                _recurrent(h, before * h_row + column, h_row, going_on, weights, gates, place)
+                at_h = before * h_row + column
+                _recurrent(h, at_h, h_row, going_on, weights, scratch, gates, place)
             if initial.given and n > going_on:
                 _recurrent(
-                    initial.h, going_on * hidden, hidden, n - going_on, weights, gates,
+                    initial.h, going_on * hidden, hidden, n - going_on, weights, scratch, gates,
                     place + going_on * gate_row,
                 )  # fmt: skip
             for row in range(n):
@@ -131,7 +133,7 @@ def _previous(h, h0, n_live, starts, reverse, column, first, step, end, out):
 
 
 @part_of_kernels
-def _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, d_state):
+def _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, scratch, d_state):
     """One step back: its gates become gradients, ``d_state`` moves to the step before."""
     n_live, starts, reverse, column = steps
     hidden, gate_row = weights.hidden, gates.shape[1]
@@ -161,9 +163,9 @@ def _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, d_state):
         ask_for(gates, starts[source] * gate_row, n_live[source] * gate_row)
         ask_for(d_out, starts[source] * d_out.shape[1], n_live[source] * d_out.shape[1])
     # eqs. (23) and (38)
-    product_rows(
-        gates, start * gate_row, gate_row, n, weights.w_h_t, hidden, zeros, 0, 0,
-        d_state.h, 0, d_state.h.shape[1],
+    multiply(
+        gates, start * gate_row, gate_row, n, 4 * hidden, weights.w_h_t, hidden, zeros, 0, 0,
+        scratch, d_state.h, 0, d_state.h.shape[1],
     )  # fmt: skip
 
 
@@ -184,7 +186,7 @@ def lstm_backward(
         last = end - 1 if reverse else step
         count = starts[last] + n_live[last] - first
         for t in range(step, end, direction):
-            _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, d_state)
+            _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, scratch, d_state)
         place = first * gate_row
         if len(d_inputs) and len(index):  # eq. (47)
             for p in range(first, first + count):
@@ -196,9 +198,9 @@ def lstm_backward(
             init, init_at, init_row = zeros, 0, 0
             if accumulate:
                 init, init_at, init_row = d_inputs.reshape(-1), into, into_row
-            product_rows(
-                gates, place, gate_row, count, weights.w_x_t, n_inputs, init, init_at, init_row,
-                d_inputs, into, into_row,
+            multiply(
+                gates, place, gate_row, count, 4 * hidden, weights.w_x_t, n_inputs,
+                init, init_at, init_row, scratch, d_inputs, into, into_row,
             )  # fmt: skip
         if len(gradient.b):  # eqs. (25) to (27)
             _previous(h, initial.h, n_live, starts, reverse, column, first, step, end, previous)

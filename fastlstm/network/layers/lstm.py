@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.core.workspace import aligned_empty, aligned_zeros
-from fastlstm.kernels.contract import (
+from fastlstm.kernels.arguments import (
     DirectionGradient,
     DirectionState,
-    Kernels,
     PackedDirection,
     StateGradient,
     Steps,
 )
+from fastlstm.kernels.contract import Kernels
 
 DIRECTIONS = ("forward", "reverse")
 
@@ -44,7 +44,10 @@ def init(rng, n_inputs, hidden, dtype):
 
 
 def pack(k: Kernels, weights, packed=None, precision="float32", training=False) -> PackedDirection:
-    """Pack one direction's weights, into ``packed`` if it is given."""
+    """Pack one direction's weights, into ``packed`` if it is given.
+
+    Those for ``precision="int8"``, which only predicts, without the transposed ones.
+    """
     w_x, w_h, b = weights["w_x"], weights["w_h"], weights["b"]
     if packed is None:
         dtype = w_x.dtype
@@ -53,19 +56,21 @@ def pack(k: Kernels, weights, packed=None, precision="float32", training=False) 
         def empty(rows, columns):
             return aligned_empty(k.packed_shape(rows, columns, packed_as), packed_as)
 
+        turned = precision != "int8"
         packed = PackedDirection(
             empty(*w_x.shape),
-            empty(*w_x.shape[::-1]),
+            empty(*(w_x.shape[::-1] if turned else (0, 0))),
             empty(*w_h.shape),
-            empty(*w_h.shape[::-1]),
+            empty(*(w_h.shape[::-1] if turned else (0, 0))),
             aligned_zeros(k.padded_width(len(b), dtype), dtype),
             w_x.shape[0],
             w_h.shape[0],
         )
     k.pack(w_x, False, packed.w_x)
-    k.pack(w_x, True, packed.w_x_t)
     k.pack(w_h, False, packed.w_h)
-    k.pack(w_h, True, packed.w_h_t)
+    if packed.w_x.dtype != np.int8:
+        k.pack(w_x, True, packed.w_x_t)
+        k.pack(w_h, True, packed.w_h_t)
     packed.b[: len(b)] = b
     return packed
 

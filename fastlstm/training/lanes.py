@@ -1,0 +1,192 @@
+"""Lanes of a minibatch: shards whose gradients add to the same accumulator.
+
+A backend may compute a lane in one call (``whole_lanes.LaneKernels``). For the others it is walked
+here, one kernel after the other. Both make the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, Protocol, cast
+
+import numpy as np
+
+from fastlstm.core.records import TokenSequences
+from fastlstm.core.workspace import WorkspacePool
+from fastlstm.data.batching import pack
+from fastlstm.kernels.contract import Kernels
+from fastlstm.kernels.whole_lanes import LaneKernels, TrainedNetwork
+from fastlstm.network.config import ModelConfig
+from fastlstm.network.forward import backward, forward
+from fastlstm.network.layers.embedding import EmbeddingGradient
+from fastlstm.network.losses import class_of, loss_for, predicted_class
+from fastlstm.network.parameters import DenseGradients, PackedModel, Parameters
+
+# Shards that the backend computes in one call: none runs so long that Ctrl-C feels ignored.
+_SHARDS_AT_ONCE = 4
+
+
+class LabelledSequences(NamedTuple):
+    """Documents with what they should be classified as.
+
+    Attributes
+    ----------
+    sequences : TokenSequences
+    y : int64 array, shape (n_documents,), or float64 array
+        Class indices, or probabilities as the losses take them.
+    weight : float64 array, shape (n_documents,)
+    """
+
+    sequences: TokenSequences
+    y: np.ndarray
+    weight: np.ndarray
+
+    def take(self, rows) -> LabelledSequences:
+        """The documents ``rows``."""
+        return LabelledSequences(self.sequences.take(rows), self.y[rows], self.weight[rows])
+
+    @classmethod
+    def join(cls, parts: list[LabelledSequences]) -> LabelledSequences:
+        """The documents of all parts; their targets are of one kind."""
+        sequences, y, weight = zip(*parts, strict=True)
+        return cls(TokenSequences.join(list(sequences)), np.concatenate(y), np.concatenate(weight))
+
+
+class Minibatch(NamedTuple):
+    """What all lanes of a minibatch read.
+
+    Attributes
+    ----------
+    parameters : Parameters
+    packed : PackedModel
+    data : LabelledSequences
+    total : float
+        What weights are divided by.
+    """
+
+    parameters: Parameters
+    packed: PackedModel
+    data: LabelledSequences
+    total: float
+
+
+class LaneResult(NamedTuple):
+    """What a lane leaves beside the gradients of the dense weights.
+
+    Attributes
+    ----------
+    embeddings : list of EmbeddingGradient
+        Of each shard; valid until the lane's next minibatch.
+    loss, correct : float
+    n_tokens : int
+    """
+
+    embeddings: list[EmbeddingGradient]
+    loss: float
+    correct: float
+    n_tokens: int
+
+
+class Lane(Protocol):
+    """One accumulator, and how to add to it."""
+
+    gradients: DenseGradients
+
+    def __call__(self, batch: Minibatch, shards: list[np.ndarray], keys) -> LaneResult:
+        """Replace the accumulated gradients by those of the shards.
+
+        Parameters
+        ----------
+        batch : Minibatch
+        shards : list of int64 arrays
+            Rows of the data set.
+        keys : int64 array, shape (n_shards, n_dropout_keys), or None
+        """
+
+
+def lanes_of(k: Kernels, config: ModelConfig, dtype, most_bytes: int | None) -> Callable[[], Lane]:
+    """Makes lanes of the kind that the backend can compute, which share their memory.
+
+    What a thread has used beyond ``most_bytes`` is given back.
+    """
+    if isinstance(k, LaneKernels):
+        compiled, make = k, partial(k.LaneMemory, config)
+        memories = WorkspacePool(dtype, most_bytes, make)
+        return lambda: CompiledLane(compiled, config, dtype, memories)
+    workspaces = WorkspacePool(dtype, most_bytes)
+    return lambda: WalkedLane(k, config, dtype, workspaces)
+
+
+class WalkedLane:
+    """A lane by single kernels, see ``Lane``."""
+
+    def __init__(self, k: Kernels, config: ModelConfig, dtype, workspaces: WorkspacePool):
+        self.k, self.config, self.workspaces = k, config, workspaces
+        self.gradients = DenseGradients(k, config, dtype)
+        self.loss = loss_for(config.n_outputs)
+
+    def __call__(self, batch: Minibatch, shards: list[np.ndarray], keys) -> LaneResult:
+        self.gradients.clear()
+        with self.workspaces.borrow() as work:
+            embeddings, *numbers = zip(
+                *(
+                    self._shard(work, batch, rows, None if keys is None else keys[number])
+                    for number, rows in enumerate(shards)
+                ),
+                strict=True,
+            )
+        return LaneResult(list(embeddings), *map(sum, numbers))
+
+    def _shard(self, work, batch: Minibatch, rows, keys):
+        k, config, data = self.k, self.config, batch.data
+        packed = pack(k, data.sequences, rows, config.segment_length)
+        y, weight = data.y[packed.rows], data.weight[packed.rows] / batch.total
+        # Training that explodes is noticed and reported by the loop.
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits, state = forward(
+                k, work, config, batch.parameters.table, batch.packed, packed, keys
+            )
+            loss, d_logits = self.loss(logits, y, weight)
+            gradient = backward(
+                k, work, config, batch.packed, state, d_logits, self.gradients
+            ).embedding
+        correct = float((weight * (predicted_class(logits) == class_of(y))).sum())
+        assert gradient is not None, "training looks up its rows"
+        # The workspace serves the next shard.
+        gradient = EmbeddingGradient(gradient.ids.copy(), gradient.values.copy())
+        return gradient, loss, correct, packed.n_tokens
+
+
+class CompiledLane:
+    """A lane in one call of the backend, see ``Lane``."""
+
+    def __init__(self, k: LaneKernels, config: ModelConfig, dtype, memories: WorkspacePool):
+        self.k, self.config, self.memories = k, config, memories
+        self.gradients = DenseGradients(cast(Kernels, k), config, dtype)
+        self._lane = k.Lane(config, self.gradients.blocks)
+        self._of: tuple[Parameters, PackedModel] | None = None
+        self._network: TrainedNetwork | None = None
+
+    def __call__(self, batch: Minibatch, shards: list[np.ndarray], keys) -> LaneResult:
+        parameters, packed, data, total = batch
+        if self._of is None or self._of[0] is not parameters or self._of[1] is not packed:
+            self._network = self.k.TrainedNetwork(
+                self.config, parameters.embedding, parameters.parents, packed
+            )
+            self._of = parameters, packed
+        for first in range(0, len(shards), _SHARDS_AT_ONCE):
+            part = slice(first, first + _SHARDS_AT_ONCE)
+            rows = np.concatenate(shards[part])
+            n_sequences = len(rows)
+            if self.config.segment_length:
+                lengths = data.sequences.lengths_of(rows)
+                n_sequences = int((-(-lengths // self.config.segment_length)).sum())
+            with self.memories.borrow() as memory:
+                numbers = self._lane(
+                    self._network, memory, data.sequences.ids, data.sequences.offsets, data.y,
+                    data.weight, total, rows, np.cumsum([0, *map(len, shards[part])]),
+                    None if keys is None else keys[part].astype(np.uint32), n_sequences,
+                    first == 0,
+                )  # fmt: skip
+        return LaneResult([EmbeddingGradient(*found) for found in self._lane.found()], *numbers)
