@@ -38,7 +38,7 @@ print(why)
 
 # -- save and load -----------------------------------------------------------------------
 
-clf.save("reviews.fastlstm")
+clf.save("from_python.fastlstm")
 
-predictor = Predictor("reviews.fastlstm")
+predictor = Predictor("from_python.fastlstm")
 print(predictor.predict(["A wonderful film.", "It broke after two days."]))

@@ -39,7 +39,7 @@ print(why)
 
 # -- 保存与加载 --------------------------------------------------------------------------
 
-clf.save("reviews.fastlstm")
+clf.save("from_python.fastlstm")
 
-predictor = Predictor("reviews.fastlstm")
+predictor = Predictor("from_python.fastlstm")
 print(predictor.predict(["包装很好，物流也快。", "用了两天就坏了。"]))

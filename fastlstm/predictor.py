@@ -11,11 +11,12 @@ import numpy as np
 
 from fastlstm.classifier.fitted import Scorer, predicting_precision
 from fastlstm.core.records import Encoded
+from fastlstm.core.shown import brief, plain
 from fastlstm.core.threads import effective_n_jobs
 from fastlstm.network.losses import log_probabilities, predicted_class, probabilities
 from fastlstm.persist.container import shown
 from fastlstm.persist.model_file import read_model
-from fastlstm.text.documents import check_documents
+from fastlstm.text.documents import OF_OTHERS, check_documents
 
 
 class Predictor:
@@ -67,6 +68,7 @@ class Predictor:
                 "Load it with fastlstm.load."
             )
         self.missing, self.n_jobs = saved.missing, n_jobs
+        self._path = shown(path)
         self._attach(saved.model, backend, precision)
 
     def _attach(self, model, backend, precision) -> None:
@@ -75,6 +77,9 @@ class Predictor:
             precision = predicting_precision(model, backend)
         self.scorer_ = Scorer(model, backend, precision)
         self._last = local()
+
+    def __repr__(self) -> str:
+        return plain(f"<Predictor of {self._path}, classes {brief(self.classes_.tolist())}>")
 
     @property
     def classes_(self) -> np.ndarray:
@@ -91,7 +96,7 @@ class Predictor:
 
         The record says what was cut and what is unknown.
         """
-        texts, _ = check_documents(X, missing=self.missing, allow_empty=True)
+        texts, _ = check_documents(X, missing=self.missing, allow_empty=True, mend=OF_OTHERS)
         return self.scorer_.model.text_encoder.encode(texts)
 
     def _encoded(self, X) -> Encoded:
@@ -113,7 +118,8 @@ class Predictor:
         coverage : float64 array, shape (n_documents,)
             From 0 to 1, over all tokens of the document. 0 also where it has none: nothing
             in the document then decides the answer. Texts like those of the training are
-            seldom below 0.5, those in another language nearly always.
+            seldom below 0.5, those in another script nearly always, and those in another
+            language mostly.
         """
         return self._encoded(X).coverage
 
@@ -153,8 +159,9 @@ class Predictor:
 
     # Packed weights are made again where it is unpickled.
     def __getstate__(self):
-        return self.missing, self.n_jobs, self._asked, self.scorer_.model
+        return self.missing, self.n_jobs, self._asked, self.scorer_.model, self._path
 
     def __setstate__(self, state):
-        self.missing, self.n_jobs, asked, model = state
+        self.missing, self.n_jobs, asked, model, *path = state  # older ones have no path
+        self._path = path[0] if path else "a pickle"
         self._attach(model, *asked)

@@ -129,7 +129,7 @@ DOCUMENTS = [
     ("two_columns", np.array([["a", "b"]] * 2), ValueError, r"pass one column.*NAME\[:, 0\]"),
     ("cube", np.full((2, 1, 1), "a"), ValueError, r"shape \(2, 1, 1\); documents are one-dim"),
     ("frame", pd.DataFrame({"id": ["1"], "text": ["a"]}), ValueError,
-     r"NAME has 2 columns \('id', 'text'\); pass the one with the documents.*NAME\['id'\]"),
+     r"NAME has 2 columns \('id', 'text'\); pass the one with the .*, probably NAME\['text'\]"),
     ("polars_frame", pl.DataFrame({"id": [1], "text": ["a"]}), ValueError, "NAME has 2 columns"),
     ("no_columns", pd.DataFrame(index=[0, 1]), ValueError, "NAME has 0 columns"),
     ("lazy", pl.DataFrame({"text": ["a"]}).lazy(), TypeError, r"polars.LazyFrame.*call NAME.coll"),
@@ -159,11 +159,11 @@ ENTRANCES = {
     ],
 )
 def test_documents(model, saved, entrance, X, kind, message):
-    name = "X"
-    if entrance == "validation":
-        name = "X_val"
-        if X is None:
-            kind, message = ValueError, "NAME is missing: pass X_val and y_val together"
+    name = "X_val" if entrance == "validation" else "X"
+    if entrance == "validation" and X is None:
+        kind, message = ValueError, "NAME is missing: pass X_val and y_val together"
+    if entrance == "predictor":
+        message = message.replace("missing='empty'", "pass '' in their place")
     with raises_exactly(kind, message.replace("NAME", name)):
         ENTRANCES[entrance](model, saved, X)
 

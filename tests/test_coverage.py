@@ -101,17 +101,18 @@ def test_coverage_is_not_a_prediction(predictor):
         ([], None),
         ([1.0], None),
         ([0.5], None),
-        ([0.49], "Of the document the model knows less than half"),
-        ([0.0], "Of the document"),
+        ([0.49], "in the document, so what it says of it means little. Is it in"),
+        ([0.0], "in the document, "),
         ([1.0] * 4 + [0.1], None),
-        ([1.0] * 3 + [0.1], "Of 1 of 4 documents"),
-        ([0.2] * 1200, "Of 1,200 of 1,200 documents"),
+        ([1.0] * 3 + [0.1], "in 1 of 4 documents, so what it says of them means little. Are they"),
+        ([0.2] * 1200, "in all 1,200 documents, "),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:20],
 )
 def test_note_of_many_documents(coverage, said):
     found = coverage_note(np.array(coverage))
-    assert found is None if said is None else found.startswith(said)
+    start = "The model knows less than half of the tokens "
+    assert found is None if said is None else found.startswith(start + said)
 
 
 def test_note_of_one_document():
@@ -126,7 +127,9 @@ def test_a_file_with_empty_texts_is_not_called_foreign(predictor, capsys):
     note_coverage(predictor.encode(["the film", "", "", ""]))
     assert capsys.readouterr().err == ""
     note_coverage(predictor.encode(["qvqv zvzv", "", "the film"]))
-    assert "1 of 2 documents" in capsys.readouterr().err
+    assert "1 of 2 documents that are not empty" in capsys.readouterr().err
+    note_coverage(predictor.encode(["qvqv zvzv", ""]))
+    assert "in the document that is not empty, so" in capsys.readouterr().err
 
 
 # Explanations

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import log_expit, log_softmax
+from sklearn.base import clone
 
 import fastlstm.network.predict
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor
@@ -258,8 +261,19 @@ def test_documents_are_read_as_by_the_estimator(saved):
         np.testing.assert_array_equal(predictor.predict(X), expected)
     with pytest.raises(TypeError, match=r"single str; pass a list of documents: \[X\]"):
         predictor.predict("good")
-    with pytest.raises(ValueError, match="first in row 1.*missing='empty'"):
+    with pytest.raises(ValueError, match="first in row 1.*pass '' in their place") as caught:
         predictor.predict(["good", None])
+    assert "missing=" not in str(caught.value)  # which no method of it takes
+    assert predictor.predict(["good", ""]).tolist() == model.predict(["good", ""]).tolist()
+
+
+def test_the_advice_for_missing_documents_works(saved):
+    model = clone(saved[0]).fit(TEXTS, LABELS["three"])
+    with pytest.raises(ValueError, match=r"set_params\(missing='empty'\)"):
+        model.predict([None])
+    expected = model.predict([""]).tolist()
+    model.set_params(missing="empty")
+    assert model.predict([None]).tolist() == expected
 
 
 def test_missing_documents_as_the_model_was_told(tmp_path):
@@ -353,3 +367,21 @@ def test_imports_nothing_heavy(saved, backend, unwanted):
     assert {"numpy", "fastlstm"} <= set(modules.split())
     assert unwanted & set(modules.split()) == set()
     assert done.stderr == ""
+
+
+def test_it_shows_file_and_classes(saved):
+    model, path = saved
+    predictor = Predictor(path)
+    shown = repr(predictor)
+    assert shown == f"<Predictor of {path}, classes {model.classes_.tolist()}>"
+    assert repr(pickle.loads(pickle.dumps(predictor))) == shown
+    box = io.BytesIO(Path(path).read_bytes())
+    assert repr(Predictor(box)).startswith("<Predictor of the file object BytesIO, classes [")
+
+
+def test_a_pickle_from_before_there_was_a_path(saved):
+    predictor = Predictor(saved[1])
+    old = object.__new__(Predictor)
+    old.__setstate__(predictor.__getstate__()[:4])
+    assert repr(old).startswith("<Predictor of a pickle, classes [")
+    assert old.predict(OTHERS[:3]).tolist() == predictor.predict(OTHERS[:3]).tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from fastlstm.cli.errors import plain_errors
-from fastlstm.cli.files import check_target
+from fastlstm.cli.files import check_free, check_target
 from fastlstm.cli.output import plain, print_json, print_table, quoted
 
 # Not in the data.
@@ -21,9 +21,10 @@ SENTENCES = (
 
 @click.command("demo", short_help="Train and score on the bundled reviews.")
 @click.option("--out", type=click.Path(), help="Also write the model to this file.")
+@click.option("--force", is_flag=True, help="Replace the file of --out if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
-def demo_command(out, as_json):
+def demo_command(out, force, as_json):
     """Train on the bundled English and Chinese reviews and score on their test split.
 
     Works offline and takes some seconds; the first run also compiles the kernels.
@@ -33,7 +34,8 @@ def demo_command(out, as_json):
     from fastlstm.cli.scores import evaluation, print_comparison, print_evaluation
 
     if out is not None:
-        check_target(out, models=True)
+        check_target(out, suffix=".fastlstm")
+        check_free(out, force)
     data = _reviews()
     n_train, n_test = len(data.labels), len(data.valid_labels)
     if not as_json:
@@ -46,7 +48,7 @@ def demo_command(out, as_json):
         print_json({**result, "n_train": n_train})
         return
     print_comparison(with_baselines(lstm, data), n_test)
-    click.echo("So few reviews show how the command works, not how well an LSTM does.\n\nThe LSTM:")
+    click.echo("So few reviews show how the command works, not how well it does.\n\nfastlstm:")
     print_evaluation(result)
     _print_sentences(clf)
     _print_next(out)

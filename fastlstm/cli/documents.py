@@ -58,6 +58,8 @@ def given_documents(command, model, text, file, reading: Reading) -> Table:
     """
     if file is not None and text:
         raise click.UsageError("Pass TEXT or --file, not both.")
+    if file is not None:
+        check_order(f"fastlstm {command}", model, file, "--file ")
     if file in (None, "-"):
         if reading.text_column is not None:
             raise click.UsageError("--text-column belongs to --file.")
@@ -97,13 +99,57 @@ def _read_file(path, reading) -> Table:
     return table
 
 
+def check_order(command, model, other, before="") -> None:
+    """Refuse a model that was given in another's place.
+
+    Parameters
+    ----------
+    command : str
+        The words before the model.
+    model, other : str
+        The argument that should name a model, and one that should not.
+    before : str
+        What stands before the latter.
+
+    Raises
+    ------
+    click.UsageError
+        With the call as it should be.
+    """
+    if is_model(other) and not is_model(model):
+        raise click.UsageError(
+            f"{other!r} is a model file, and the model comes first:\n"
+            f"  {command} {quoted(other)} {before}{quoted(model)}"
+        )
+
+
+def check_no_missing(path, table, missing) -> None:
+    """Refuse missing documents of a file that a model does not take.
+
+    Parameters
+    ----------
+    path : str or None
+    table : Table
+    missing : {"error", "empty"}
+        The model's.
+
+    Raises
+    ------
+    ValueError
+        Names the row.
+    """
+    if missing == "error" and None in table.texts:
+        row = table.rows[table.texts.index(None)]
+        raise ValueError(
+            f"{path}: the document on {table.unit} {row} is missing, and the model was trained "
+            'with missing="error"; drop it, or write an empty text ("") there'
+        )
+
+
 def _refuse_files(command, model, texts) -> None:
     for text in texts:
-        if os.path.isfile(text) and is_model(text) and not os.path.exists(model):
-            raise click.UsageError(
-                f"{text!r} is a model file. The model comes before the texts:\n"
-                f"  fastlstm {command} {quoted(text)} {quoted(model)}"
-            )
+        before = "--file " if _is_file_name(model) else ""
+        check_order(f"fastlstm {command}", model, text, before)
         if _is_file_name(text):
             raise click.UsageError(
                 f"{text!r} looks like a file, not a text. Pass --file {quoted(text)}"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from fastlstm.cli.documents import TextCommand, given_documents
+from fastlstm.cli.documents import TextCommand, check_no_missing, given_documents
 from fastlstm.cli.errors import note, plain_errors
-from fastlstm.cli.files import check_target
-from fastlstm.cli.output import console, print_json
+from fastlstm.cli.files import check_free, check_target
+from fastlstm.cli.output import console, counted, print_json
 from fastlstm.cli.reading import reading_options
 from fastlstm.core.methods import METHODS
 
@@ -36,14 +36,17 @@ def explain_command(model, text, file, reading, method, target, html, force, as_
     from fastlstm import Predictor
     from fastlstm.explain.documents import PREDICTED
 
-    texts = given_documents("explain", model, text, file, reading).texts
     if html is not None:
-        check_target(html, [model, file], force=force, option="--html")
+        check_target(html, [model, file], option="--html", suffix=".html")
+    table = given_documents("explain", model, text, file, reading)
     predictor = Predictor(model)
+    check_no_missing(file, table, predictor.missing)
+    if html is not None:
+        check_free(html, force, "--html")
     label = None if target is None else _label(predictor.classes_, target)
     if label is None and not as_json:
         label = PREDICTED  # what is shown
-    explanations = predictor.explain(texts, method=method, target=label)
+    explanations = predictor.explain(table.texts, method=method, target=label)
     if html is not None:
         _write_page(html, explanations)
     if as_json:
@@ -67,8 +70,7 @@ def _write_page(path, explanations):
 
     with replaced(Path(path)) as stream:
         stream.write(explanation_page(explanations).encode("utf-8"))
-    count = "1 explanation" if len(explanations) == 1 else f"{len(explanations):,} explanations"
-    note(f"Wrote {count} to {path}.")
+    note(f"Wrote {counted(len(explanations), 'explanation')} to {path}.")
 
 
 def _print(explanations):

@@ -1,24 +1,45 @@
-"""Files that a command is about to write."""
+"""Files that a command is about to read or write."""
 
 from __future__ import annotations
 
 import os
 
+from fastlstm.cli.output import quoted
+from fastlstm.core.tables import FORMATS, SPREADSHEETS, suffix_of
 
-def check_target(path, sources=(), *, force=False, models=False, option="--out") -> None:
-    """Refuse a file that could not or should not be written, before time is spent.
+
+def check_input(path) -> None:
+    """Refuse a file of documents that is not there, or of no known format, before others are read.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        What reading it would raise.
+    """
+    from fastlstm.data.files import check_file
+    from fastlstm.data.parquet import need_pyarrow
+    from fastlstm.data.tables import format_of
+
+    check_file(path)
+    if format_of(path) == "parquet":
+        need_pyarrow(path)
+
+
+def check_target(path, sources=(), *, option="--out", suffix=None) -> None:
+    """Refuse a file that could not or should not be written, before anything is read.
+
+    ``check_free`` says later whether it may be replaced.
 
     Parameters
     ----------
     path : str
     sources : sequence of (str or None)
         Files that the command reads or writes as well, which it must not replace.
-    force : bool
-        An existing file may be replaced.
-    models : bool
-        An existing model file may be replaced even without ``force``.
     option : str
         Name of the option that gave the path, for messages.
+    suffix : str or None
+        That of a better name where the file is no table, so that the suffixes of tables are
+        refused.
 
     Raises
     ------
@@ -37,7 +58,24 @@ def check_target(path, sources=(), *, force=False, models=False, option="--out")
             raise ValueError(
                 f"{path} is a file that this command reads or writes; pass another {option}"
             )
-    if os.path.exists(path) and not force and not (models and is_model(path)):
+    if suffix == ".fastlstm" and os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{path} is no regular file, to which no model is written")
+    found = suffix_of(path)
+    if suffix is not None and (found in FORMATS or found in SPREADSHEETS):
+        what = {".fastlstm": "a model", ".html": "a page"}[suffix]
+        better = quoted(os.path.splitext(os.fspath(path))[0] + suffix)
+        raise ValueError(
+            f"{path}: {found} is a suffix of tables, and {what} is written; pass another name, "
+            f"such as {option} {better}"
+        )
+
+
+def check_free(path, force, option="--out") -> None:
+    """Refuse to replace a file without ``force``, once the input is known to be usable.
+
+    A pipe, or a device such as /dev/null, holds nothing that could be lost.
+    """
+    if os.path.isfile(path) and not force:
         raise ValueError(f"{path} exists; pass --force to replace it, or another {option}")
 
 
@@ -50,6 +88,6 @@ def _is_same(path, other) -> bool:
 def is_model(path) -> bool:
     """Whether a file begins as the model files of this package do."""
     if not os.path.isfile(path):
-        return True  # /dev/null and the like hold nothing that could be lost
+        return False
     with open(path, "rb") as file:
         return b'"format":"fastlstm"' in file.read(200)

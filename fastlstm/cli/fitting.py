@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastlstm.cli.errors import note
@@ -15,8 +16,8 @@ class Split(NamedTuple):
     """Documents to train on and to score on.
 
     ``how`` says where the latter are from, ``chooses_epoch`` whether early stopping
-    uses them too. ``text_column`` is the name of the column that the texts came from,
-    ``unlabelled`` are further documents to learn from.
+    uses them too. ``unlabelled`` are further documents to learn from, without the
+    ``n_left_out`` that are to be scored on, and ``about`` is what to say of all this.
     """
 
     texts: list
@@ -25,8 +26,9 @@ class Split(NamedTuple):
     valid_labels: list[str]
     how: str
     chooses_epoch: bool
-    text_column: str | None = None
     unlabelled: list | None = None
+    n_left_out: int = 0
+    about: Sequence[str] = ()
 
 
 def fit_and_score(clf, data: Split, save_to=None) -> Score:

@@ -76,6 +76,11 @@ def quoted(path: str | os.PathLike[str]) -> str:
     return subprocess.list2cmdline([text]) if os.name == "nt" else shlex.quote(text)
 
 
+def counted(n: int, noun: str) -> str:
+    """A number and its noun: "1 document", "2 documents"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def listed(values, limit: int = 12) -> str:
     """Values separated by commas; of many only the first ``limit``."""
     values = [plain(value) for value in values]

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import click
 
-from fastlstm.cli.documents import TextCommand, given_documents
+from fastlstm.cli.documents import TextCommand, check_no_missing, given_documents
 from fastlstm.cli.errors import note, plain_errors
-from fastlstm.cli.files import check_target
-from fastlstm.cli.output import print_json, print_table
+from fastlstm.cli.files import check_free, check_target
+from fastlstm.cli.output import counted, print_json, print_table
 from fastlstm.cli.reading import reading_options
-from fastlstm.cli.scores import note_coverage, note_truncated
+from fastlstm.cli.scores import note_coverage, note_empty, note_truncated
 from fastlstm.core.shown import display_order
 
 
@@ -47,19 +47,23 @@ def predict_command(model, text, file, reading, proba, drop, kind, out, force, a
     from fastlstm import Predictor
 
     if out is not None:
-        check_target(out, [model, file], force=force)
+        check_target(out, [model, file])
     kind = _checked_format(kind, out)
     table = given_documents("predict", model, text, file, reading)
     texts = table.texts
     predictor = Predictor(model)
+    check_no_missing(file, table, predictor.missing)
+    if out is not None:
+        check_free(out, force)
     encoded = predictor.encode(texts)
     found = _predictions(predictor.classes_, predictor.predict_proba(encoded), proba)
     found = found._replace(coverage=encoded.coverage.tolist())
     note_truncated(encoded.n_truncated, len(texts))
+    note_empty(encoded, found.labels)
     note_coverage(encoded)
     if out is not None:
         _write(out, table, file, kind or "csv", drop, found)
-        note(f"Wrote {len(texts):,} predictions to {out}.")
+        note(f"Wrote {counted(len(texts), 'prediction')} to {out}.")
     if as_json:
         print_json(_as_object(texts, found))
     elif out is None and kind is None and text and sys.stdout.isatty():

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fastlstm.cli.documents import check_no_missing
 from fastlstm.cli.errors import plain_errors
-from fastlstm.cli.files import check_target
+from fastlstm.cli.files import check_free, check_target
 from fastlstm.cli.output import human_size, print_json, print_pairs
 from fastlstm.cli.reading import Reading, reading_options
 from fastlstm.cli.scores import known_labels
@@ -43,11 +44,14 @@ def quantize_command(model, out, file, reading, force, as_json):
     from fastlstm.classifier.quantized import quantized, rounding_errors
     from fastlstm.persist.model_file import read_model, write_model
 
-    check_target(out, [model, file], force=force, option="OUT")
+    check_target(out, [model, file], option="OUT", suffix=".fastlstm")
     saved = read_model(model)
     if saved.model.quantized:
         raise ValueError(f"{model} has weights of 8 bits already; copy it as it is")
     table = None if file is None else _documents(model, saved, file, reading)
+    if table is not None:
+        check_no_missing(file, table, saved.missing)
+    check_free(out, force, "OUT")
     rounded = quantized(saved.model)
     result = {"model": os.fspath(model), "out": os.fspath(out)}
     checked = {} if table is None else {"check": _comparison(file, table, saved, rounded)}

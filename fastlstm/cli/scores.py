@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fastlstm.cli.errors import note
-from fastlstm.cli.output import listed, print_table
+from fastlstm.cli.output import counted, listed, print_table
 from fastlstm.core.shown import display_order
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _MAX_MATRIX = 12
 
 BASELINE_NAMES = {"majority": "majority class", "tfidf": "TF-IDF + logistic regression"}
+SHOWN_NAMES = {**BASELINE_NAMES, "lstm": "fastlstm"}
 
 
 def known_labels(path, table, classes) -> list[str]:
@@ -70,9 +71,26 @@ def note_coverage(encoded) -> None:
     from fastlstm.core.coverage import coverage_note
 
     # Nothing can be unknown in a document without a token.
-    said = coverage_note(encoded.coverage[encoded.whole.lengths > 0])
+    some = encoded.whole.lengths > 0
+    said = coverage_note(encoded.coverage[some], int((~some).sum()))
     if said:
         note(said)
+
+
+def note_empty(encoded, labels) -> None:
+    """Say on standard error how many documents are empty, and what they get.
+
+    Parameters
+    ----------
+    encoded : Encoded
+    labels : sequence, shape (n_documents,)
+        What was predicted.
+    """
+    empty = (encoded.whole.lengths == 0).nonzero()[0]
+    if len(empty):
+        # All of them have the logits of the class shares.
+        get = "document is empty: it gets" if len(empty) == 1 else "documents are empty: they get"
+        note(f"{len(empty):,} {get} {labels[empty[0]]!r}, by the class shares of the training.")
 
 
 def evaluation(classes, y_true, probabilities) -> dict:
@@ -129,7 +147,7 @@ def print_evaluation(result: dict) -> None:
     click.echo(
         f"accuracy {result['accuracy']:.3f}, macro-F1 {result['macro_f1']:.3f} "
         f"(of {n:,} class{'es' if n > 1 else ''}), calibration error "
-        f"{result['calibration_error']:.3f} on {result['n']:,} documents"
+        f"{result['calibration_error']:.3f} on {counted(result['n'], 'document')}"
     )
     if absent:
         click.echo(without_documents(absent))
@@ -150,7 +168,7 @@ def print_evaluation(result: dict) -> None:
 
 
 def print_comparison(scores: dict[str, Score], n_valid: int, absent: Sequence = ()) -> None:
-    """The table of the baselines and the LSTM, and in words which is better.
+    """The table of the baselines and the model, and in words which is better.
 
     Parameters
     ----------
@@ -161,47 +179,67 @@ def print_comparison(scores: dict[str, Score], n_valid: int, absent: Sequence = 
     absent : sequence
         Classes that none of these documents has.
     """
-    names = {**BASELINE_NAMES, "lstm": "LSTM"}
     print_table(
         ["", "accuracy", "macro-F1", "seconds"],
         [
-            [names[key], f"{s.accuracy:.3f}", f"{s.macro_f1:.3f}", f"{s.seconds:.1f}"]
+            [SHOWN_NAMES[key], f"{s.accuracy:.3f}", f"{s.macro_f1:.3f}", f"{s.seconds:.1f}"]
             for key, s in scores.items()
         ],
     )
     few, *_, many = sorted(score.n_classes for score in scores.values())
-    click.echo(
-        f"macro-F1 is the mean over {few:,}{f' to {many:,}' if many > few else ''} "
-        f"class{'es' if many > 1 else ''}, those that occur there or are predicted."
-    )
+    over = f"{few:,} to {many:,} classes" if many > few else f"{many:,} classes"
+    which = "those that occur there or are predicted"
+    if many == 1:
+        over, which = "1 class", "the only one that occurs there or is predicted"
+    click.echo(f"macro-F1 is the mean over {over}, {which}.")
     if absent:
         click.echo(without_documents(absent))
-    lstm = scores["lstm"].accuracy
-    # One right and one wrong answer are added, so that 100 % of a few is not certain.
-    share = (lstm * n_valid + 1) / (n_valid + 2)
-    error = (share * (1 - share) / (n_valid + 2)) ** 0.5
     click.echo(
-        f"On {n_valid:,} documents, chance alone moves an accuracy by about {error:.3f} "
-        "(one standard error)."
+        f"On {counted(n_valid, 'document')}, chance alone moves an accuracy by about "
+        f"{standard_error(scores, n_valid):.3f} (one standard error)."
     )
-    key = winning_baseline(scores)
-    if key is not None:
-        click.echo(
-            f"The baseline wins: {names[key]} has accuracy {scores[key].accuracy:.3f}, "
-            f"the LSTM {lstm:.3f}."
-        )
+    best = best_baseline(scores)
+    both = f"{SHOWN_NAMES[best]} has accuracy {scores[best].accuracy:.3f}, fastlstm "
+    both += f"{scores['lstm'].accuracy:.3f}."
+    if too_close(scores, n_valid):
+        click.echo(f"Too close to tell on {counted(n_valid, 'document')}: {both}")
+    elif baseline_wins(scores):
+        click.echo(f"The baseline wins: {both}")
 
 
-def winning_baseline(scores: dict[str, Score]) -> str | None:
-    """Name of the baseline with a higher accuracy than the LSTM's, or None."""
-    best = max(BASELINE_NAMES, key=lambda name: scores[name].accuracy)
-    return best if scores[best].accuracy > scores["lstm"].accuracy else None
+def best_baseline(scores: dict[str, Score]) -> str:
+    """Name of the baseline with the highest accuracy."""
+    return max(BASELINE_NAMES, key=lambda name: scores[name].accuracy)
+
+
+def baseline_wins(scores: dict[str, Score]) -> bool:
+    """Whether a baseline has a higher accuracy than the model, by however little."""
+    return scores[best_baseline(scores)].accuracy > scores["lstm"].accuracy
+
+
+def standard_error(scores: dict[str, Score], n_valid: int) -> float:
+    """That of an accuracy: the larger of the model's and the best baseline's.
+
+    One right and one wrong answer are added, so that 100 % of a few is not certain.
+    """
+    errors = []
+    for key in (best_baseline(scores), "lstm"):
+        share = (scores[key].accuracy * n_valid + 1) / (n_valid + 2)
+        errors.append((share * (1 - share) / (n_valid + 2)) ** 0.5)
+    return max(errors)
+
+
+def too_close(scores: dict[str, Score], n_valid: int) -> bool:
+    """Whether the model and the best baseline are at most one standard error apart."""
+    lead = abs(scores["lstm"].accuracy - scores[best_baseline(scores)].accuracy)
+    return lead <= standard_error(scores, n_valid)
 
 
 def note_truncated(n_truncated: int, n_documents: int) -> None:
     """Say on standard error how many documents were cut, where any were."""
     if n_truncated:
+        many = n_truncated > 1
         note(
-            f"{n_truncated:,} of {n_documents:,} documents were longer than the model's "
-            "max_length and were cut."
+            f"{n_truncated:,} of {counted(n_documents, 'document')} {'were' if many else 'was'} "
+            f"longer than the model's max_length and {'were' if many else 'was'} cut."
         )

@@ -12,20 +12,22 @@ from pathlib import Path
 import click
 
 from fastlstm.cli.errors import note, plain_errors
-from fastlstm.cli.files import check_target
+from fastlstm.cli.files import check_free, check_input, check_target
 from fastlstm.cli.fitting import Split, fit_and_score, with_baselines
 from fastlstm.cli.info import best_epoch
-from fastlstm.cli.output import human_size, listed, plain, print_json, quoted
+from fastlstm.cli.output import counted, human_size, listed, plain, print_json, quoted
 from fastlstm.cli.reading import Reading
 from fastlstm.cli.scores import (
+    SHOWN_NAMES,
+    baseline_wins,
     in_display_order,
     known_labels,
     note_labels,
     print_comparison,
-    winning_baseline,
+    too_close,
 )
-from fastlstm.cli.settings import parse_settings
-from fastlstm.cli.training_options import training_options
+from fastlstm.cli.settings import classifier_of
+from fastlstm.cli.training_options import TrainingCommand, training_options
 
 _HELD_OUT = 0.1
 
@@ -33,7 +35,9 @@ _HELD_OUT = 0.1
 _ODD_SHARE = 0.01
 
 
-@click.command("train", short_help="Train a model and score it beside baselines.")
+@click.command(
+    "train", cls=TrainingCommand, short_help="Train a model and score it beside baselines."
+)
 @training_options
 @click.option("--unlabelled", type=click.Path(),
               help="File of further documents without labels, to learn from too.")  # fmt: skip
@@ -51,24 +55,17 @@ def train_command(
     trained so far.
 
     With --unlabelled the model that the labels gave says how likely each class is for
-    further documents, and a new one learns from both.
+    further documents, and a new one learns from both. Those that are among the documents
+    to score on are left out.
     """
-    from fastlstm import LSTMSentimentClassifier
-
-    target = targets(reviews, out, report, force, [reviews, valid, unlabelled])
-    progress = not (quiet or as_json) and sys.stderr.isatty()
-    defaults = {"missing": "empty", "random_state": seed, "verbose": int(progress)}
-    known = sorted(LSTMSentimentClassifier().get_params())
-    clf = LSTMSentimentClassifier(**{**defaults, **parse_settings(pairs, known)})
-    clf._validate_params()
+    target = targets(reviews, out, report, [reviews, valid, unlabelled])
     talkative = not (quiet or as_json)
-    data = read_split(reviews, valid, reading, clf, seed, talkative)
-    if unlabelled is not None:
-        others = _read_unlabelled(unlabelled, reading, clf.missing, data.text_column)
-        data = data._replace(unlabelled=others)
-        if talkative:
-            n = len(data.unlabelled)
-            click.echo(f"Documents without labels from {plain(unlabelled)}: {n:,}.")
+    progress = talkative and sys.stderr.isatty()
+    clf, _ = classifier_of(pairs, missing="empty", random_state=seed, verbose=int(progress))
+    data = read_split(reviews, valid, reading, clf, seed, unlabelled)
+    check_targets_free(target, report, force)
+    if talkative:
+        click.echo("\n".join(data.about))
     lstm = fit_and_score(clf, data, save_to=target)
     scores = with_baselines(lstm, data)
     result = training_report(clf, target, data, scores)
@@ -83,14 +80,12 @@ def write_report(path, reviews, clf, data, scores) -> None:
     """The page of --report, if it was asked for; last, when all else has been said."""
     if path is None:
         return
-    from fastlstm.cli.scores import BASELINE_NAMES
     from fastlstm.data.files import replaced
     from fastlstm.report.training import Run, training_report
 
-    named = {**BASELINE_NAMES, "lstm": "fastlstm"}
     run = Run(
         clf, data.texts, data.labels, data.valid_texts, data.valid_labels, data.how,
-        {named[key]: score for key, score in scores.items()},
+        {SHOWN_NAMES[key]: score for key, score in scores.items()},
     )  # fmt: skip
     page = training_report(run, f"Training on {Path(reviews).name}")
     with replaced(Path(path)) as stream:
@@ -98,19 +93,29 @@ def write_report(path, reviews, clf, data, scores) -> None:
     note(f"Wrote the report to {path}.")
 
 
-def targets(reviews, out, report, force, sources) -> str:
-    """The model file to write; it and the report are checked before time is spent on training."""
+def targets(reviews, out, report, sources) -> str:
+    """The model file to write, once it and the report can be written, and the input is there."""
     name = Path(reviews).name
     stem = Path(name[:-3] if name.lower().endswith(".gz") else name).stem
     target = out if out is not None else f"{stem}.fastlstm"
-    check_target(target, sources, force=force, models=out is not None)
+    check_target(target, sources, suffix=".fastlstm")
     if report is not None:
-        check_target(report, [*sources, target], force=force, option="--report")
+        check_target(report, [*sources, target], option="--report", suffix=".html")
+    for source in sources:
+        if source is not None:
+            check_input(source)
     return target
 
 
-def read_split(reviews, valid, reading: Reading, clf, seed, talkative) -> Split:
-    """The documents to train on and to score on, described on the way if ``talkative``."""
+def check_targets_free(target, report, force) -> None:
+    """Refuse to replace the model or the report unasked."""
+    check_free(target, force)
+    if report is not None:
+        check_free(report, force, "--report")
+
+
+def read_split(reviews, valid, reading: Reading, clf, seed, unlabelled=None) -> Split:
+    """The documents to train on and to score on, and what is to be said of them."""
     started = time.perf_counter()
     table = reading.table(reviews)
     note_labels(table.labels)
@@ -119,8 +124,7 @@ def read_split(reviews, valid, reading: Reading, clf, seed, talkative) -> Split:
     counts = _check_classes(reviews, table)
     labels = table.labels
     assert labels is not None, "labels were asked for"
-    if talkative:
-        _describe(reviews, table, counts, time.perf_counter() - started)
+    about = _description(reviews, table, counts, time.perf_counter() - started)
     if valid is None:
         data = _split(reviews, table.texts, labels, seed)
     else:
@@ -131,9 +135,37 @@ def read_split(reviews, valid, reading: Reading, clf, seed, talkative) -> Split:
             f"of {valid}", chooses_epoch=True,
         )  # fmt: skip
     _note_single(counts, valid)
-    if talkative:
-        _describe_split(data)
-    return data._replace(text_column=table.text_column)
+    about += _description_of_split(data)
+    if unlabelled is not None:
+        others = _read_unlabelled(unlabelled, reading, clf.missing, table.text_column)
+        data = _with_others(data, unlabelled, others)
+        about.append(f"Documents without labels from {plain(unlabelled)}: {len(others):,}.")
+    return data._replace(about=about)
+
+
+def _with_others(data: Split, path, texts: list) -> Split:
+    """The same with further documents, but for those to score on, which nothing may see."""
+    scored = {_spaced(text) for text in data.valid_texts if text and not text.isspace()}
+    kept = [text for text in texts if _spaced(text) not in scored]
+    dropped = len(texts) - len(kept)
+    if not kept:
+        all_are = "its one document is" if dropped == 1 else f"all its {dropped:,} documents are"
+        raise ValueError(
+            f"{path}: {all_are} among those to score on, which training must not see, so none is "
+            "left to learn from; pass others to --unlabelled"
+        )
+    if dropped:
+        are = "document is" if dropped == 1 else "documents are"
+        note(
+            f"{path}: {dropped:,} {are} left out, being among the documents to score on; "
+            f"{len(kept):,} stay."
+        )
+    return data._replace(unlabelled=kept, n_left_out=dropped)
+
+
+def _spaced(text) -> str:
+    """A text with one space between words, so that line ends make no difference."""
+    return " ".join((text or "").split())
 
 
 def _split(reviews, texts, labels, seed) -> Split:
@@ -223,32 +255,31 @@ def _check_classes(path, table) -> Counter:
     return counts
 
 
-def _describe(path, table, counts, seconds):
+def _description(path, table, counts, seconds) -> list[str]:
     lengths = [len(text or "") for text in table.texts]
-    click.echo(
+    classes = [f"{label} ({counts[label]:,})" for label in in_display_order(sorted(counts))]
+    return [
         f"Read {len(lengths):,} documents from {plain(path)} in {seconds:.1f} s "
-        f"(text: {table.text_column!r}, label: {table.label_column!r})."
-    )
-    classes = [f"{label} {n:,}" for label, n in counts.most_common()]
-    click.echo(f"{len(counts)} classes: {listed(classes)}.")
-    click.echo(
+        f"(text: {table.text_column!r}, label: {table.label_column!r}).",
+        f"{len(counts)} classes: {listed(classes)}.",
         f"Characters in a document: median {statistics.median(lengths):,.0f}, "
-        f"longest {max(lengths):,}; {lengths.count(0):,} empty."
-    )
+        f"longest {max(lengths):,}; {lengths.count(0):,} empty.",
+    ]
 
 
-def _describe_split(data):
-    click.echo(
-        f"Training on {len(data.labels):,} documents, scoring on {len(data.valid_labels):,} "
-        f"{plain(data.how)}."
-    )
+def _description_of_split(data) -> list[str]:
+    about = [
+        f"Training on {counted(len(data.labels), 'document')}, scoring on "
+        f"{len(data.valid_labels):,} {plain(data.how)}."
+    ]
     seen = set(data.texts)
     repeated = sum(bool(text) and text in seen for text in data.valid_texts)
     if repeated:
-        click.echo(
+        about.append(
             f"Documents to score on that are also among the training documents: {repeated:,}. "
             "They flatter all scores."
         )
+    return about
 
 
 def training_report(clf, target, data, scores) -> dict:
@@ -261,12 +292,14 @@ def training_report(clf, target, data, scores) -> dict:
         "n_train": len(data.labels),
         "n_valid": len(data.valid_labels),
         "n_unlabelled": len(data.unlabelled or []),
+        "n_unlabelled_left_out": data.n_left_out,
         "classes": clf.classes_.tolist(),
         "scores": {name: score._asdict() for name, score in scores.items()},
         "classes_without_documents": in_display_order(
             set(clf.classes_.tolist()) - set(data.valid_labels)
         ),
-        "baseline_wins": winning_baseline(scores) is not None,
+        "baseline_wins": baseline_wins(scores),
+        "too_close": too_close(scores, len(data.valid_labels)),
         "epochs": clf.n_iter_,
         "best_epoch": None if best is None else best["epoch"],
         "epoch_chosen_on_valid": data.chooses_epoch and bool(clf.early_stopping),
@@ -280,14 +313,16 @@ def training_report(clf, target, data, scores) -> dict:
 def print_training_report(report, scores, clf) -> None:
     """The same for people."""
     print_comparison(scores, report["n_valid"], report["classes_without_documents"])
-    if report["baseline_wins"] and report["stopped_by"] != "interrupt":
+    if report["too_close"]:
+        click.echo("Hint: scores on more documents would tell: --valid FILE.")
+    elif report["baseline_wins"] and report["stopped_by"] != "interrupt":
         click.echo(
-            "Hint: an LSTM needs many documents, so more labelled ones help most. Else stay "
+            "Hint: fastlstm needs many documents, so more labelled ones help most. Else stay "
             "with the baseline."
         )
     if report["epoch_chosen_on_valid"]:
         click.echo(
-            "When the LSTM's training should end was chosen on the same documents, so its "
+            "When fastlstm's training should end was chosen on the same documents, so its "
             "score is slightly optimistic."
         )
     if report["stopped_by"] == "non_finite_loss":
@@ -302,5 +337,8 @@ def print_training_report(report, scores, clf) -> None:
     name = quoted(report["model"])
     click.echo(f"Model: {plain(report['model'])} ({human_size(report['model_bytes'])})")
     click.echo("Next:")
-    click.echo(f"  fastlstm evaluate {name} test.csv")
+    if os.path.isfile("test.csv"):
+        click.echo(f"  fastlstm evaluate {name} test.csv")
+    else:
+        click.echo(f"  fastlstm evaluate {name} FILE    (labelled documents that it has not seen)")
     click.echo(f'  fastlstm predict {name} "some text"')

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 
 import click
 
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.fitting import fit_and_score, with_baselines
 from fastlstm.cli.output import print_json
-from fastlstm.cli.settings import parse_settings
+from fastlstm.cli.settings import classifier_of
 from fastlstm.cli.train import (
+    check_targets_free,
     print_training_report,
     read_split,
     targets,
     training_report,
     write_report,
 )
-from fastlstm.cli.training_options import training_options
+from fastlstm.cli.training_options import Minutes, TrainingCommand, training_options
 from fastlstm.core.progress import live_view
 
 _SHOWN = 10
 
 
-@click.command("tune", short_help="Search for better parameters, and train with them.")
+@click.command(
+    "tune", cls=TrainingCommand, short_help="Search for better parameters, and train with them."
+)
 @training_options
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), default=5.0,
-              show_default=True, help="Time for the search; training follows.")  # fmt: skip
+@click.option("--minutes", type=Minutes(), default=5.0, show_default=True, metavar="N",
+              help="Time for the search; training follows.")  # fmt: skip
 @click.option("--metric", type=click.Choice(["accuracy", "macro_f1"]), default="accuracy",
               show_default=True, help="What to raise.")  # fmt: skip
 @plain_errors
@@ -43,19 +47,25 @@ def tune_command(
     search, and the next one training; both keep what there is by then. Needs Optuna:
     pip install 'fastlstm[tune]'.
     """
-    from fastlstm import LSTMSentimentClassifier, tune
+    from fastlstm.estimator.tuning import NOTHING_FOUND, import_optuna, tune
     from fastlstm.training.interrupts import InterruptGuard, guarded_by
 
-    target = targets(reviews, out, report, force, [reviews, valid])
+    target = targets(reviews, out, report, [reviews, valid])
+    import_optuna()
     talkative = not (quiet or as_json)
-    known = sorted(LSTMSentimentClassifier().get_params())
-    settings = parse_settings(pairs, known)
-    clf = LSTMSentimentClassifier(**{"missing": "empty", "random_state": seed, **settings})
-    clf._validate_params()
-    data = read_split(reviews, valid, reading, clf, seed, talkative)
+    clf, settings = classifier_of(pairs, missing="empty", random_state=seed)
+    data = read_split(reviews, valid, reading, clf, seed)
+    check_targets_free(target, report, force)
+    if talkative:
+        click.echo("\n".join(data.about))
     # Nothing but the search chooses: the documents to score on stay unseen.
     data = data._replace(chooses_epoch=False)
-    with live_view(talkative and sys.stderr.isatty()) as show, guarded_by(InterruptGuard()):
+    with (
+        live_view(talkative and sys.stderr.isatty()) as show,
+        guarded_by(InterruptGuard()),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", NOTHING_FOUND)  # it is printed with the result
         found = tune(
             data.texts, data.labels, minutes=minutes, estimator=clf, metric=metric,
             random_state=seed, fixed=settings,

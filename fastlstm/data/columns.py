@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
+from fastlstm.core.tables import LABEL_NAMES, TEXT_NAMES
 from fastlstm.data.parsed import Parsed, clean_name
-
-TEXT_NAMES = (
-    "text", "review", "content", "comment", "sentence", "document", "tweet", "body", "message",
-    "文本", "评论", "内容", "评价",
-)  # fmt: skip
-# "rating" and "stars" are left out: beside a label they give it away.
-LABEL_NAMES = (
-    "label", "sentiment", "class", "target", "category", "y", "polarity", "标签", "情感", "类别",
-)  # fmt: skip
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?")
 
@@ -36,7 +29,10 @@ def choose_columns(
     text = _given_column(parsed, text_column, "text", path)
     label = _given_column(parsed, label_column, "label", path)
     if text is not None and text == label:
-        raise ValueError(f"{path}: text_column and label_column are both {text_column!r}")
+        raise ValueError(
+            f"{path}: --text-column and --label-column are both {text_column!r} "
+            "(text_column= and label_column= in Python); name two columns"
+        )
     if text is None:
         text = _only_one(matching(columns, TEXT_NAMES, label), columns, "text", path)
     if label is None:
@@ -79,17 +75,28 @@ def _given_column(parsed, name, role, path):
         found = [int(name) - 1]
     if len(found) == 1:
         return found[0]
-    start = f"{path}: {role}_column={name!r}, but there is"
+    start = f"{path}: --{role}-column {name!r} ({role}_column= in Python):"
     if not found:
         raise ValueError(
-            f"{start} no column of that name; the columns are {_listed(columns)}; a number counts "
-            f"from 1{_no_header(parsed)}"
+            f"{start} {_no_such(name, columns)}; the columns are {_listed(columns)}"
+            f"{_no_header(parsed)}"
         )
     numbers = ", ".join(f"{columns[index]!r} is column {index + 1}" for index in found)
     raise ValueError(
-        f"{start} more than one column of that name: {numbers}; pass the number, for example "
-        f"--{role}-column {found[0] + 1}"
+        f"{start} there is more than one column of that name: {numbers}; pass the number, for "
+        f"example --{role}-column {found[0] + 1}"
     )
+
+
+def _no_such(name, columns) -> str:
+    """What is wrong with a name or number that no column has."""
+    if re.fullmatch("[0-9]+", name):
+        n = "is 1 column" if len(columns) == 1 else f"are {len(columns)} columns"
+        return f"there is no column of that name, and there {n}, counted from 1"
+    folded = {column.casefold(): column for column in columns}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    guess = f"; did you mean {folded[near[0]]!r}?" if near else ""
+    return f"there is no column of that name{guess}"
 
 
 def _in_any_case(columns, name):

@@ -33,6 +33,23 @@ def is_gzip(path: Path) -> bool:
     return path.name.lower().endswith(".gz")
 
 
+def check_file(path: str | os.PathLike) -> None:
+    """Refuse what cannot be opened as a file.
+
+    Raises
+    ------
+    ValueError
+        It is a folder.
+    OSError
+        It is not there, or may not be read.
+    """
+    if os.path.isdir(path):
+        raise ValueError(f"{path} is a folder; pass the name of a file in it")
+    if not os.path.exists(path) or os.path.isfile(path):  # opening a pipe would take from it
+        with open(path, "rb"):
+            pass
+
+
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file, gunzipped if its name ends in ``.gz``.
 

@@ -47,14 +47,15 @@ def label_hints(counts: Mapping[str, int]) -> list[str]:
         groups.setdefault(alike(label), []).append(label)
     for group in [group for group in groups.values() if len(group) > 1][:_SHOWN]:
         hints.append(
-            f"These labels are {len(group)} classes and differ only in case, space or number "
-            f"format: {_with_counts(group, counts)}. If they mean the same, write them alike."
+            f"the labels {_with_counts(group, counts)} are {len(group)} classes and differ only "
+            "in case, space or number format. If they mean the same, write them alike."
         )
     empty = [label for label in sorted(counts) if label.strip().casefold() in _PLACEHOLDERS]
     if empty:
         hints.append(
-            f"Taken as {'a class' if len(empty) == 1 else 'classes'} like any other: "
-            f"{_with_counts(empty, counts)}. If that stands for no label, drop these rows."
+            f"the label{'' if len(empty) == 1 else 's'} {_with_counts(empty, counts)} "
+            f"{'is a class' if len(empty) == 1 else 'are classes'} like any other. If that stands "
+            "for no label, drop these rows, or empty these cells and pass --drop-unlabelled."
         )
     return hints
 

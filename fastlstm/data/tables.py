@@ -11,20 +11,16 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from fastlstm.data.columns import LABEL_NAMES, TEXT_NAMES, choose_columns
+from fastlstm.core.tables import FORMATS, LABEL_NAMES, SPREADSHEETS, TEXT_NAMES, suffix_of
+from fastlstm.data.columns import choose_columns
 from fastlstm.data.delimited import is_fasttext, parse_csv, parse_fasttext, parse_tsv
-from fastlstm.data.files import decode, lines, read_bytes
+from fastlstm.data.files import check_file, decode, lines, read_bytes
 from fastlstm.data.formulas import unguarded
 from fastlstm.data.json_tables import parse_json, parse_jsonl
 from fastlstm.data.parquet import parse_parquet
 from fastlstm.data.parsed import Parsed, is_blank
 
 __all__ = ["FORMATS", "LABEL_NAMES", "TEXT_NAMES", "Table", "format_of", "read_table"]
-
-FORMATS = {
-    ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
-    ".parquet": "parquet", ".txt": "txt",
-}  # fmt: skip
 
 
 class Table(NamedTuple):
@@ -47,10 +43,13 @@ class Table(NamedTuple):
         What ``rows`` count: lines, or rows of a JSON array or of Parquet.
     n_empty : int
         Records that were left out because all their columns are empty.
+    n_unlabelled : int
+        Records that were left out because they have no label.
     text_index : int or None
         Position of the text column among ``columns``.
     parsed : Parsed or None
-        All the file's values, as it has them; None for plain text.
+        All the file's values, as it has them, those of records without a label too; None for
+        plain text.
     """
 
     texts: list
@@ -61,6 +60,7 @@ class Table(NamedTuple):
     rows: list
     unit: str = "line"
     n_empty: int = 0
+    n_unlabelled: int = 0
     text_index: int | None = None
     parsed: Parsed | None = None
 
@@ -74,6 +74,7 @@ def read_table(
     encoding: str | None = None,
     header: bool = True,
     usual_text: str | None = None,
+    drop_unlabelled: bool = False,
 ) -> Table:
     """Read documents and labels from a file.
 
@@ -105,6 +106,8 @@ def read_table(
         their numbers.
     usual_text : str, optional
         Taken for the ``text_column`` if none is given and one column has this name.
+    drop_unlabelled : bool
+        If True, records without a label are left out where labels are needed.
 
     Returns
     -------
@@ -123,6 +126,7 @@ def read_table(
         If the file cannot be opened.
     """
     path = Path(path)
+    check_file(path)
     kind = format_of(path)
     raw = read_bytes(path)
     if kind == "parquet":
@@ -135,16 +139,26 @@ def read_table(
     if text_column is None and parsed.columns.count(usual_text) == 1:
         text_column = usual_text
     text, label = choose_columns(parsed, path, text_column, label_column, need_labels)
-    labels = None if label is None else _read_labels(parsed, label, path, need_labels)
+    texts, rows, labels = _cells(parsed, text, path), parsed.rows, None
+    n_unlabelled = 0
+    if label is not None:
+        labels = _read_labels(parsed, label, path, need_labels and not drop_unlabelled)
+        if need_labels and None in labels:
+            kept = [i for i, found in enumerate(labels) if found is not None]
+            n_unlabelled = len(labels) - len(kept)
+            if not kept:
+                raise ValueError(f"{path}: no label at all in column {parsed.columns[label]!r}")
+            texts, rows, labels = ([each[i] for i in kept] for each in (texts, rows, labels))
     return Table(
-        texts=_cells(parsed, text, path),
+        texts=texts,
         labels=labels,
         text_column=parsed.columns[text],
         label_column=None if label is None else parsed.columns[label],
         columns=parsed.columns,
-        rows=parsed.rows,
+        rows=rows,
         unit=parsed.unit,
         n_empty=parsed.n_empty,
+        n_unlabelled=n_unlabelled,
         text_index=text,
         parsed=parsed,
     )
@@ -159,8 +173,14 @@ def _parse(kind, content, path, header) -> Parsed:
 
 def format_of(path: str | os.PathLike) -> str:
     """The format that a file's suffix says; ValueError if it says none."""
-    name = Path(path).name.lower().removesuffix(".gz")
-    kind = FORMATS.get(os.path.splitext(name)[1])
+    suffix = suffix_of(path)
+    kind = FORMATS.get(suffix)
+    if suffix in SPREADSHEETS:
+        raise ValueError(
+            f"{path}: spreadsheets are not read; open it there, save it as CSV UTF-8, and pass that"
+        )
+    if suffix == ".fastlstm":
+        raise ValueError(f"{path} is the name of a model; pass a file with documents")
     if kind is None:
         raise ValueError(
             f"{path}: the format is told by the suffix, which must be one of "
@@ -170,9 +190,12 @@ def format_of(path: str | os.PathLike) -> str:
 
 
 def _plain_text_table(content, path, text_column, label_column, need_labels):
-    given = text_column if text_column is not None else label_column
-    if given is not None:
-        raise ValueError(f"{path}: a .txt file has no columns, so there is no column {given!r}")
+    for role, given in (("text", text_column), ("label", label_column)):
+        if given is not None:
+            raise ValueError(
+                f"{path}: a .txt file has no columns, so there is no column {given!r}; leave out "
+                f"--{role}-column ({role}_column= in Python)"
+            )
     if need_labels:
         raise ValueError(
             f"{path}: a .txt file has no labels, unless each line begins with one such as "
@@ -221,6 +244,6 @@ def _read_labels(parsed, index, path, need_labels):
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise ValueError(
             f"{path}: no label in column {parsed.columns[index]!r} on {parsed.unit} {first}{more}; "
-            "fill them in or drop the rows"
+            "fill them in, or leave these rows out: --drop-unlabelled"
         )
     return labels

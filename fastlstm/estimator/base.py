@@ -9,7 +9,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -45,6 +45,7 @@ from fastlstm.estimator.validation import (
     class_weights,
     encode_labels,
     read_labels,
+    refuse_unknown,
 )
 from fastlstm.kernels.contract import POOLING, PRECISIONS
 from fastlstm.kernels.registry import BACKENDS, load_backend
@@ -169,7 +170,10 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
 
     # -- training ------------------------------------------------------------------
 
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, X_unlabelled=None):
+    def fit(
+        self, X, y, sample_weight=None, *, X_val=None, y_val=None, X_unlabelled=None,
+        **unknown: NoReturn,
+    ):  # fmt: skip
         """Train on documents and their labels.
 
         Parameters
@@ -188,6 +192,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         X_unlabelled : like X, or None
             Further documents without labels. The model that the labels gave says how
             likely each class is for them, and a new one learns from both.
+        **unknown
+            There are no others: a name that is not known is a TypeError, which says which
+            one may be meant.
 
         Returns
         -------
@@ -213,6 +220,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         A second Ctrl-C, and one before anything was trained, raises at once and changes
         nothing.
         """
+        refuse_unknown(self, "fit", unknown)
         options = self._checked_options()
         start = getattr(self, "model_", None) if self.warm_start else None
         if start is not None and X_unlabelled is not None:
@@ -239,7 +247,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             guard.finish(_what_is_kept(model, guard, self._linear, options))
         return self
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X, y, classes=None, sample_weight=None, **unknown: NoReturn):
         """Train for one epoch on more documents, at a constant learning rate.
 
         The networks take the steps of an epoch. A linear part that ``fit`` has made learns,
@@ -257,6 +265,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             if it has few documents and no ``vocabulary`` is given.
         sample_weight : array-like, shape (n_documents,), or None
             Relative to their mean in this call.
+        **unknown
+            As with ``fit``.
 
         Returns
         -------
@@ -273,6 +283,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         Of the tables only rows of tokens that occur are copied, but for the first two calls
         after ``fit`` or ``load``. A call that fails changes nothing.
         """
+        refuse_unknown(self, "partial_fit", unknown)
         options = self._checked_options()
         if self.class_weight == "balanced":
             raise ValueError(
@@ -306,10 +317,10 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             data = data._replace(class_count=model.record.class_count + data.class_count)
         if model is None:
             self._warn_of_first_part(len(reading.labels))
-        seed = None  # of a first call alone: a RandomState is not drawn from without need
+        seed: Any = None  # of a first call alone: a RandomState is not drawn from without need
         if states is None:
             seed = self._fresh_seed()
-        others = {"_fitted_with": fitted_with}
+        others: dict[str, Any] = {"_fitted_with": fitted_with}
         if model is None:
             others["_seed"] = seed
         model, states = continue_model(data, options, seed, model, states, linear=self._linear)

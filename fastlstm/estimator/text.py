@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numbers
+import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -14,13 +16,19 @@ from fastlstm.core.options import OF_TEXTS
 from fastlstm.core.progress import task_bar
 from fastlstm.core.records import Encoded
 from fastlstm.estimator.base import BaseLSTM, Reading, fitted, warn_truncated
-from fastlstm.estimator.validation import check_labels, check_same_length
+from fastlstm.estimator.validation import (
+    check_labels,
+    check_not_swapped,
+    check_same_length,
+    is_swapped,
+)
 from fastlstm.text.clean import STEPS
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TRUNCATIONS, TextEncoder, TextOptions
 from fastlstm.text.tokenizers import TOKENIZERS
 from fastlstm.text.vocabulary import given_tokens
 from fastlstm.text.zh_script import ZH_SCRIPTS
+from fastlstm.vectors.files import check_file
 
 _TEXT = TextOptions()
 
@@ -59,6 +67,20 @@ TEXT_CONSTRAINTS = {
     "zh_script": [StrOptions(set(ZH_SCRIPTS)), None],
     "vocabulary": ["array-like", None],
 }
+
+
+def check_needs(estimator) -> None:
+    """Refuse parameters that need a package or a file that is not here.
+
+    Raises
+    ------
+    ImportError, OSError, ValueError
+        What ``fit`` would raise once it has read the documents.
+    """
+    text_options(estimator).tokenizer_function()
+    source = estimator.word_vectors
+    if isinstance(source, (str, os.PathLike)) and source != "skipgram":
+        check_file(Path(source))
 
 
 def text_options(estimator) -> TextOptions:
@@ -400,7 +422,8 @@ default="skipgram"
         Integrated gradients lead from a text of unknown tokens to the document. They are
         computed at 9 points of the path and then at more, until contributions and baseline
         add up to the logit within 1 % of their difference or within 0.001, at 513 points
-        at most.
+        at most. Classes that are explained together share these points, so with more than two
+        classes ``target=None`` and one class give numbers that differ within that bound.
         """
         from fastlstm.explain.documents import explain_documents, reading_of
 
@@ -434,9 +457,19 @@ default="skipgram"
         return bool(self.wide)
 
     def _read_for_fit(self, X, y, others, start) -> Reading:
-        texts, _ = check_documents(X, missing=self.missing)
+        try:
+            texts, _ = check_documents(X, missing=self.missing)
+        except TypeError as error:
+            if not is_swapped(X, y):
+                raise
+            raise TypeError(
+                f"{error}. y holds texts: if they are the documents, pass them first: "
+                "fit(texts, labels)."
+            ) from error
         labels = check_labels(y)
         check_same_length(len(texts), labels)
+        if start is None:
+            check_not_swapped(texts, labels)
         if others is not None:
             more, _ = check_documents(others, missing=self.missing, name="X_unlabelled")
             texts = [*texts, *more]

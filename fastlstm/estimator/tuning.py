@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -60,6 +61,12 @@ def _free(start: LSTMSentimentClassifier, fixed) -> list[str]:
             f"all of {', '.join(_SPACE)}. Leave one of them at its default."
         )
     return free
+
+
+# The warning of a search that found nothing.
+NOTHING_FOUND = (
+    "no trial of the search came to its end, so it found no parameters; give it more time"
+)
 
 
 @dataclass
@@ -163,6 +170,11 @@ def tune(
     TuningResult
         ``clone(estimator).set_params(**result.best_params)`` is ready to be fitted.
 
+    Warns
+    -----
+    UserWarning
+        If no trial came to its end, so that the result has no parameters.
+
     Raises
     ------
     ImportError
@@ -176,14 +188,15 @@ def tune(
     -----
     Ctrl-C ends the search. The result has the best of the trials that were whole.
     """
-    optuna = _optuna()
+    optuna = import_optuna()
     if metric not in METRICS:
         raise ValueError(f"metric={metric!r} is not known; use one of {', '.join(METRICS)}.")
     if not minutes > 0:
         raise ValueError(f"minutes={minutes!r} must be above 0.")
     start = LSTMSentimentClassifier() if estimator is None else estimator
     free = _free(start, fixed)
-    texts, _ = check_documents(texts, missing=start.missing, name="texts")
+    mend = "an estimator= with missing='empty' takes them as empty"
+    texts, _ = check_documents(texts, missing=start.missing, name="texts", mend=mend)
     labels = check_labels(labels, name="labels")
     check_same_length(len(texts), labels, "texts", "labels")
     guard = guard_for(sys._getframe(1))
@@ -204,7 +217,8 @@ def tune(
         return search.result("interrupt")
 
 
-def _optuna():
+def import_optuna():
+    """The module ``optuna``, or an ImportError that says how to get it."""
     try:
         import optuna
     except ImportError as error:
@@ -275,6 +289,7 @@ class _Search:
     def result(self, stopped_by: str) -> TuningResult:
         whole = [trial for trial in self.trials if trial.share == 1]
         if not whole:
+            warnings.warn(NOTHING_FOUND, UserWarning, stacklevel=3)
             return TuningResult({}, float("nan"), self.trials, stopped_by)
         best = max(whole, key=lambda trial: trial.score)  # of equals the first
         return TuningResult(best.params, best.score, self.trials, stopped_by)

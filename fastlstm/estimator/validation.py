@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import numbers
 from collections.abc import Sequence
 from enum import Enum
@@ -12,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from fastlstm.core.records import PAD_ID, TokenSequences
 from fastlstm.text.containers import (
+    FROM_0,
     column_names,
     is_missing,
     plain_value,
@@ -28,8 +31,34 @@ _SINGLE = (int, float, complex, bytes, np.generic)
 # Of more labels than these scikit-learn says whether too many are distinct.
 _FEW_LABELS = 20
 
+# What other libraries call arguments of ``fit``.
+_OTHER_NAMES = {
+    **dict.fromkeys(("validation_data", "eval_set", "x_valid", "val_data"), ("X_val", "y_val")),
+    **dict.fromkeys(("unlabelled", "unlabeled", "unlabelled_texts"), ("X_unlabelled",)),
+    "weights": ("sample_weight",),
+}
+
 # How far probabilities that were rounded may be from a sum of 1.
 _ROUNDED = 0.02
+
+
+def refuse_unknown(estimator, method: str, unknown) -> None:
+    """Refuse arguments that a method has not, as Python does, in words that help.
+
+    Parameters
+    ----------
+    estimator : object
+    method : str
+        Its name.
+    unknown : iterable of str
+    """
+    for name in unknown:
+        known = [*inspect.signature(getattr(estimator, method)).parameters]
+        near = [other for other in _OTHER_NAMES.get(name.casefold(), ()) if other in known]
+        near = near or difflib.get_close_matches(name, known, n=1)
+        method = f"{type(estimator).__name__}.{method}"
+        hint = f" Did you mean {' and '.join(near)}?" if near else ""
+        raise TypeError(f"{method}() got an unexpected keyword argument {name!r}.{hint}")
 
 
 def check_labels(y, name="y") -> np.ndarray:
@@ -93,7 +122,7 @@ def read_labels(y, name="y", *, warn=False) -> np.ndarray:
     if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
         _refuse_missing(array.tolist(), name)
         row = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise ValueError(f"{name} is infinity in row {row}. Labels must be finite.")
+        raise ValueError(f"{name} is infinity in row {row}. Labels must be finite. {FROM_0}")
     if array.dtype.kind not in "OUbiuf":
         mend = (
             "Decode the bytes" if array.dtype.kind == "S" else "Use strings, integers or booleans"
@@ -110,7 +139,7 @@ def _of_members(values: list | np.ndarray, container, name) -> np.ndarray:
     if nested and len(shape) == 1:
         raise ValueError(
             f"{name} holds {type_name(values[nested[0]])} in row {nested[0]}, not one label. "
-            "Pass one label per document."
+            f"Pass one label per document. {FROM_0}"
         )
     members = list(array) if len(shape) == 1 else np.ravel(array).tolist()
     _refuse_missing(members, name)
@@ -129,7 +158,7 @@ def _refuse_missing(values: list, name) -> None:
     if rows:
         raise ValueError(
             f"{name} has {len(rows)} missing label(s), the first in row {rows[0]} "
-            f"({values[rows[0]]!r}). Drop these rows or label them."
+            f"({values[rows[0]]!r}). Drop these rows or label them. {FROM_0}"
         )
 
 
@@ -140,7 +169,7 @@ def _of_text(values: list, name, dtype) -> np.ndarray:
         raise ValueError(
             f"{name} mixes types: row {text} is {values[text]!r} (str) and row {other} is "
             f"{values[other]!r} ({type(values[other]).__name__}). Convert the labels to one "
-            f"type, for example with [str(label) for label in {name}]."
+            f"type, for example with [str(label) for label in {name}]. {FROM_0}"
         )
     plain = [plain_value(value) for value in values]
     # NumPy's fixed width takes zeros at the end for padding.
@@ -158,7 +187,7 @@ def _of_numbers(values: list, name) -> np.ndarray:
         if isinstance(values[row], Enum):
             mend = f"Use their values: [label.value for label in {name}]."
         kind = type_name(values[row])
-        raise ValueError(f"Unknown label type: {kind} in row {row} of {name}. {mend}")
+        raise ValueError(f"Unknown label type: {kind} in row {row} of {name}. {mend} {FROM_0}")
     return array
 
 
@@ -227,9 +256,41 @@ def encode_labels(y, classes=None, name="y") -> tuple[np.ndarray, np.ndarray]:
         row = int(np.flatnonzero(~known)[0])
         raise ValueError(
             f"{name} has label {y.tolist()[row]!r} in row {row}, which is not among the classes "
-            f"{classes.tolist()}. The first call decides the classes: pass them all there."
+            f"{classes.tolist()}. The first call decides the classes: pass them all there. {FROM_0}"
         )
     return classes, np.searchsorted(classes, y).astype(np.int64)
+
+
+def check_not_swapped(texts: list[str], labels: np.ndarray) -> None:
+    """Refuse documents that were given as labels, and labels as documents.
+
+    It is certain where it is said: labels that are mostly different and longer than the
+    documents, of which few are different, cannot be learned from them.
+    """
+    n = len(texts)
+    if n < _FEW_LABELS or labels.dtype.kind not in "OU":
+        return
+    n_labels = len(set(labels.tolist()))
+    if 2 * n_labels <= n or 4 * (n_texts := len(set(texts))) > n_labels:
+        return
+    if sum(map(len, labels.tolist())) > sum(map(len, texts)):
+        raise ValueError(
+            f"X holds {n_texts} different texts and y {n_labels} different labels of {n}, which "
+            "are longer: X and y seem to be swapped. Pass the documents first: fit(texts, labels)."
+        )
+
+
+def is_swapped(X, y) -> bool:
+    """Whether ``X``, which holds no documents, holds numbers, and ``y`` more different texts."""
+    try:
+        labels, texts = read_labels(X), read_labels(y)
+    except (TypeError, ValueError):
+        return False
+    return (
+        labels.dtype.kind in "biuf"
+        and texts.dtype.kind in "OU"
+        and len(np.unique(labels)) < len(set(texts.tolist()))
+    )
 
 
 def check_weights(sample_weight, n_rows: int) -> np.ndarray:
@@ -260,13 +321,13 @@ def check_weights(sample_weight, n_rows: int) -> np.ndarray:
     if len(bad):
         raise ValueError(
             f"sample_weight is {weight[bad[0]]} (NaN or infinity) in row {bad[0]}; "
-            "weights must be finite. Use 0 to leave a row out."
+            f"weights must be finite. Use 0 to leave a row out. {FROM_0}"
         )
     bad = np.flatnonzero(weight < 0)
     if len(bad):
         raise ValueError(
             f"sample_weight is negative in row {bad[0]} ({weight[bad[0]]:g}). "
-            "Use 0 to leave a row out."
+            f"Use 0 to leave a row out. {FROM_0}"
         )
     if n_rows and not weight.any():
         raise ValueError(

@@ -11,7 +11,7 @@ from fastlstm.explain.documents import PREDICTED, explain_documents, reading_of
 from fastlstm.explain.html import fragments
 from fastlstm.explain.records import Explanation
 from fastlstm.network.losses import probabilities
-from fastlstm.text.containers import plain_value, read_column
+from fastlstm.text.containers import FROM_0, plain_value, read_column
 
 
 class Word(NamedTuple):
@@ -149,6 +149,6 @@ def _indices(y, classes, n: int) -> np.ndarray:
         if label not in index:
             raise ValueError(
                 f"y has label {label!r} in row {row}, which is not among the model's classes "
-                f"{classes.tolist()}; leave the document out or mend its label."
+                f"{classes.tolist()}; leave the document out or mend its label. {FROM_0}"
             )
     return np.array([index[label] for label in labels])

@@ -16,7 +16,7 @@ from fastlstm.explain.relevance import relevance
 from fastlstm.explain.rows import Contributions, Terms
 from fastlstm.network.losses import predicted_class, probabilities
 from fastlstm.network.predict import prior_logits
-from fastlstm.text.documents import check_documents
+from fastlstm.text.documents import OF_ESTIMATOR, OF_OTHERS, check_documents
 from fastlstm.text.offsets import token_offsets
 
 # Gap that integrated gradients may leave: a share of the difference of the logits, but
@@ -58,7 +58,8 @@ def reading_of(clf, X) -> tuple[Scorer, list[str], int]:
         raise TypeError(
             f"clf is a {type(clf).__name__}; pass an LSTMSentimentClassifier or a Predictor."
         )
-    texts, _ = check_documents(X, missing=clf.missing, allow_empty=True)
+    mend = OF_ESTIMATOR if hasattr(clf, "set_params") else OF_OTHERS
+    texts, _ = check_documents(X, missing=clf.missing, allow_empty=True, mend=mend)
     return scorer, texts, effective_n_jobs(clf.n_jobs)
 
 

@@ -10,6 +10,7 @@ from fastlstm.core.coverage import document_note
 from fastlstm.core.methods import METHOD_NAMES
 from fastlstm.core.shown import as_html, isolated, plain
 from fastlstm.report.page import STYLE, page, table
+from fastlstm.report.page.numbers import fixed
 
 # Shares of the strongest contribution from which a token has the next deeper colour.
 _LEVELS = (0.05, 0.2, 0.4, 0.6, 0.8)
@@ -63,8 +64,8 @@ def article(explanation, target=None, heading: str = "", n_reached: int = _REACH
         f"probability {explanation.probability:.1%}.<br>"
         f'<span class="faint">What speaks <span class="f4">for</span> and '
         f'<span class="a4">against</span> {isolated(label)}, by {name}. '
-        f"Logit {logit:.2f} = {baseline:.2f} (baseline) {total:+.2f} (tokens) "
-        f"{gap:+.2f} (unexplained).{_left_out(explanation)}</span></p>"
+        f"Logit {fixed(logit)} = {fixed(baseline)} (baseline) {fixed(total, '+.2f')} (tokens) "
+        f"{fixed(gap, '+.2f')} (unexplained).{_left_out(explanation)}</span></p>"
         f'<div class="text" dir="auto" tabindex="0" role="group" '
         f'aria-label="The text with its tokens">'
         f"{marked_text(explanation, column, n_reached)}</div>"
@@ -93,7 +94,7 @@ def marked_text(explanation, column: int, n_reached: int) -> str:
         start, end = explanation.offsets[i].tolist()
         if start < done:  # not found in the text, or within the token before
             continue
-        shown = f"{values[i]:+.3f}"
+        shown = fixed(values[i], "+.3f")
         kind = f"{'f' if values[i] > 0 else 'a'}{levels[i]}"
         kind += "" if explanation.known[i] else " unknown"
         reach = ""
@@ -120,6 +121,6 @@ def _strongest(explanation, column) -> str:
     order = sorted(sums, key=lambda token: -sum(sums[token]))
     rows = [token for token in order if sum(sums[token]) > 0][:_LISTED]
     rows += [token for token in order if sum(sums[token]) < 0][-_LISTED:]
-    lines = [(isolated(t), str(len(sums[t])), f"{sum(sums[t]):+.3f}") for t in rows]
+    lines = [(isolated(t), str(len(sums[t])), fixed(sum(sums[t]), "+.3f")) for t in rows]
     shown = table(("token", "places", "logit"), lines, numbers=2)
     return f"<details><summary>Strongest tokens</summary>{shown}</details>"

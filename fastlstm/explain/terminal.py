@@ -7,6 +7,7 @@ import numpy as np
 from fastlstm.core.coverage import document_note
 from fastlstm.core.methods import METHOD_NAMES
 from fastlstm.core.shown import plain
+from fastlstm.report.page.numbers import fixed
 
 # Backgrounds for and against, from faint to strong; the numbers are those of 256 colours.
 _FOR = ("color(195)", "color(153)", "color(111)", "color(75)")
@@ -28,11 +29,11 @@ def as_text(explanation, n: int = 10, target=None) -> str:
         lines.append("The text has no token: these are the shares of the classes in training.")
     strongest = explanation.top(n, explanation.targets[column])
     strongest = [(token, value) for token, value in strongest if abs(value) >= _SHOWN_FROM]
-    lines += [f"  {value:+8.3f}  {plain(token)}" for token, value in strongest]
+    lines += [f"  {fixed(value, '+8.3f')}  {plain(token)}" for token, value in strongest]
     others = len(explanation.tokens) - len(strongest)
     if others:
         total = explanation.contributions[:, column].sum() - sum(value for _, value in strongest)
-        lines.append(f"  {total:+8.3f}  {others} other token{'s' if others > 1 else ''}")
+        lines.append(f"  {fixed(total, '+8.3f')}  {others} other token{'s' if others > 1 else ''}")
     unknown = _unknown_tokens(explanation)
     if unknown:
         shown = ", ".join(plain(token) for token in unknown[:_NAMED])
@@ -54,8 +55,9 @@ def heading(explanation, column: int) -> str:
     """The line above an explanation."""
     return (
         f"{plain(explanation.predicted)} ({explanation.probability:.1%}); logit of "
-        f"{plain(explanation.targets[column])} {explanation.logits[column]:.2f}, baseline "
-        f"{explanation.baseline[column]:.2f}, unexplained {explanation.gap[column]:+.2f}; "
+        f"{plain(explanation.targets[column])} {fixed(explanation.logits[column])}, baseline "
+        f"{fixed(explanation.baseline[column])}, unexplained "
+        f"{fixed(explanation.gap[column], '+.2f')}; "
         f"{METHOD_NAMES[explanation.method]}"
     )
 

@@ -169,20 +169,26 @@ def read_container(path: str | os.PathLike[str] | Readable) -> tuple[Arrays, Met
         try:
             return _read(path, None)
         except ModelFormatError as error:
-            raise ModelFormatError(f"{shown(path)}: {error}") from error
+            raise ModelFormatError(_named(shown(path), error)) from error
     path = os.fsdecode(path)
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder, not a model file", path)
     if not stat.S_ISREG(mode):  # opening a pipe would wait for a writer
         raise ModelFormatError(
-            f"{path!r}: is not a regular file; to read a pipe, open it and pass the file object"
+            f"{path!r} is not a regular file; to read a pipe, open it and pass the file object"
         )
     with open(path, "rb") as handle:
         try:
             return _read(handle, os.fstat(handle.fileno()).st_size)
         except ModelFormatError as error:
-            raise ModelFormatError(f"{path!r}: {error}") from error
+            raise ModelFormatError(_named(repr(path), error)) from error
+
+
+def _named(path: str, error: ModelFormatError) -> str:
+    """What is wrong with a file, most of which is said without its name."""
+    said = str(error)
+    return f"{path} {said}" if said.startswith(("is ", "changed ")) else f"{path}: {said}"
 
 
 def _check_binary(file: object, method: str, mode: str) -> None:
@@ -403,12 +409,14 @@ def _read_head(handle: Readable, size: int | None) -> bytes:
     for beginning, name in _OTHER_FORMATS:
         if start.startswith(beginning):
             raise ModelFormatError(f"is {name}, not a fastlstm model file")
-    has = f"it has {len(whole) if size is None else size} bytes"
-    if size is None and length > MAX_HEADER_BYTES:
-        has = "it is read from a file object"
+    # A text read as a number is far beyond the limit.
+    if len(start) == 8 and length > MAX_HEADER_BYTES:
+        raise ModelFormatError(
+            "is not a fastlstm model file; pass a file that fastlstm train, or save in Python, "
+            "wrote"
+        )
     raise ModelFormatError(
-        f"is not a fastlstm model file, or was cut short: {has}, and its first eight announce a "
-        f"header of {length} (the limit is {MAX_HEADER_BYTES})"
+        "is not a fastlstm model file, or was cut short; if it was one, copy it again"
     )
 
 

@@ -29,6 +29,7 @@ from fastlstm.explain.dataset import confident_errors, moving_words
 from fastlstm.explain.html import article
 from fastlstm.report.page import page, table
 from fastlstm.report.page.charts import Line, bar_chart, line_chart
+from fastlstm.report.page.numbers import fixed
 
 # Errors that are shown with their reasons, and documents whose words are counted.
 N_ERRORS = 8
@@ -254,7 +255,7 @@ def _words(run) -> str:
     for label in shown[:_MOST_CLASSES]:
         words = moving_words(clf.explain(texts, target=label), label, n=10)
         rows = [
-            (isolated(w.token), f"{w.total:+.2f}", f"{w.mean:+.3f}", f"{w.documents:,}")
+            (isolated(w.token), fixed(w.total, "+.2f"), fixed(w.mean, "+.3f"), f"{w.documents:,}")
             for w in words
         ]
         pieces.append(table(("token", "sum of logits", "mean", "documents"), rows, numbers=3,

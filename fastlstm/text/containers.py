@@ -7,12 +7,21 @@ index, and a data frame for its columns.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from fastlstm.core.tables import FORMATS, LABEL_NAMES, SPREADSHEETS, TEXT_NAMES, suffix_of
+
+# Rows of a frame that tell which column holds the texts.
+_LOOKED_AT = 100
+
+# What messages that name a row end with: the index of a data frame may have other numbers.
+FROM_0 = "Rows are counted from 0."
 
 # What is computed only when asked -> by which method.
 _LAZY = {"toPandas": "toPandas", "__dask_graph__": "compute", "collect": "collect"}
@@ -43,6 +52,10 @@ def read_column(X: Any, name: str, what: str) -> list[Any] | np.ndarray:
     """
     if isinstance(X, (list, tuple)):
         return _members(X)
+    if isinstance(X, str) and _is_file_name(X):
+        raise TypeError(
+            f"{name} is the str {X!r}, which looks like the name of a file; {_how_to_read(X, what)}"
+        )
     if isinstance(X, (str, bytes, bytearray)):
         raise TypeError(f"{name} is a single {type_name(X)}; pass a list of {what}: [{name}]")
     if isinstance(X, np.ndarray):
@@ -61,7 +74,7 @@ def read_column(X: Any, name: str, what: str) -> list[Any] | np.ndarray:
     columns = column_names(X)
     if columns is not None:
         if len(columns) != 1:
-            raise ValueError(several_columns(columns, name, what))
+            raise ValueError(_several_columns(X, columns, name, what))
         series = X.iloc[:, 0] if hasattr(kind, "iloc") else X[columns[0]]
         return read_column(series, name, what)
     if isinstance(getattr(X, "dtype", None), np.dtype) and hasattr(kind, "__array__"):
@@ -91,15 +104,35 @@ def column_names(X: Any) -> list[Any] | None:
     return None
 
 
-def several_columns(columns: Sequence[Any], name: str, what: str) -> str:
+def _several_columns(X: Any, columns: Sequence[Any], name: str, what: str) -> str:
     """The message for a frame of another number of columns than one."""
     shown = ", ".join(repr(column) for column in columns[:10])
     more = f" and {len(columns) - 10} more" if len(columns) > 10 else ""
-    example = repr(columns[0]) if columns else "'text'"
+    likely = _likely_column(X, columns, what)
+    example = "" if likely is None else f", probably {name}[{likely!r}]"
     return (
-        f"{name} has {len(columns)} columns ({shown}{more}); pass the one with the {what}, "
-        f"for example {name}[{example}]"
+        f"{name} has {len(columns)} columns ({shown}{more}); pass the one with the {what}{example}"
     )
+
+
+def _likely_column(X: Any, columns: Sequence[Any], what: str) -> Any:
+    """The one column of a usual name, else the one with the longest texts; None if none is."""
+    names = TEXT_NAMES if what == "documents" else LABEL_NAMES
+    known = [column for column in columns if str(column).casefold() in names]
+    if known:
+        return known[0] if len(known) == 1 else None
+    if what != "documents" or len(set(map(str, columns))) < len(columns):
+        return None
+    lengths: dict[Any, float] = {}
+    # Whatever a frame may do, the message comes first.
+    with contextlib.suppress(Exception):
+        some = X.iloc[:_LOOKED_AT] if hasattr(type(X), "iloc") else X[:_LOOKED_AT]
+        for column in columns:
+            texts = [value for value in _members(list(some[column])) if isinstance(value, str)]
+            if texts:
+                lengths[column] = sum(map(len, texts)) / len(texts)
+    longest = [column for column, n in lengths.items() if n == max(lengths.values())]
+    return longest[0] if len(longest) == 1 else None
 
 
 def type_name(X: Any) -> str:
@@ -167,13 +200,34 @@ def _dimensions(X: Any) -> int:
     return len(shape) if isinstance(shape, tuple) else 1
 
 
+def _is_file_name(text: str) -> bool:
+    """Whether a str is the name of a file of documents, or of any that is there."""
+    return suffix_of(text) in (*FORMATS, *SPREADSHEETS) or os.path.isfile(text)
+
+
+def _how_to_read(path: str, what: str) -> str:
+    """How to read a file of documents, by its suffix."""
+    kind = "excel" if suffix_of(path) in SPREADSHEETS else FORMATS.get(suffix_of(path), "txt")
+    if kind == "txt":
+        return (
+            f"read the file first, for example open({path!r}, encoding='utf-8').read().splitlines()"
+        )
+    more = {"tsv": ", sep='\\t'", "jsonl": ", lines=True"}.get(kind, "")
+    reader = {"tsv": "csv", "jsonl": "json"}.get(kind, kind)
+    column = "text" if what == "documents" else "label"
+    return (
+        f"read the file first, for example pandas.read_{reader}({path!r}{more})[{column!r}], or "
+        "train with the command fastlstm train"
+    )
+
+
 def _mend(X: Any, name: str, what: str) -> str:
     if isinstance(X, Mapping):
         return f"pass one of its values, such as {name}['text'], or list({name}.values())"
     if isinstance(X, (set, frozenset)):
         return f"it has no order: pass a list of {what}"
     if isinstance(X, os.PathLike):
-        return f"read the file first, for example {name}.read_text().splitlines()"
+        return _how_to_read(os.fsdecode(X), what)
     if hasattr(type(X), "readlines"):
         return f"read the file first, for example {name}.read().splitlines()"
     if isinstance(X, Iterable):

@@ -7,11 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from fastlstm.text.containers import is_missing, plain_value, read_column, type_name
+from fastlstm.text.containers import (
+    FROM_0,
+    is_missing,
+    plain_value,
+    read_column,
+    type_name,
+)
+
+# What to do with missing documents, by who takes them.
+OF_ESTIMATOR = "set_params(missing='empty') takes them as empty"
+OF_OTHERS = "pass '' in their place"
 
 
 def check_documents(
-    X: Any, *, missing: str = "error", name: str = "X", allow_empty: bool = False
+    X: Any,
+    *,
+    missing: str = "error",
+    name: str = "X",
+    allow_empty: bool = False,
+    mend: str = OF_ESTIMATOR,
 ) -> tuple[list[str], np.ndarray]:
     """Documents as a list of str.
 
@@ -27,6 +42,8 @@ def check_documents(
         How messages call the argument.
     allow_empty : bool, default=False
         Whether there may be no documents at all.
+    mend : str
+        What the message about missing documents advises, besides dropping them.
 
     Returns
     -------
@@ -64,7 +81,7 @@ def check_documents(
         first = int(mask.argmax())
         raise ValueError(
             f"{name} has {mask.sum()} missing document(s), the first in row {first} "
-            f"({rows[first]!r}); pass missing='empty' to take them as empty, or drop the row(s)"
+            f"({rows[first]!r}); {mend}, or drop the row(s). {FROM_0}"
         )
     return texts, mask
 
@@ -94,4 +111,4 @@ def _wrong_member(row: int, value: Any, name: str) -> str:
         mend = "take the text out of it, for example value['text'], or drop the row"
     else:
         mend = "turn it into text, for example str(value), or drop the row"
-    return f"{name} must hold str, but row {row} is {type_name(value)}; {mend}"
+    return f"{name} must hold str, but row {row} is {type_name(value)}; {mend}. {FROM_0}"

@@ -34,9 +34,15 @@ _UNREADABLE = re.compile("[\x00-\x1f\x7f\ufffd]")
 
 
 def reader_of(path: Path):
-    """The function that reads a file of this name, or None."""
+    """The function that reads a file of this name; ValueError if there is none."""
     name = path.name.lower().removesuffix(".gz")
-    return next((read for suffix, read in _READERS.items() if name.endswith(suffix)), None)
+    for suffix, read in _READERS.items():
+        if name.endswith(suffix):
+            return read
+    raise ValueError(
+        f"{path}: the suffix is not .vec, .txt or .bin (also with .gz) or .npz; unpack "
+        "other archives first."
+    )
 
 
 def read_npz(path: Path, wanted: Container[str] | None) -> Read:
@@ -160,16 +166,7 @@ def read_binary(path: Path, wanted: Container[str] | None) -> Read:
     ValueError
         gensim cannot read the file.
     """
-    try:
-        from gensim.models import KeyedVectors
-        from gensim.models.fasttext import load_facebook_vectors
-    except ImportError as error:
-        raise ImportError(
-            f"{path}: a binary file needs gensim to be read: pip install 'fastlstm[vectors]'. "
-            "Or pass the same vectors as text: fastText offers .vec beside .bin, and where gensim "
-            "is, KeyedVectors.load_word2vec_format(name, binary=True)"
-            ".save_word2vec_format('vectors.vec') writes it."
-        ) from error
+    KeyedVectors, load_facebook_vectors = _import_gensim(path)  # noqa: N806 (a class)
     with _unpacked(path) as file:
         is_fasttext = file.read(len(_FASTTEXT)) == _FASTTEXT
     try:
@@ -186,6 +183,40 @@ def read_binary(path: Path, wanted: Container[str] | None) -> Read:
         return tokens, vectors
     kept = [row for row, token in enumerate(tokens) if token in wanted]
     return [tokens[row] for row in kept], vectors[kept]
+
+
+def _import_gensim(path: Path) -> tuple[Any, Any]:
+    """What of gensim reads the two kinds of binary files."""
+    try:
+        from gensim.models import KeyedVectors
+        from gensim.models.fasttext import load_facebook_vectors
+    except ImportError as error:
+        raise ImportError(
+            f"{path}: a binary file needs gensim to be read: pip install 'fastlstm[vectors]'. "
+            "Or pass the same vectors as text: fastText offers .vec beside .bin, and where gensim "
+            "is, KeyedVectors.load_word2vec_format(name, binary=True)"
+            ".save_word2vec_format('vectors.vec') writes it."
+        ) from error
+    return KeyedVectors, load_facebook_vectors
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file that could not be read as vectors, as far as that is quickly seen.
+
+    Raises
+    ------
+    ValueError
+        Its suffix is not known.
+    ImportError
+        It is binary, and gensim is not installed.
+    OSError
+        It cannot be opened.
+    """
+    read = reader_of(path)
+    with open(path, "rb"):
+        pass
+    if read is read_binary:
+        _import_gensim(path)
 
 
 def from_gensim(keyed: Any) -> Read:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlstm.text.documents import check_documents
+from fastlstm.text.documents import OF_OTHERS, check_documents
 from fastlstm.text.encoder import TextEncoder, TextOptions
 from fastlstm.text.plainer import plainer_forms
 from fastlstm.text.vocabulary import SPECIAL_TOKENS
@@ -141,7 +141,7 @@ class WordVectors:
         from fastlstm.vectors.learned import SkipGramOptions, skip_gram
 
         options = SkipGramOptions(window, negatives, subsample, epochs, learning_rate)
-        texts, _ = check_documents(texts, name="texts")
+        texts, _ = check_documents(texts, name="texts", mend=OF_OTHERS)
         every_token = TextOptions(
             tokenizer=tokenizer, lowercase=lowercase, max_features=None, max_length=None,
             zh_script=zh_script,
@@ -192,11 +192,6 @@ class WordVectors:
         """
         path = Path(path)
         read = reader_of(path)
-        if read is None:
-            raise ValueError(
-                f"{path}: the suffix is not .vec, .txt or .bin (also with .gz) or .npz; unpack "
-                "other archives first."
-            )
         try:
             return cls(*read(path, tokens))
         except (TypeError, ValueError) as error:

@@ -48,7 +48,7 @@ def test_demo_for_people(tmp_path, monkeypatch):
     path = tmp_path / "my demo.fastlstm"
     result = invoke("demo", "--out", path)
     assert result.exit_code == 0, result.output
-    for part in ("majority class", "TF-IDF", "LSTM", "true \\ predicted", *demo.SENTENCES):
+    for part in ("majority class", "TF-IDF", "fastlstm", "true \\ predicted", *demo.SENTENCES):
         assert part in result.stdout
     last = result.stdout.splitlines()[-1]
     assert last.startswith("  fastlstm predict ")

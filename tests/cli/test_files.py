@@ -50,9 +50,8 @@ def test_labels_that_look_alike_are_named(tmp_path):
     source = write_csv("x.csv", rows)
     result = train(source, "--json")
     assert only_json(result)["classes"] == ["N/A", "Pos", "neg", "pos"]
-    assert "Hint: These labels are 2 classes and differ only in case" in result.stderr
-    assert "'Pos' (3), 'pos' (27)" in result.stderr
-    assert "'N/A' (2). If that stands for no label" in result.stderr
+    assert "Hint: the labels 'Pos' (3), 'pos' (27) are 2 classes and differ only" in result.stderr
+    assert "'N/A' (2) is a class like any other. If that stands for no label" in result.stderr
     result = invoke("evaluate", "x.fastlstm", source, "--json")
     assert only_json(result)["n"] == 62
     assert "'Pos' (3), 'pos' (27)" in result.stderr
@@ -188,8 +187,9 @@ def test_files_without_header(model, tmp_path):
     # Names of the one file are looked for in the other.
     assert "--no-header" in failure(invoke("train", "good.csv", "--valid", bare, "--json"))
     assert list(tmp_path.glob("*.fastlstm")) == []
-    report = only_json(train(bare, "--valid", bare, "--unlabelled", bare, "--json", "--no-header"))
-    assert (report["n_train"], report["n_valid"], report["n_unlabelled"]) == (41, 41, 41)
+    more = write_csv("more.csv", [("a splendid film", "x")], header=("a tedious film", "x"))
+    report = only_json(train(bare, "--valid", bare, "--unlabelled", more, "--json", "--no-header"))
+    assert (report["n_train"], report["n_valid"], report["n_unlabelled"]) == (41, 41, 2)
     assert only_json(invoke("evaluate", model, bare, "--json", "--no-header"))["n"] == 41
     result = only_json(invoke("predict", model, "--file", bare, "--json", "--no-header"))
     assert [p["text"] for p in result["predictions"]] == [text for text, _ in rows]

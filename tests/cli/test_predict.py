@@ -62,7 +62,7 @@ def test_a_file_of_unknown_text_is_told(model, tmp_path, monkeypatch, command):
     given = ["--file"] if command == "predict" else []
     assert "knows less" not in invoke(command, model, *given, "known.csv").stderr
     told = invoke(command, model, *given, "unknown.csv").stderr
-    assert "Of 20 of 60 documents the model knows less than half of the tokens" in told
+    assert "knows less than half of the tokens in 20 of 60 documents" in told
 
 
 def test_jsonl(model, expected):
@@ -220,7 +220,7 @@ def test_a_file_of_another_kind_as_text_is_refused(model, tmp_path, monkeypatch)
 
 def test_a_model_after_its_text_is_named(model):
     message = failure(invoke("predict", "a great film", model), 2)
-    assert "The model comes before the texts" in message
+    assert "the model comes first" in message
     assert f'fastlstm predict {model} "a great film"' in message.replace("'", '"')
 
 

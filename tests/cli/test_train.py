@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 import fastlstm
 from fastlstm.classifier.held_out import hold_out
+from fastlstm.cli.scores import print_comparison, standard_error, too_close
 from fastlstm.data.tables import read_table
+from fastlstm.evaluation import Score
 from fastlstm.training.loop import Trainer
 from tests.helpers import without_bfloat16
 
@@ -79,13 +81,75 @@ def test_for_people(reviews):
     result = train(reviews)
     assert result.exit_code == 0, result.output
     for part in (
-        "60 documents", "2 classes: neg 30, pos 30", "majority class", "TF-IDF", "LSTM",
-        "tokens/s", "max_length=400", "Model: reviews.fastlstm",
-        "fastlstm evaluate reviews.fastlstm test.csv",
+        "60 documents", "2 classes: neg (30), pos (30).", "majority class", "TF-IDF",
+        " fastlstm  ", "tokens/s", "max_length=400", "Model: reviews.fastlstm",
+        "fastlstm evaluate reviews.fastlstm FILE",
         'fastlstm predict reviews.fastlstm "some text"',
     ):  # fmt: skip
         assert part in result.stdout
-    assert "The baseline wins" not in result.stdout
+    for part in ("The baseline wins", "LSTM", "test.csv"):
+        assert part not in result.stdout
+
+
+def test_a_test_file_that_is_there_is_named(reviews, tmp_path):
+    write_csv(tmp_path / "test.csv", english_rows(4))
+    assert "fastlstm evaluate reviews.fastlstm test.csv\n" in train(reviews).stdout
+
+
+def test_classes_are_counted_in_their_order(tmp_path):
+    rows = [(f"a film of {n} stars, {i}", n) for n in (2, 10, 1) for i in range(10 + n)]
+    result = train(write_csv(tmp_path / "stars.csv", rows))
+    assert "3 classes: 1 (11), 2 (12), 10 (20).\n" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        ((50, 62, 80), ""),
+        ((50, 75, 78), "Too close"),
+        ((50, 78, 78), "Too close"),
+        ((50, 79, 78), "Too close"),
+        ((50, 90, 78), "The baseline wins"),
+        ((50, 99, 100), "Too close"),
+        ((50, 100, 99), "Too close"),
+    ],
+)
+def test_a_lead_within_a_standard_error_decides_nothing(capsys, right, said):
+    keys = ("majority", "tfidf", "lstm")
+    scores = {key: Score(n / 100, n / 100, 0.0, 2) for key, n in zip(keys, right, strict=True)}
+    print_comparison(scores, 100)
+    last = capsys.readouterr().out.splitlines()[-1]
+    if said:
+        assert last.startswith(said)
+        shown = f"has accuracy {right[1] / 100:.3f}, fastlstm {right[2] / 100:.3f}."
+        assert f"TF-IDF + logistic regression {shown}" in last
+    else:
+        assert last.startswith("On 100 documents")
+    lead = abs(right[2] - right[1]) / 100
+    assert too_close(scores, 100) == (lead <= standard_error(scores, 100)) == (said == "Too close")
+
+
+def test_a_tie_is_no_hint_to_take_the_baseline(reviews):
+    result = train(reviews, "--quiet")
+    assert "Too close to tell on 6 documents: TF-IDF" in result.stdout
+    assert "--valid FILE" in result.stdout and "baseline" not in result.stdout
+    report = only_json(train(reviews, "--json", "--force"))
+    assert report["too_close"] and not report["baseline_wins"]
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "said"),
+    [
+        ((1, 1, 1), "over 1 class, the only one that occurs there or is predicted."),
+        ((1, 2, 1), "over 1 to 2 classes, those that occur there or are predicted."),
+        ((3, 3, 3), "over 3 classes, those that occur there or are predicted."),
+    ],
+)
+def test_of_how_many_classes_macro_f1_is_the_mean(capsys, n_classes, said):
+    keys = ("majority", "tfidf", "lstm")
+    scores = {key: Score(0.5, 0.5, 0.0, n) for key, n in zip(keys, n_classes, strict=True)}
+    print_comparison(scores, 100)
+    assert f"macro-F1 is the mean {said}\n" in capsys.readouterr().out
 
 
 def test_quiet_leaves_out_the_data_but_not_the_result(reviews):
@@ -101,7 +165,7 @@ def test_a_baseline_that_wins_is_named(reviews):
     assert "The baseline wins: TF-IDF + logistic regression has accuracy 1.000" in result.stdout
     assert "Hint:" in result.stdout
     report = only_json(train(reviews, "--json", "--force", more=more))
-    assert report["baseline_wins"]
+    assert report["baseline_wins"] and not report["too_close"]
     assert report["scores"]["lstm"]["accuracy"] < report["scores"]["tfidf"]["accuracy"]
 
 
@@ -126,6 +190,26 @@ def test_further_documents_without_labels(reviews, tmp_path):
     for arguments, message in ((["nothing.txt"], "nothing.txt"), ([more, "--out", more], "--out")):
         result = train(reviews, "--quiet", "--force", "--unlabelled", *arguments)
         assert message in failure(result)
+
+
+def test_documents_to_score_on_are_left_out_of_those_without_labels(tmp_path):
+    rows = english_rows(60)
+    source = write_csv(tmp_path / "x.csv", rows)
+    valid = write_csv(tmp_path / "v.csv", [("an unseen  gem\nof a film", "pos"), rows[0]])
+    more = tmp_path / "more.txt"
+    more.write_text("an unseen gem of a film\n\na tedious film\n", encoding="utf-8")
+    result = train(source, "--valid", valid, "--unlabelled", more, "--json")
+    report = only_json(result)
+    assert (report["n_unlabelled"], report["n_unlabelled_left_out"]) == (2, 1)
+    assert "1 document is left out, being among the documents to score on; 2 stay" in result.stderr
+    known = fastlstm.load("x.fastlstm").vocabulary_
+    assert "tedious" in known and "gem" not in known
+    # Those held out of the file itself.
+    report = only_json(train(source, "--unlabelled", source, "--json", "--force"))
+    assert (report["n_unlabelled"], report["n_unlabelled_left_out"]) == (54, 6)
+    more.write_text("an unseen gem of a film\n", encoding="utf-8")
+    message = failure(train(source, "--valid", valid, "--unlabelled", more, "--json", "--force"))
+    assert "its one document is among those to score on" in message
 
 
 def test_further_documents_are_read_from_the_column_that_the_others_came_from(tmp_path):
@@ -221,7 +305,9 @@ def test_an_existing_model_is_kept(reviews, tmp_path):
     assert "--force" in failure(train(reviews, "--json"))
     assert path.read_text(encoding="utf-8") == "mine"
     assert train(reviews, "--force", "--quiet").exit_code == 0
-    assert train(reviews, "--out", path, "--quiet").exit_code == 0
+    before = path.read_bytes()
+    assert "--force" in failure(train(reviews, "--out", path, "--json"))
+    assert path.read_bytes() == before
     path.write_text("mine", encoding="utf-8")
     assert "--force" in failure(train(reviews, "--out", path, "--json"))
     assert path.read_text(encoding="utf-8") == "mine"
@@ -316,11 +402,11 @@ def test_a_second_real_ctrl_c_ends_the_command(reviews, tmp_path):
     [
         (["--set", "hiden_size=3"], 1, "Did you mean hidden_size"),
         (["--set", "hidden_size"], 2, "name=value"),
-        (["--set", "hidden_size=0"], 1, "'hidden_size'"),
-        (["--set", "hidden_size=big"], 1, "'hidden_size'"),
-        (["--set", "tokenizer=words"], 1, "'tokenizer'"),
-        (["--set", "precision=half"], 1, "'precision'"),
-        (["--set", "backend=cuda"], 1, "'backend'"),
+        (["--set", "hidden_size=0"], 1, "--set hidden_size=0: pass a whole number of at least 1"),
+        (["--set", "hidden_size=big"], 1, "hidden_size=big: pass a whole number"),
+        (["--set", "tokenizer=words"], 1, "tokenizer=words: pass auto, char, jieba or word"),
+        (["--set", "precision=half"], 1, "precision=half: pass bfloat16 or float32"),
+        (["--set", "backend=cuda"], 1, "backend=cuda: pass auto, cython, numba or reference"),
         (["--set", "class_weight={'meh': 2}"], 1, "'meh'"),
         (["--set", "embedding_dim=1000000000000"], 1, "memory"),
         (["--set", "min_df=1000"], 1, "min_df"),

@@ -249,7 +249,10 @@ def test_a_given_column_is_not_guessed_for_the_other_role(tmp_path, given, text,
         ("text,review,label\nx,y,1\n", {}, "could be the text: 'text', 'review'; name it"),
         ("text,text,label\nx,y,1\n", {"text_column": "text"}, "more than one column of that name"),
         ("text,label\nx,1\n", {"text_column": "body"}, "no column of that name.*'text', 'label'"),
-        ("text,label\nx,1\n", {"label_column": "y"}, "label_column='y'.*'text', 'label'"),
+        ("review,label\nx,1\n", {"text_column": "Reviw"}, "did you mean 'review'.*the columns"),
+        ("a,b,label\nx,y,1\n", {"text_column": 9}, "--text-column '9'.*there are 3 columns, count"),
+        ("text\nx\n", {"label_column": 2}, "--label-column '2'.*there is 1 column, counted"),
+        ("text,label\nx,1\n", {"label_column": "y"}, "--label-column 'y'.*'text', 'label'"),
         ("text,label\nx,1\n", {"label_column": "text", "text_column": "text"}, "are both 'text'"),
     ],
 )
@@ -284,7 +287,10 @@ def test_labels_that_are_asked_for_may_be_missing(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.xlsx", "x", r"suffix, which must be one of \.csv, \.tsv"),
+        ("a.docx", "x", r"suffix, which must be one of \.csv, \.tsv"),
+        ("a.xlsx", "x", "save it as CSV UTF-8"),
+        ("a.ods", "x", "save it as CSV UTF-8"),
+        ("a.fastlstm", "x", "the name of a model; pass a file with documents"),
         ("a.gz", "x", "suffix"),
         ("a.csv", "", "the file is empty"),
         ("a.csv", "\ufeff\n\n", "the file is empty"),
@@ -361,3 +367,20 @@ def test_plain_text_has_no_columns_and_no_labels(tmp_path, options):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_table(tmp_path / "a.csv")
+
+
+def test_a_folder_is_called_one(tmp_path):
+    with pytest.raises(ValueError, match="is a folder; pass the name of a file"):
+        read_table(tmp_path)
+
+
+def test_records_without_a_label(tmp_path):
+    path = write(tmp_path / "a.csv", "text,label\na,1\nb,\n,\nc,2\nd, \n")
+    with pytest.raises(ValueError, match="on line 3, 6; fill them in.*--drop-unlabelled"):
+        read_table(path)
+    table = read_table(path, drop_unlabelled=True)
+    assert (table.texts, table.labels, table.rows) == (["a", "c"], ["1", "2"], [2, 5])
+    assert (table.n_unlabelled, table.n_empty) == (2, 1)
+    assert read_table(path, need_labels=False, drop_unlabelled=True).texts == list("abcd")
+    with pytest.raises(ValueError, match="no label at all in column 'label'"):
+        read_table(write(tmp_path / "b.csv", "text,label\na,\nb,\n"), drop_unlabelled=True)

@@ -117,7 +117,7 @@ REFUSED = [
     ("y_sets", fit([{"a"}, {"b"}] * 6), ValueError, "Unknown label type: set in row 0 of y"),
     ("y_none_in_lists", fit([["a"], [None], ["b"]] * 4), ValueError, "4 missing label.* in row 1"),
     ("y_frame", fit(pd.DataFrame({"id": NUMBERS, "y": LABELS})), ValueError,
-     r"y has 2 columns \('id', 'y'\); pass the one with the labels, for example y\['id'\]"),
+     r"y has 2 columns \('id', 'y'\); pass the one with the labels, probably y\['y'\]"),
     ("y_polars_frame", fit(pl.DataFrame({"id": NUMBERS, "y": LABELS})), ValueError, "y has 2 col"),
     ("y_probabilities", fit(PROBABILITIES), ValueError, REPEAT.format(r"\[0, 1\]")),
     ("y_lists_of_probabilities", fit(PROBABILITIES.tolist()), ValueError,

@@ -146,7 +146,8 @@ def test_time_that_ends_in_the_first_trial_ends_it(reviews, monkeypatch, clock, 
     monkeypatch.setattr(Trainer, "_update", step)
     monkeypatch.setattr(learned, "_subsampled", part)
     start = LSTMSentimentClassifier(max_epochs=10**6)
-    found = search(*reviews, minutes=3 / 60, estimator=start)
+    with pytest.warns(UserWarning, match="no trial of the search came to its end"):
+        found = search(*reviews, minutes=3 / 60, estimator=start)
     assert (found.best_params, found.trials, found.stopped_by) == ({}, [], "minutes")
     assert math.isnan(found.best_score)
     assert len(steps) == left
@@ -276,3 +277,16 @@ def test_without_optuna(reviews, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=r"pip install 'fastlstm\[tune\]'"):
         tune(*reviews)
+
+
+def test_a_search_that_finds_nothing_warns(reviews):
+    with pytest.warns(UserWarning, match="no trial of the search came to its end") as caught:
+        found = tune(*reviews, minutes=1e-9)
+    assert (found.best_params, found.trials) == ({}, [])
+    assert caught[0].filename == __file__
+
+
+def test_missing_texts_of_a_search(reviews):
+    texts, labels = reviews
+    with pytest.raises(ValueError, match="estimator= with missing='empty' takes them as empty"):
+        tune([None, *texts[1:]], labels, minutes=1e-9)

@@ -233,7 +233,7 @@ def test_a_file_at_its_end(content):
 
 
 def test_bytes_behind_the_model_are_refused(content):
-    with pytest.raises(ModelFormatError, match="the file object BytesIO: is damaged.*belong"):
+    with pytest.raises(ModelFormatError, match="the file object BytesIO is damaged.*belong"):
         fastlstm.load(io.BytesIO(content + b"\0"))
 
 

@@ -178,7 +178,7 @@ NOT_A_CONTAINER = {
     "generator": ((text for text in "ab"), r"generator; .*pass list\(texts\)"),
     "iterator": (iter(["a"]), r"list_iterator; .*pass list\(texts\)"),
     "map": (map(str, "ab"), r"map; .*pass list\(texts\)"),
-    "path": (Path("a.txt"), r"pathlib.*Path; read the file first, .* texts.read_text\(\).splitl"),
+    "path": (Path("a.txt"), r"pathlib.*Path; read the file first, .* open\('a.txt', .*splitl"),
     "file": (io.StringIO("a"), r"io.StringIO; read the file first, .* texts.read\(\).splitlines"),
 }
 
@@ -270,9 +270,61 @@ def test_arrays_and_matrices_that_hold_no_documents(X, error, message):
 def test_several_columns(frame):
     X = frame({"title": ["a"], "body": ["b"]})
     with pytest.raises(
-        ValueError, match=r"X has 2 columns \('title', 'body'\); pass .* X\['title'\]"
+        ValueError, match=r"X has 2 columns \('title', 'body'\); pass .*, probably X\['body'\]$"
     ):
         check_documents(X)
+    X = frame({"id": ["a1", "a2"], "n": [1, 2], "remark": ["a film", "no fun at all"]})
+    with pytest.raises(ValueError, match=r"probably X\['remark'\]$"):
+        check_documents(X)
+    for unclear in ({"a": ["x"], "b": ["y"]}, {"a": [1], "b": [2]}, {"text": ["x"], "body": ["y"]}):
+        with pytest.raises(ValueError, match="pass the one with the documents$"):
+            check_documents(frame(unclear))
+
+
+def test_columns_of_one_name():
+    X = pd.DataFrame([["a", "bb"]], columns=["x", "x"])
+    with pytest.raises(ValueError, match="pass the one with the documents$"):
+        check_documents(X)
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("mine.csv", r"pandas.read_csv\('mine.csv'\)\['text'\]"),
+        ("mine.TSV", r"pandas.read_csv\('mine.TSV', sep='\\t'\)"),
+        ("a b/mine.jsonl.gz", r"pandas.read_json\('a b/mine.jsonl.gz', lines=True\)"),
+        ("mine.xlsx", r"pandas.read_excel\('mine.xlsx'\)"),
+        ("mine.txt", r"open\('mine.txt', encoding='utf-8'\).read\(\).splitlines\(\)"),
+    ],
+)
+def test_the_name_of_a_file(name, how):
+    for given in (name, Path(name)):
+        with pytest.raises(TypeError, match=f"read the file first, for example {how}"):
+            check_documents(given)
+    with pytest.raises(TypeError, match="looks like the name of a file"):
+        check_documents(name)
+
+
+def test_a_file_that_is_there(tmp_path):
+    path = tmp_path / "mine"
+    path.write_text("a film", encoding="utf-8")
+    with pytest.raises(TypeError, match=r"looks like the name of a file; .*open\("):
+        check_documents(str(path))
+
+
+def test_the_advice_for_a_file_works(tmp_path, monkeypatch):
+    """Each is read back by the very words of the message."""
+    monkeypatch.chdir(tmp_path)
+    frame = pd.DataFrame({"text": ["a film", "no fun, \t at all"], "label": ["x", "y"]})
+    frame.to_csv("a.csv", index=False)
+    frame.to_csv("a.tsv", index=False, sep="\t")
+    frame.to_json("a.json", orient="records")
+    frame.to_json("a.jsonl", orient="records", lines=True)
+    for name in ("a.csv", "a.tsv", "a.json", "a.jsonl"):
+        with pytest.raises(TypeError) as caught:
+            check_documents(name)
+        code = str(caught.value).partition("for example ")[2].partition(", or train")[0]
+        assert check_documents(eval(code, {"pandas": pd}))[0] == frame["text"].tolist()
 
 
 def test_many_and_no_columns():
