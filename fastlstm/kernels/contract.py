@@ -42,9 +42,8 @@ class Steps(NamedTuple):
 class PackedDirection(NamedTuple):
     """Weights of one direction in the backend's layout; ``_t`` are the transposed ones.
 
-    Those packed as int8 have no transposed ones: empty arrays of the same dimensions.
-
-    ``b`` is a float array of shape (padded_width(4 * hidden),).
+    Those of weights packed as int8 are empty, of the same dimensions. ``b`` is a float array of
+    shape (padded_width(4 * hidden),).
     """
 
     w_x: np.ndarray
@@ -111,9 +110,7 @@ class Kernels(Protocol):
         ----------
         dtype : dtype of the float arrays
         precision : {"float32", "bfloat16", "int8"}
-            With "int8" weights are rounded to 8-bit integers, with a scale for each column,
-            and rows that they multiply likewise, with a scale for each row
-            (docs/explanation/maths.md, section 15).
+            docs/explanation/maths.md, section 15.
         training : bool
             Whether many rows are multiplied at a time, and gradients are wanted.
 
@@ -270,8 +267,7 @@ class Kernels(Protocol):
         ----------
         inputs, index, weights, steps, initial, h, c
             As ``lstm_forward`` had or left them with ``keep``, but ``inputs`` are not
-            projected; with ``index`` they are not read and may be empty. Weights are not
-            packed as int8.
+            projected; with ``index`` they are not read and may be empty. No int8 weights.
         gates : float array, shape (n_tokens, padded_width(4 * hidden))
             In: the gates that ``lstm_forward`` left. Out: the gradients of the
             pre-activations.
