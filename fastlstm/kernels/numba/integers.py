@@ -45,6 +45,7 @@ def _round_row(x, first, count, out):
 
 @in_order
 def pack_integers(w, transpose, out):
+    """As ``products.pack``, into panels of scales and integers."""
     columns, depth = w.shape if transpose else w.shape[::-1]
     flat, step, next_column = w.reshape(-1), 1 if transpose else columns, depth if transpose else 1
     width = out.shape[1] // (8 + (depth + 3) // 4 * 4)
