@@ -21,8 +21,9 @@ BASE = Case(
 
 LONGEST = (10, 20, 50, 100, 200, 500, 1000, 2000, 4000)
 
-# Packed, a minibatch of the longest takes PyTorch minutes.
 _ROUNDS, _SECONDS = 3, 1.0
+# Packed, a minibatch of longer documents takes PyTorch minutes: one round then.
+_MANY_ROUNDS_TO = 1000
 _TOKENS = 60_000
 
 
@@ -35,11 +36,12 @@ def point(longest: int, tokens: int = _TOKENS) -> Case:
 def run(arguments, peak) -> dict:
     """Contents of the results file: us a token by longest length and library."""
     points, libraries = [], chosen(BASE, arguments.library)
-    rounds = 1 if arguments.quick else min(arguments.rounds, _ROUNDS)
     seconds = 0.05 if arguments.quick else _SECONDS
     for longest in LONGEST[:4:3] if arguments.quick else LONGEST:
         case = point(longest, 500 if arguments.quick else _TOKENS)
         print(f"  1 to {longest} tokens", flush=True)
+        several = not arguments.quick and longest <= _MANY_ROUNDS_TO
+        rounds = min(arguments.rounds, _ROUNDS) if several else 1
         _, done = warm_and_timed(case, arguments.threads, rounds, seconds, libraries, 1)
         costs = {name: [answers[name]["us_per_token"] for answers in done] for name in done[0]}
         medians = {name: statistics.median(each) for name, each in costs.items()}

@@ -241,14 +241,15 @@ def latency_table(folder: Path) -> str | None:
     if result is None:
         return None
     lengths = list(result["summary"]["fastlstm"])
-    rows = [
-        (
-            _NAMES.get(name, name),
-            *(f"{v[n]['p50_us'] / 1e3:.2f} / {v[n]['p99_us'] / 1e3:.2f}" for n in lengths),
-        )
-        for name, v in result["summary"].items()
-    ]
-    return markdown(("ms a call, p50 / p99", *(f"{n} tokens" for n in lengths)), rows)
+    shares = result.get("share_of_one_threads_peak", {})
+    rows = []
+    for name, v in result["summary"].items():
+        cells = [f"{v[n]['p50_us'] / 1e3:.2f} / {v[n]['p99_us'] / 1e3:.2f}" for n in lengths]
+        cells += [_share(shares[n].get(name)) for n in lengths if n in shares]
+        rows.append((_NAMES.get(name, name), *cells))
+    tokens = [f"{n} tokens" for n in lengths]
+    further = [f"{n} tokens, share of one thread's peak" for n in lengths if n in shares]
+    return markdown(("ms a call, p50 / p99", *tokens, *further), rows)
 
 
 def cold_start_table(folder: Path) -> str | None:

@@ -14,8 +14,12 @@ from fastlstm.kernels.instructions import cpu_instructions
 COMPARE = Path(__file__).parents[1] / "benchmarks" / "compare.py"
 
 
-@pytest.mark.parametrize("case", ["tweets", "seed_inference", "one_document", "mixed_lengths"])
-def test_each_kind_of_case_runs(case, tmp_path):
+@pytest.mark.parametrize(
+    "case, table",
+    [("tweets", "speed"), ("seed_inference", "all ways"), ("one_document", "latency"),
+     ("mixed_lengths", "mixed lengths")],
+)  # fmt: skip
+def test_each_kind_of_case_runs(case, table, tmp_path, monkeypatch):
     if not COMPARE.exists():
         pytest.skip("benchmarks are not here")
     command = [sys.executable, COMPARE, "--quick", "--case", case, "--library", "fastlstm"]
@@ -27,9 +31,16 @@ def test_each_kind_of_case_runs(case, tmp_path):
     assert result["instructions"] == cpu_instructions()
     numbers = json.dumps(result.get("us_per_token") or result["summary"])
     assert "fastlstm" in numbers
-    if case == "mixed_lengths":
-        return
-    assert result["peak_mib"]["fastlstm"] > 0
+    if case != "mixed_lengths":
+        assert result["peak_mib"]["fastlstm"] > 0
+    monkeypatch.syspath_prepend(str(COMPARE.parent))
+    import report
+
+    assert f"({cpu_instructions()})" in report.TABLES["machine"](tmp_path)
+    lines = report.TABLES[table](tmp_path).splitlines()
+    assert any("share of" in cell and "peak" in cell for cell in lines[0].split("|"))
+    assert "fastlstm" in lines[0] + lines[2]
+    assert {line.count("|") for line in lines} == {lines[0].count("|")}
 
 
 def test_tasks_of_a_fit_are_timed_and_scheduled(tmp_path):
