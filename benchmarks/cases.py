@@ -119,8 +119,8 @@ CASES = {
         ),
         Case(
             "seed_inference", "inference",
-            ("fastlstm", "fastlstm_bf16", "torch_padded", "torch_bf16", "torch_bf16_weights",
-             "keras", "keras_xla", "onnx"),
+            ("fastlstm", "fastlstm_bf16", "fastlstm_int8", "torch_padded", "torch_bf16",
+             "torch_bf16_weights", "keras", "keras_xla", "onnx", "onnx_int8"),
             layers=2, documents=3200,
         ),
         Case(
@@ -144,8 +144,8 @@ CASES = {
         ),
         Case(
             "one_document", "one_document",
-            ("fastlstm", "onnx", "torch_one_thread", "torch_two_threads", "keras_predict",
-             "keras_call"),
+            ("fastlstm", "fastlstm_int8", "onnx", "onnx_int8", "torch_one_thread",
+             "torch_two_threads", "keras_predict", "keras_call"),
             layers=2, documents=300, shortest=20, longest=400,
         ),
         Case("whole_job", "whole_job", ("fastlstm", "tfidf"), documents=0, most_rounds=3),

@@ -57,6 +57,7 @@ def _keras(**options):
 LIBRARIES = {
     "fastlstm": Library("fastlstm_peer", "fastlstm"),
     "fastlstm_bf16": Library("fastlstm_peer", "fastlstm", "bfloat16"),
+    "fastlstm_int8": Library("fastlstm_peer", "fastlstm", "int8", {"precision": "int8"}),
     "fastlstm_cython": _ours("cython"),
     "fastlstm_numba": _ours("numba"),
     "torch_padded": _torch(),
@@ -73,6 +74,7 @@ LIBRARIES = {
     "keras_predict": _keras(call="predict"),
     "keras_call": _keras(call="direct"),
     "onnx": Library("onnx_peer", "ONNX Runtime"),
+    "onnx_int8": Library("onnx_peer", "ONNX Runtime", "int8", {"dynamic": True}),
     "tfidf": Library("sklearn_peer", "TF-IDF + LR"),
     "numpy": Library("numpy_peer", "NumPy"),
 }

@@ -21,7 +21,8 @@ class Peer:
 
     def __init__(self, case, data, library, threads):
         self.case, self.data, self.threads = case, data, threads
-        self.precision = library.precision
+        self.quantized = library.precision == "int8"
+        self.precision = "float32" if self.quantized else library.precision
         self.backend = library.options.get("backend", "auto")
         self.job = None
 
@@ -40,6 +41,8 @@ class Peer:
                 self.classifier.fit(self.X, self.data.labels)
             except BackendError as error:
                 raise UnavailableError(str(error)) from error
+        if self.quantized:
+            self.classifier = self.classifier.quantize()
         return {"backend": self.classifier.backend_}
 
     def _classifier(self, **options):
@@ -192,5 +195,7 @@ def text_model(folder, options, threads):
     from fastlstm import Predictor
 
     backend = options.get("backend", "auto")
-    predictor = Predictor(Path(folder) / "model.fastlstm", backend=backend, n_jobs=threads)
+    precision = options.get("precision", "auto")
+    path = Path(folder) / "model.fastlstm"
+    predictor = Predictor(path, backend=backend, precision=precision, n_jobs=threads)
     return lambda text: float(predictor.predict_proba([text])[0, 1])

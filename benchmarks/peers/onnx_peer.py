@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from pathlib import Path
 
@@ -89,10 +90,12 @@ class Peer:
 
     def __init__(self, case, data, library, threads):
         self.case, self.data, self.threads = case, data, threads
+        self.dynamic = library.options.get("dynamic", False)
 
     def prepare(self) -> dict:
-        model = build_graph(self.case, self.data.weights).SerializeToString()
-        self.session = make_session(model, self.threads)
+        with tempfile.TemporaryDirectory() as folder:
+            save_model(self.case, self.data, folder)
+            self.session = make_session(graph_file(folder, self.dynamic), self.threads)
         ids = self.data.padded()
         best = None
         for size in _BATCH_SIZES:
@@ -129,10 +132,22 @@ def save_model(case, data, folder) -> None:
     (Path(folder) / "onnx.json").write_text(json.dumps(words(case)), encoding="utf-8")
 
 
+def graph_file(folder, dynamic: bool) -> str:
+    """The saved graph, or one with weights of 8 bits that is made of it."""
+    path = Path(folder) / "model.onnx"
+    if not dynamic:
+        return str(path)
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    small = path.with_name("dynamic.onnx")
+    quantize_dynamic(path, small, weight_type=QuantType.QInt8)
+    return str(small)
+
+
 def text_model(folder, options, threads):
     """A function from a text to the probability of label 1, on one thread."""
     vocabulary = json.loads((Path(folder) / "onnx.json").read_text(encoding="utf-8"))
-    session = make_session(str(Path(folder) / "model.onnx"), 1)
+    session = make_session(graph_file(folder, options.get("dynamic", False)), 1)
 
     def predict(text):
         ids = np.array([[vocabulary.get(word, 1) for word in text.split()]], np.int64)
