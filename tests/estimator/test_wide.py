@@ -100,9 +100,9 @@ def test_the_blend_is_fitted_on_documents_new_to_both(fitted, reviews, monkeypat
 
 
 def spy(method, trained):
-    def train(job, state, part, *arguments):
+    def train(job, pool, state, part, *arguments):
         trained.append(part.train)
-        return method(job, state, part, *arguments)
+        return method(job, pool, state, part, *arguments)
 
     return train
 
