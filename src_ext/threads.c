@@ -52,14 +52,15 @@ void fastlstm_return_to_python(void)
 void fastlstm_wait_for_all(void *arguments)
 {
     wait_t *s = arguments;
-    int64_t position = 0;
-    while (position < s->n && s->tries > 0) {
-        if (__atomic_load_n(s->counters + position, __ATOMIC_ACQUIRE) >= s->least[position]) {
-            position++;
-        } else {
-            s->tries--;
+    s->reached = 0;
+    for (int64_t position = 0; position < s->n; position++) {
+        /* Read once: what lies in its cache line may belong to a busy thread. */
+        const int64_t least = s->least[position];
+        while (__atomic_load_n(s->counters + position, __ATOMIC_ACQUIRE) < least) {
+            if (s->tries-- <= 0)
+                return;
             wait_a_moment();
         }
     }
-    s->reached = position == s->n;
+    s->reached = 1;
 }

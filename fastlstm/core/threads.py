@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastlstm.core.cores import find_cores
+from fastlstm.core.workspace import ALIGNMENT
 
 
 def usable_cores() -> int:
@@ -71,6 +72,17 @@ def effective_n_jobs(n_jobs: int | None, several: bool = True) -> int:
 _TRIES = 10_000
 
 
+def _counters(n: int) -> np.ndarray:
+    """``n`` counters of 0 in cache lines of their own.
+
+    A thread that waits reads them over and over. Were there anything beside them that another
+    thread writes, such as the reference counts of Python's objects, both would wait for the
+    line at each look.
+    """
+    around = 2 * ALIGNMENT // 8
+    return np.zeros(n + 2 * around, dtype=np.int64)[around : around + n]
+
+
 class _Job:
     """One call of ``map``: what is left of it, and who works on it."""
 
@@ -79,7 +91,7 @@ class _Job:
         self.work = work
         # How often each helper began to work on it, and came to an end.
         self.begun = np.zeros(n, dtype=np.int64)
-        self.ended = np.zeros(n, dtype=np.int64)
+        self.ended = _counters(n)
 
 
 class ShardPool:
@@ -110,7 +122,7 @@ class ShardPool:
         self._n_asleep = 0
         self._jobs: list[_Job] = []  # that are running, outer ones first
         self._closed = False
-        self._posted = np.zeros(1, dtype=np.int64)  # calls of ``map``, and one at the end
+        self._posted = _counters(1)  # calls of ``map``, and one at the end
 
     def __enter__(self) -> ShardPool:
         return self
