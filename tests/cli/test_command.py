@@ -46,10 +46,11 @@ def test_import_is_light():
 @pytest.mark.parametrize(
     "arguments",
     [["predict", "MODEL", "a film"], ["explain", "MODEL", "a film"], ["evaluate", "MODEL", "FILE"],
-     ["info", "MODEL"]],
+     ["info", "MODEL"], ["quantize", "MODEL", "OUT", "--check", "FILE"]],
 )  # fmt: skip
 def test_scikit_learn_is_not_imported(model, tmp_path, arguments):
     files = {"MODEL": str(model), "FILE": write_csv(tmp_path / "file.csv", english_rows(4))}
+    files["OUT"] = str(tmp_path / "small.fastlstm")
     arguments = [files.get(argument, argument) for argument in arguments]
     code = (
         "import sys; from fastlstm.cli import main\n"

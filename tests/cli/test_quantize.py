@@ -11,7 +11,7 @@ import pytest
 import fastlstm
 from fastlstm.estimator import LSTMClassifier, LSTMSentimentClassifier
 
-from .conftest import english_rows, failure, invoke, only_json, python, write_csv
+from .conftest import english_rows, failure, invoke, only_json, write_csv
 
 TEXTS = [text for text, _ in english_rows(40)]
 
@@ -181,18 +181,6 @@ def test_a_model_that_needs_its_tokenizer(out, tmp_path):
     assert not out.exists()
     fastlstm.load(path, tokenizer=str.split).quantize().save(out)
     assert fastlstm.Predictor(out, tokenizer=str.split).scorer_.model.quantized
-
-
-def test_scikit_learn_is_not_imported(model, out, reviews):
-    arguments = ["quantize", str(model), str(out), "--check", reviews]
-    code = (
-        "import sys; from fastlstm.cli import main\n"
-        f"main({arguments!r}, standalone_mode=False)\n"
-        "sys.exit(any(name.split('.')[0] == 'sklearn' for name in sys.modules))"
-    )
-    result = python("-c", code, text=True)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout
 
 
 def test_no_pickles(out, tmp_path):
