@@ -54,6 +54,28 @@ def test_map_runs_on_all_threads_and_the_caller_takes_part():
     assert threading.get_ident() in threads
 
 
+def test_a_thread_that_calls_map_before_all_have_started_starts_none(monkeypatch):
+    class Started(threading.Thread):
+        """Gives its caller back only when it has called ``map`` itself."""
+
+        def start(self):
+            started.append(self)
+            super().start()
+            inner.wait(30)
+
+    def outer(item):
+        if threading.get_ident() != caller:
+            pool.map(lambda _: inner.set(), range(2))
+        return item
+
+    started, inner, caller = [], threading.Event(), threading.get_ident()
+    monkeypatch.setattr(threads, "Thread", Started)
+    with ShardPool(2) as pool:
+        assert pool.map(outer, range(3)) == [0, 1, 2]
+    assert inner.is_set()
+    assert len(started) == 1
+
+
 @pytest.mark.parametrize("in_caller", [True, False], ids=["in_caller", "in_helper"])
 def test_an_error_reaches_the_caller_and_the_pool_still_works(in_caller):
     together = threading.Barrier(2, timeout=30)

@@ -175,7 +175,8 @@ class ShardPool:
             self._k.hand_over(True)
         try:
             self._raise(self._posted, 0)
-            self._start_threads()
+            if is_outer:  # inner calls run beside each other, and would each start their own
+                self._start_threads()
             drain(job.waiting)
             self._wait_for(job)
             finished = True
