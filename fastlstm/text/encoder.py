@@ -16,7 +16,7 @@ from fastlstm.core.errors import VocabularyWarning
 from fastlstm.core.records import UNK_ID, Encoded, TokenSequences
 from fastlstm.text.chinese import HAN_ALONE, WITH_NEIGHBOURS
 from fastlstm.text.clean import check_steps
-from fastlstm.text.plainer import squeezed
+from fastlstm.text.plainer import may_be_stretched, squeezed
 from fastlstm.text.tokenizers import get_tokenizer, name_of, steps_of
 from fastlstm.text.vocabulary import (
     SPECIAL_TOKENS,
@@ -218,8 +218,10 @@ class TextEncoder:
         provisional.default_factory = provisional.__len__
         whole = _read(texts, tokenize, lambda tokens: map(provisional.__getitem__, tokens))
         words, counted = list(provisional), whole
-        if _squeezes(options):
-            plain = _plain_words(provisional, np.bincount(whole.ids, minlength=len(words)))
+        stretched = may_be_stretched(words).tolist() if _squeezes(options) else []
+        if stretched:
+            counts = np.bincount(whole.ids, minlength=len(words))
+            plain = _plain_words(provisional, words, stretched, counts)
             counted = whole._replace(ids=plain[whole.ids])
         # Words that are only cut off are unknown to the network: nothing would train them.
         cut = truncate(counted, options.max_length, options.truncation)
@@ -238,7 +240,10 @@ class TextEncoder:
         if further_min_df is not None:
             kept = np.concatenate([kept, _further(words, counted, kept, further_min_df)])
         encoder = cls(options, Vocabulary([words[index] for index in kept]), n_known)
-        final = np.fromiter(encoder._lookup(words), dtype=np.int32, count=len(words))
+        final = encoder.vocabulary.encode(words)
+        for index in stretched:
+            if final[index] == UNK_ID:
+                final[index] = encoder._squeezed_id(words[index])
         whole = TokenSequences(final[whole.ids], whole.offsets)
         return encoder, Encoded(encoder.shorten(whole), whole)
 
@@ -282,13 +287,16 @@ class TextEncoder:
             return ids
         found = list(ids)
         if UNK_ID in found:
-            known = self.vocabulary.ids
             for place, token in enumerate(tokens):
                 if found[place] == UNK_ID:
-                    # Lower ids are those of more frequent words.
-                    plain = (known[form] for form in squeezed(token) if form in known)
-                    found[place] = min(plain, default=UNK_ID)
+                    found[place] = self._squeezed_id(token)
         return found
+
+    def _squeezed_id(self, token: str) -> int:
+        """Of the most frequent known word that ``token`` is a stretched form of."""
+        known = self.vocabulary.ids
+        # Lower ids are those of more frequent words.
+        return min((known[form] for form in squeezed(token) if form in known), default=UNK_ID)
 
     def shorten(self, whole: TokenSequences) -> TokenSequences:
         """Whole documents as the network reads them."""
@@ -393,12 +401,14 @@ def _squeezes(options: TextOptions) -> bool:
     return "squeeze" in steps_of(options.tokenizer, options.normalize)
 
 
-def _plain_words(indices: Mapping[str, int], counts: np.ndarray) -> np.ndarray:
+def _plain_words(
+    indices: Mapping[str, int], words: Sequence[str], stretched: Iterable[int], counts: np.ndarray
+) -> np.ndarray:
     """Index of the word that each counts as: of rare stretched ones, a more frequent plain one."""
-    plain = np.arange(len(indices))
-    for word, index in indices.items():
+    plain = np.arange(len(words))
+    for index in stretched:
         if counts[index] < _MIN_STRETCHED:
-            forms = [indices[form] for form in squeezed(word) if form in indices]
+            forms = [indices[form] for form in squeezed(words[index]) if form in indices]
             best = max(forms, key=counts.__getitem__, default=index)
             if counts[best] > counts[index]:
                 plain[index] = best

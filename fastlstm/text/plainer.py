@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from itertools import islice, product
 from typing import Any
+
+import numpy as np
 
 from fastlstm.text.fold import DOTTED, dotted, foldings, grave_accents
 from fastlstm.text.rewriting import Grouped, grouped, rewrite
@@ -35,6 +38,27 @@ def squeezed(token: str) -> tuple[str, ...]:
     pieces = _STRETCH.split(token)
     choices = [(piece * 2, piece) if i % 2 else (piece,) for i, piece in enumerate(pieces)]
     return tuple(dict.fromkeys(map("".join, islice(product(*choices), _MOST_FORMS))))
+
+
+def may_be_stretched(tokens: Sequence[str]) -> np.ndarray:
+    """Which tokens hold a character three times in a row, and few that do not.
+
+    Looks at all of them at once: of many tokens hardly any is stretched.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+
+    Returns
+    -------
+    indices : ndarray of int64
+        In rising order.
+    """
+    text = "".join(tokens).encode("utf-32-le", "surrogatepass")
+    codes = np.frombuffer(text, dtype="<u4")
+    thirds = 2 + np.flatnonzero((codes[2:] == codes[1:-1]) & (codes[1:-1] == codes[:-2]))
+    ends = np.cumsum(np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens)))
+    return np.unique(np.searchsorted(ends, thirds, side="right"))
 
 
 @cache

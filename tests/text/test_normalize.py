@@ -14,7 +14,7 @@ from fastlstm.text.clean import ALL_STEPS, STEPS, check_steps, clean
 from fastlstm.text.fold import APOSTROPHES, DROPPED, FOLDED_BLOCKS, folding_table
 from fastlstm.text.markup import ELEMENTS
 from fastlstm.text.mend import half_decoded_share
-from fastlstm.text.plainer import fold, plainer_forms, squeezed
+from fastlstm.text.plainer import fold, may_be_stretched, plainer_forms, squeezed
 from fastlstm.text.social import MARKERS
 from fastlstm.text.tokenizers import get_tokenizer
 
@@ -238,6 +238,15 @@ def test_a_callable_and_characters_see_addresses_as_they_are():
 )
 def test_squeezed(token, forms):
     assert squeezed(token) == forms
+
+
+def test_may_be_stretched_finds_all_that_squeezed_shortens():
+    tokens = ["so", "sooo", "", "aa", "a", "111", "\U0001f602\U0001f602\U0001f602", "\ud83dxxx", "yesss"]
+    found = may_be_stretched(tokens).tolist()
+    assert found == sorted(set(found))
+    assert {i for i, token in enumerate(tokens) if squeezed(token)} <= set(found)
+    assert not {0, 2, 3} & set(found)
+    assert may_be_stretched([]).tolist() == may_be_stretched(["a"]).tolist() == []
 
 
 @pytest.mark.parametrize(
