@@ -61,9 +61,11 @@ def _compile_ascii(markers: bool) -> Callable[[str], list[str]]:
         (_marker(markers) if mark == "<" else "") + f"{re.escape(mark)}{{1,{MAX_TOKEN_LENGTH}}}"
         for mark in sorted(string.punctuation, key="?<-'!,.".rfind, reverse=True)
     )
+    # An empty alternative is faster than a group that may be missing, and most words begin
+    # with a letter.
+    rest = rf"(?:'{inner}+(?:'{inner}+|)|)"
     return re.compile(
-        rf" ?({digit}+(?:[.,]{digit}+){{1,8}}"
-        rf"|{inner}+(?:'{inner}+(?:'{inner}+)?)?"
+        rf" ?([A-Za-z]{inner}*{rest}|{digit}+(?:[.,]{digit}+){{1,8}}|{inner}+{rest}"
         rf"|(?=[!-/:-@\[-`{{-~])(?:{_emoticon(digit, inner)}|{runs}))"
     ).findall
 
