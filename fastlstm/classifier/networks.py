@@ -17,7 +17,7 @@ from fastlstm.classifier.held_out import HeldOutPart
 from fastlstm.core.options import Options
 from fastlstm.core.progress import task_bar
 from fastlstm.core.random import make_streams
-from fastlstm.core.threads import ShardPool, effective_n_jobs
+from fastlstm.core.threads import ShardPool, Turns, effective_n_jobs
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import Parameters, init_parameters
@@ -44,6 +44,9 @@ _UNKNOWN_SHARE = 0.5
 
 # Working memory, in bytes, that is kept for the next call of ``partial_fit``.
 _SPARE_BYTES = 16 << 20
+
+# Networks are begun before there is a thread for them where all together take no more.
+_BYTES_AT_ONCE = 512 << 20
 
 # Standard deviation of word vectors, as the embedding begins with them.
 _VECTOR_DEVIATION = 0.1
@@ -234,6 +237,11 @@ def state_of(model: FittedModel, number: int, seed: int) -> TrainingState:
     return state
 
 
+def bytes_in_training(config: ModelConfig) -> int:
+    """About what a network takes: the table with its moments, average and best weights."""
+    return 5 * 4 * config.vocabulary_size * config.embedding_dim
+
+
 def n_epochs(options: Options, n_documents: int) -> int:
     """``max_epochs``, or what "auto" stands for."""
     if options.max_epochs != "auto":
@@ -247,13 +255,13 @@ def n_epochs(options: Options, n_documents: int) -> int:
 def train(
     job: Job, pool: ShardPool, state: TrainingState, part: HeldOutPart, number: int,
     callbacks: Sequence[Callback],
-) -> None:  # fmt: skip
+) -> Turns[None]:  # fmt: skip
     """Train network ``number`` as a fit does."""
     epochs = n_epochs(job.options, len(part.train.y))
     options = job.options._replace(max_epochs=epochs)
     if epochs == 1:
         options = options._replace(learning_rate_schedule="constant", warmup_fraction=0.0)
-    _run(job, pool, state, part, options, number, callbacks, _UNKNOWN_SHARE)
+    yield from _run(job, pool, state, part, options, number, callbacks, _UNKNOWN_SHARE)
     state.slots = None
 
 
@@ -280,10 +288,12 @@ def train_further(
 
         def further(number: int) -> TrainingState:
             callbacks = bar(title_of(number, len(states)))
-            return continued(
-                states[number], options,
-                lambda state: _run(job, pool, state, part, options, number, callbacks, 0.0, engine),
-            )  # fmt: skip
+
+            def changed(state: TrainingState) -> np.ndarray:
+                turns = _run(job, pool, state, part, options, number, callbacks, 0.0, engine)
+                return pool.take_turns([turns], 1)[0]
+
+            return continued(states[number], options, changed)
 
         later = [further(number) for number in range(len(states))]
     engines.append(engine)
@@ -294,14 +304,14 @@ def _run(
     job: Job, pool: ShardPool, state: TrainingState, part: HeldOutPart, options: Options,
     number: int, callbacks: Sequence[Callback], unknown_share: float,
     engine: GradientEngine | None = None,
-) -> np.ndarray:  # fmt: skip
+) -> Turns[np.ndarray]:  # fmt: skip
     """Train; which rows of the embedding have changed, bool, shape (vocabulary_size,)."""
     known = len(state.history)
     trainer = Trainer(
         job.k, job.config, state, options, pool, callbacks, options.precision, unknown_share,
         engine,
     )  # fmt: skip
-    trainer.run(part.train, part.valid, job.guard)
+    yield from trainer.turns(part.train, part.valid, job.guard)
     for record in state.history.last(len(state.history) - known):
         record["network"] = number + 1
     return trainer.steps.touched
@@ -353,7 +363,7 @@ def train_networks(
     guard = Relay(job.guard)
     of_network = job._replace(guard=guard)
 
-    def trained(number: int) -> TrainingState | None:
+    def trained(number: int) -> Turns[TrainingState | None]:
         if number < there:
             state = replace(states[number], parameters=states[number].parameters.copy())
         else:
@@ -361,13 +371,14 @@ def train_networks(
         if guard.requested:
             return None
         callbacks = bar(stage + title_of(number, len(parts)))
-        train(of_network, pool, state, parts[number], number, callbacks)
+        yield from train(of_network, pool, state, parts[number], number, callbacks)
         return state
 
     numbers = range(first, len(parts))
     pool = pool_for(job.k, parts[first].train, job.n_threads, len(numbers))
+    at_once = max(1, _BYTES_AT_ONCE // bytes_in_training(job.config))
     with job.guard, pool, progress_bars(bool(job.options.verbose)) as bar:
-        found = pool.map(trained, numbers, guard.end)
+        found = pool.take_turns([*map(trained, numbers)], at_once, guard.end)
     begun = {n: state for n, state in zip(numbers, found, strict=True) if state is not None}
     whole = {n: state for n, state in begun.items() if state.stopped_by != "interrupt"}
     if guard.requested:
@@ -386,6 +397,7 @@ def _where(begun: dict[int, TrainingState], whole: dict[int, TrainingState], cou
     halves = [number for number in begun if number not in whole]
     if not halves:
         return f"before network {len(begun) + 1} of {count}" if len(begun) < count else ""
-    numbers = " and ".join(str(number + 1) for number in halves)
+    *others, last = (str(number + 1) for number in halves)
+    numbers = f"{', '.join(others)} and {last}" if others else last
     epoch = max(len(begun[number].history) for number in halves)
     return f"in epoch {epoch} of network{'s' * (len(halves) > 1)} {numbers} of {count}"

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from numbers import Integral
 from threading import Condition, Lock, Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -81,6 +81,10 @@ def _counters(n: int) -> np.ndarray:
     """
     around = 2 * ALIGNMENT // 8
     return np.zeros(n + 2 * around, dtype=np.int64)[around : around + n]
+
+
+_T = TypeVar("_T")
+Turns = Generator[None, None, _T]
 
 
 class _Job:
@@ -191,6 +195,51 @@ class ShardPool:
                 self._k.hand_over(False)
         if errors:
             raise errors[0]
+        return results
+
+    def take_turns(
+        self,
+        calls: Sequence[Turns[Any]],
+        at_once: int,
+        cancel: Callable[[], object] | None = None,
+    ) -> list[Any]:
+        """What generators return, each of them run to its end.
+
+        They yield where a thread may go on with another one. So two threads come to the end
+        of three equal ones together, and none of them works on the third alone.
+
+        Parameters
+        ----------
+        calls : sequence of generators
+        at_once : int
+            The next one is begun when fewer than these are under way; never fewer than
+            there are threads for.
+        cancel : callable or None
+            As for ``map``.
+        """
+        results = [None] * len(calls)
+        waiting = deque(enumerate(calls))
+        n_threads = min(self.n_threads, len(calls))
+        # One thread has no reason to change.
+        n_first = n_threads if n_threads < 2 else max(n_threads, at_once)
+        ready = deque(waiting.popleft() for _ in range(min(n_first, len(calls))))
+
+        def work(_: int) -> None:
+            while ready:
+                try:
+                    number, call = ready.popleft()
+                except IndexError:  # another thread was quicker
+                    return
+                try:
+                    next(call)
+                except StopIteration as end:
+                    results[number] = end.value
+                    if waiting:
+                        ready.append(waiting.popleft())
+                else:
+                    ready.append((number, call))
+
+        self.map(work, range(n_threads), cancel)
         return results
 
     def _start_threads(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from fastlstm.core.errors import NonFiniteLossWarning
 from fastlstm.core.options import Options
 from fastlstm.core.records import UNK_ID
-from fastlstm.core.threads import ShardPool
+from fastlstm.core.threads import ShardPool, Turns
 from fastlstm.core.versions import Ledger, Version
 from fastlstm.data.batching import minibatches
 from fastlstm.network.losses import loss_for, predicted_class
@@ -34,6 +34,10 @@ _ROWS_AT_ONCE = 1024
 
 # Steps between marks at weights that gave a finite loss.
 _KEEP_EVERY = 100
+
+# Steps after which another network may take its turn: long beside what it brings into the
+# caches, and short beside a training.
+_STEPS_A_TURN = 50
 
 
 @dataclass
@@ -135,7 +139,7 @@ class Trainer:
             self._reset_slots()
         self.precision = precision
         self.packed = pack_model(k, config, parameters, precision, training=True)
-        self.steps = Rollback(parameters, state.moments.note if state.moments else None)
+        self.steps = Rollback(k, parameters, state.moments.note if state.moments else None)
         self._rare: np.ndarray | None = None  # positions of tokens that occur once
         self._average: WeightAverage | None = None
         if options.average_decay:
@@ -149,6 +153,13 @@ class Trainer:
         Without ``early_stopping`` validation data is measured and changes nothing. What
         ``guard`` asks for, which the caller has entered, happens after the current step.
         """
+        for _ in self.turns(train, valid, guard):
+            pass
+
+    def turns(
+        self, train: LabelledSequences, valid: LabelledSequences | None, guard: Guard = NO_GUARD
+    ) -> Turns[None]:
+        """As ``run``, with pauses in which another training may take its turn."""
         options, state = self.options, self.state
         n_epochs = int(options.max_epochs)
         n_steps = -(-int(np.sum(train.sequences.lengths > 0)) // options.batch_size)
@@ -166,7 +177,7 @@ class Trainer:
         try:
             for epoch in range(1, n_epochs + 1):
                 unread = epoch == n_epochs and valid is None and self._average is None
-                record = self._epoch(epoch, train, schedule, first_step, guard, unread)
+                record = yield from self._epoch(epoch, train, schedule, first_step, guard, unread)
                 if record is not None and valid is not None:
                     self._validate(record, valid)
                 if record is None or not self._is_finite(record):
@@ -188,12 +199,14 @@ class Trainer:
         elif self._average is not None and state.stopped_by != "non_finite_loss":
             self._restore(self._average.parameters)
 
-    def _epoch(self, epoch, train, schedule, first_step, guard, unread) -> EpochRecord | None:
+    def _epoch(
+        self, epoch, train, schedule, first_step, guard, unread
+    ) -> Turns[EpochRecord | None]:
         """One pass over the documents; None when the loss was not finite.
 
         With ``unread`` nobody reads packed weights after it.
         """
-        started = time.perf_counter()
+        started, seconds = time.perf_counter(), 0.0
         state = self.state
         loss, correct, tokens, documents, rate = 0.0, 0.0, 0, 0, 0.0
         lengths = train.sequences.lengths
@@ -219,9 +232,13 @@ class Trainer:
             self._tell("on_step_end", epoch, number, result.loss)
             if guard.requested:
                 break
+            if number % _STEPS_A_TURN == 0:
+                seconds += time.perf_counter() - started
+                yield
+                started = time.perf_counter()
         if self._average is not None:
             self._average.finish(state.parameters, self.pool.map)
-        seconds = time.perf_counter() - started
+        seconds += time.perf_counter() - started
         return EpochRecord(
             epoch=epoch,
             loss=loss / max(1, documents),
