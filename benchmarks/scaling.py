@@ -20,6 +20,7 @@ import heapq
 import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -152,11 +153,22 @@ def recorded() -> Iterator[Recorder]:
     from fastlstm.training.loop import Trainer
 
     recorder = Recorder()
+
+    def in_one_turn(title, after, turns):
+        """A training that others would not wait for: it is a phase from its begin to its end."""
+        whole = recorder.phase(title, after, lambda *given: deque(turns(*given), maxlen=0))
+
+        def one(*given):
+            whole(*given)
+            yield
+
+        return one
+
     parts = [
         (TextEncoder, "learn", "tokens", ()),
         (NGrams, "learn", "n-grams", ("tokens",)),
         (networks, "skip_gram", "skip-gram", ("n-grams",)),
-        (Trainer, "run", "network", ("skip-gram",)),
+        (Trainer, "turns", "network", ("skip-gram",)),
         (linear_fit, "fit_linear_part", "linear part", ("tokens",)),
         (fit, "of_held_out", "held-out scoring", ("network", "linear part")),
     ]
@@ -165,7 +177,7 @@ def recorded() -> Iterator[Recorder]:
             before = vars(owner)[name]
             stack.callback(setattr, owner, name, before)
             function = getattr(before, "__func__", before)  # of a class method
-            wrapped = recorder.phase(title, after, function)
+            wrapped = (in_one_turn if name == "turns" else recorder.phase)(title, after, function)
             setattr(owner, name, wrapped if function is before else classmethod(wrapped))
         stack.callback(setattr, ShardPool, "map", ShardPool.map)
         ShardPool.map = lambda *arguments, **options: recorder.map(*arguments, **options)

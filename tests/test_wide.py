@@ -14,6 +14,7 @@ from fastlstm.classifier import linear_fit
 from fastlstm.classifier import linear_part as module
 from fastlstm.classifier.blend import fit_blend
 from fastlstm.classifier.linear_fit import fit_linear_part
+from fastlstm.core.threads import ShardPool
 from fastlstm.kernels.registry import load_backend
 from fastlstm.network.losses import softmax_cross_entropy
 from fastlstm.text.encoder import TextEncoder, TextOptions
@@ -164,9 +165,10 @@ def test_ctrl_c_ends_all_fits(n_threads):
     encoder, sequences = encoded(texts)
     arguments = (sequences, len(encoder.vocabulary), y, np.ones(len(y)), 3)
     whole, interrupted = Interrupting(), Interrupting(at=5)
-    fit_linear_part(whole, *arguments, n_threads=n_threads)
-    with pytest.raises(KeyboardInterrupt):
-        fit_linear_part(interrupted, *arguments, n_threads=n_threads)
+    with ShardPool(n_threads, K) as pool:
+        fit_linear_part(whole, *arguments, pool=pool)
+        with pytest.raises(KeyboardInterrupt):
+            fit_linear_part(interrupted, *arguments, pool=pool)
     assert interrupted.n_calls < whole.n_calls / 2
 
 

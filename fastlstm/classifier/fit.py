@@ -30,17 +30,21 @@ from fastlstm.classifier.networks import (
     train_networks,
 )
 from fastlstm.core.options import Options
-from fastlstm.core.progress import task_bar
+from fastlstm.core.progress import Bar, task_bars
 from fastlstm.core.records import Encoded
+from fastlstm.core.threads import ShardPool
 from fastlstm.core.versions import Version
 from fastlstm.kernels.registry import load_backend
 from fastlstm.network.losses import probabilities
 from fastlstm.network.predict import Network
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.engine import GradientEngine, LabelledSequences
-from fastlstm.training.interrupts import NO_GUARD, Guard
+from fastlstm.training.interrupts import NO_GUARD, Guard, Relay
 from fastlstm.training.loop import TrainingState
 from fastlstm.vectors.given import Coverage
+
+# A linear part, and its logits of documents that it was fitted without.
+LinearFit = tuple[LinearPart, np.ndarray]
 
 # Fewer validation documents than this choose an epoch at random.
 _MIN_VALIDATION = 20
@@ -109,12 +113,12 @@ def fit_model(
         # They may have been trained on any of these documents: only new networks, of what
         # they leave out, say how much each part counts.
         parts[:there] = [part._replace(valid=None, rows=None) for part in parts[:there]]
-    vectors, coverage = None, None if start is None else start.record.coverage
-    if grows:
-        vectors, coverage = first_vectors(job.k, data, options, seed, job.guard)
+    (vectors, coverage), fitted = _before_networks(job, grows, linear)
+    if start is not None and not grows:
+        coverage = start.record.coverage
     stage = "" if data.unlabelled is None else "from labels, "
     trained = train_networks(job, parts, seed, vectors, start, stage)
-    model = _with_company(job, parts, trained, linear, coverage=coverage, start=start)
+    model = _with_company(job, parts, trained, fitted, coverage, start)
     if data.unlabelled is None or model.record.stopped_by == "interrupt":
         return model
     return _learn_from_others(job, parts, data.unlabelled, vectors, linear, model)
@@ -145,7 +149,7 @@ def continue_model(
     job = _job(data, options, seed, model)
     coverage = None if model is None else model.record.coverage
     if model is None:
-        vectors, coverage = first_vectors(job.k, data, options, seed)
+        (vectors, coverage), _ = _before_networks(job, True, False)
         numbers = range(int(options.n_estimators))
         states = Continued([fresh_state(job, number, seed, vectors) for number in numbers])
     elif states is None:
@@ -208,35 +212,53 @@ def _model(
     )  # fmt: skip
 
 
+def _before_networks(
+    job: Job, vectors: bool, linear: bool
+) -> tuple[tuple[FirstVectors | None, Coverage | None], LinearFit | None]:
+    """Vectors to begin with, and the linear part: side by side, as neither needs the other."""
+    guard = Relay(job.guard)
+    options = job.options
+    with ShardPool(job.n_threads, job.k) as pool, task_bars(bool(options.verbose)) as bar:
+
+        def fitted(what: str) -> Any:
+            if what == "linear":
+                return _linear_part(job, pool, guard, bar)
+            return first_vectors(job.k, job.data, options, job.seed, guard, bar)
+
+        wanted = ["vectors"] * vectors + ["linear"] * linear
+        found = dict(zip(wanted, pool.map(fitted, wanted, guard.end), strict=True))
+    return found.get("vectors", (None, None)), found.get("linear")
+
+
 def _with_company(
-    job: Job, parts: list[HeldOutPart], trained: Trained, linear: bool,
-    others: SoftlyLabelled | None = None, coverage: Coverage | None = None,
-    start: FittedModel | None = None,
+    job: Job, parts: list[HeldOutPart], trained: Trained, fitted: LinearFit | None,
+    coverage: Coverage | None, start: FittedModel | None = None,
 ) -> FittedModel:  # fmt: skip
     """The model of some networks, with what stands beside them and how much each counts.
 
-    After an interrupt that is what ``start`` had.
+    After an interrupt that is what ``start`` had, or else half for each.
     """
     part, blend, guard = None, None, job.guard
-    if start is not None and (start.linear is None or linear):
+    if start is not None and (start.linear is None) == (fitted is None):
         part, blend = start.linear, start.blend
+    elif fitted is not None:
+        part, blend = fitted[0], Blend.halves(job.data.n_outputs)
     try:
         if not (guard.requested and guard.in_loop):  # who leaves a loop does not wait for more
-            part, blend = _company(job, parts, trained, linear, others)
+            part, blend = _company(job, parts, trained, fitted)
     except KeyboardInterrupt:
         if not guard.is_first():
             raise
-        guard.where = "after the networks, before all was fitted that stands beside them"
+        guard.where = "after the networks, before it was known how much each part counts"
         trained = trained._replace(stopped_by="interrupt")
     alone = Blend.of_networks(job.data.n_outputs)
     return _model(job, trained, part, alone if blend is None else blend, coverage)
 
 
 def _company(
-    job: Job, parts: list[HeldOutPart], trained: Trained, linear: bool,
-    others: SoftlyLabelled | None,
-) -> tuple[LinearPart | None, Blend | None]:  # fmt: skip
-    part, out_of_fold = _linear_part(job, others) if linear else (None, None)
+    job: Job, parts: list[HeldOutPart], trained: Trained, fitted: LinearFit | None
+) -> tuple[LinearPart | None, Blend | None]:
+    part, out_of_fold = fitted or (None, None)
     networks = [
         Network(job.k, job.config, each, job.options.precision) for each in trained.parameters
     ]
@@ -253,17 +275,19 @@ def _company(
     return part, fit_blend(logits, held_out.y, held_out.weight, with_bias=part is not None)
 
 
-def _linear_part(job: Job, others: SoftlyLabelled | None) -> tuple[LinearPart, np.ndarray]:
+def _linear_part(
+    job: Job, pool: ShardPool, guard: Guard, bar: Bar, others: SoftlyLabelled | None = None
+) -> LinearFit:
     # It brings in much of scikit-learn, which nothing else here needs.
     from fastlstm.classifier.linear_fit import fit_linear_part
 
     data = job.data
     train, whole = data.train, data.train.encoded.whole
     assert data.encoder is not None and whole is not None, "a linear part reads whole texts"
-    with task_bar("linear part", bool(job.options.verbose)) as report:
+    with bar("linear part") as report:
         return fit_linear_part(
             job.k, whole, len(data.encoder.vocabulary), train.y, train.weight, len(data.classes),
-            seed=job.seed, n_threads=job.n_threads, report=report, others=others,
+            seed=job.seed, pool=pool, guard=guard, report=report, others=others,
         )  # fmt: skip
 
 
@@ -304,4 +328,8 @@ def _taught(
     softly = None if whole is None else (whole, target.reshape(-1, data.n_outputs))
     if len(trained.parameters) < len(parts):
         return None
-    return _with_company(job, parts, trained, linear, softly, teacher.record.coverage)
+    fitted, verbose = None, bool(job.options.verbose)
+    if linear and not job.guard.requested:
+        with ShardPool(job.n_threads, job.k) as pool, task_bars(verbose) as bar:
+            fitted = _linear_part(job, pool, job.guard, bar, softly)
+    return _with_company(job, parts, trained, fitted, teacher.record.coverage)

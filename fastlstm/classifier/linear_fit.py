@@ -16,6 +16,7 @@ from fastlstm.core.records import TokenSequences
 from fastlstm.core.threads import ShardPool
 from fastlstm.kernels.contract import Kernels
 from fastlstm.text.ngrams import NGrams
+from fastlstm.training.interrupts import NO_GUARD, Guard, Relay
 
 # Tokens of the longest n-gram, documents that hold one at least, inverse strength of the
 # penalty, and folds: chosen on development splits of English and Chinese reviews.
@@ -49,13 +50,9 @@ class _Side(NamedTuple):
     weight: np.ndarray
 
 
-class _StoppedError(Exception):
-    """Another fit failed or was interrupted."""
-
-
 def fit_linear_part(
     k: Kernels, sequences: TokenSequences, n_tokens: int, y: np.ndarray, weight: np.ndarray,
-    n_classes: int, *, seed: int = 0, n_threads: int = 1,
+    n_classes: int, *, seed: int = 0, pool: ShardPool | None = None, guard: Guard = NO_GUARD,
     report: Callable[[float], None] | None = None, others: SoftlyLabelled | None = None,
 ) -> tuple[LinearPart, np.ndarray]:  # fmt: skip
     """Fit the weights, and say what they would predict for documents they have not seen.
@@ -71,8 +68,10 @@ def fit_linear_part(
     n_classes : int
     seed : int
         Of the folds, and of the order of documents in the solver.
-    n_threads : int
-        Fits at a time; the result does not depend on it.
+    pool : ShardPool or None
+        Threads for fits side by side; the result does not depend on them.
+    guard : Guard
+        Asked whether to end.
     report : callable or None
         Called with the share of work that is done.
     others : (TokenSequences, float array of shape (n_others, n_outputs)), or None
@@ -95,8 +94,8 @@ def fit_linear_part(
     if others is not None:
         sequences = TokenSequences.join([sequences, others[0]])
     ngrams = NGrams.learn(sequences, n_tokens, LONGEST)
-    with ShardPool(n_threads, k) as pool:
-        X = _matrix(ngrams, sequences, pool.map)
+    pool = pool or ShardPool(1)
+    X = _matrix(ngrams, sequences, pool.map)
     kept = np.flatnonzero(np.bincount(X.indices, minlength=X.shape[1]) >= MIN_DF)
     X = X[:, kept]
     sides = _sides(y, weight, n_classes, others)
@@ -105,13 +104,13 @@ def fit_linear_part(
     bias = np.zeros(len(sides), dtype=np.float32)
     rounds = [np.arange(0), *_folds(y, seed)]
     tasks = [(left_out, output) for left_out in rounds for output in range(len(sides))]
-    stop: list[bool] = []
+    relay = Relay(guard)
     done: list[bool] = []
 
     def fit(task: tuple[np.ndarray, int]) -> None:
         left_out, output = task
         seen = np.delete(np.arange(X.shape[0]), left_out)
-        coefficients, constant, finished = _nb_lr(k, X, sides[output], seen, seed, stop)
+        coefficients, constant, finished = _nb_lr(k, X, sides[output], seen, seed, relay)
         if len(left_out):
             out_of_fold[left_out, output] = (X @ coefficients)[left_out] + constant
         else:
@@ -120,8 +119,7 @@ def fit_linear_part(
         if report is not None:
             report(len(done) / len(tasks))
 
-    with ShardPool(n_threads, k) as pool:
-        pool.map(fit, tasks, lambda: stop.append(True))
+    pool.map(fit, tasks, relay.end)
     if not all(done):
         warnings.warn(
             f"the linear part is not exact after {_MAX_PASSES} passes; some sample_weight may be "
@@ -188,7 +186,7 @@ def _matrix(
 
 
 def _nb_lr(
-    k: Kernels, X: csr_matrix, side: _Side, seen: np.ndarray, seed: int, stop: list[bool]
+    k: Kernels, X: csr_matrix, side: _Side, seen: np.ndarray, seed: int, guard: Guard
 ) -> tuple[np.ndarray, float, bool]:
     """Logistic regression on columns times log-count ratios (docs/explanation/maths.md, (118)).
 
@@ -199,8 +197,8 @@ def _nb_lr(
     X : csr matrix of ones
     seen : int64 array
         Documents to learn from, in order.
-    stop : list
-        Not empty once the result is not wanted any more.
+    guard : Guard
+        Asked whether the result is still wanted.
 
     Returns
     -------
@@ -234,8 +232,7 @@ def _nb_lr(
                 indptr, X.indices, order, sign, cost, norms, least, margins, weights
             )
             worst = max(worst, off)
-            if stop:
-                raise _StoppedError
+            guard.check()
         if worst <= _TOLERANCE:
             break
         least = _LEFT_ALONE * max(min(worst, _LEFT_ALONE), _TOLERANCE)

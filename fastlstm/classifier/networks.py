@@ -15,7 +15,7 @@ from fastlstm.classifier.data import FitData, LabelledDocuments
 from fastlstm.classifier.fitted import FittedModel
 from fastlstm.classifier.held_out import HeldOutPart
 from fastlstm.core.options import Options
-from fastlstm.core.progress import task_bar
+from fastlstm.core.progress import Bar
 from fastlstm.core.random import make_streams
 from fastlstm.core.threads import ShardPool, Turns, effective_n_jobs
 from fastlstm.kernels.contract import Kernels
@@ -26,7 +26,7 @@ from fastlstm.training.callbacks import Callback, progress_bars
 from fastlstm.training.continuing import continued
 from fastlstm.training.engine import GradientEngine, LabelledSequences, pool_for
 from fastlstm.training.history import EpochRecord, History
-from fastlstm.training.interrupts import NO_GUARD, Guard, Relay
+from fastlstm.training.interrupts import Guard, Relay
 from fastlstm.training.loop import Trainer, TrainingState
 from fastlstm.vectors.given import Coverage, WordVectors, with_plainer_forms
 from fastlstm.vectors.learned import skip_gram
@@ -135,9 +135,14 @@ def check_same_network(old: ModelConfig, new: ModelConfig) -> None:
 
 
 def first_vectors(
-    k: Kernels, data: FitData, options: Options, seed: int, guard: Guard = NO_GUARD
+    k: Kernels, data: FitData, options: Options, seed: int, guard: Guard, bar: Bar
 ) -> tuple[FirstVectors | None, Coverage | None]:
     """Vectors of all tokens to begin with, and their coverage; None for either that is not.
+
+    Parameters
+    ----------
+    bar : callable
+        See ``task_bars``.
 
     Returns
     -------
@@ -154,7 +159,7 @@ def first_vectors(
         return None, None
     if isinstance(source, str) and source == "skipgram":
         streams = make_streams(seed)
-        with task_bar("word vectors", bool(options.verbose)) as show:
+        with bar("word vectors") as show:
 
             def report(share: float) -> None:
                 guard.check()

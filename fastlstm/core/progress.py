@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,23 +50,41 @@ def print_above(progress: Progress, line: str) -> None:
     progress.console.print(line, highlight=False, soft_wrap=True)
 
 
+Report = Callable[[float], None]
+Bar = Callable[[str], AbstractContextManager[Report | None]]
+
+
 @contextmanager
-def task_bar(title: str, shown: bool) -> Iterator[Callable[[float], None] | None]:
-    """A live bar, and a line with its seconds at the end.
+def task_bars(shown: bool) -> Iterator[Bar]:
+    """Live bars of tasks that may run side by side, and a line with the seconds of each.
 
     Yields
     ------
-    report : callable or None
-        Takes the share of work that is done; None where nothing is ``shown``.
+    bar : callable
+        From a title to a context whose value takes the share of work that is done, or is
+        None where nothing is ``shown``.
     """
     if not shown:
-        yield None
+        yield lambda title: nullcontext()
         return
-    started = time.perf_counter()
     with text_bar() as progress:
-        task = progress.add_task(title, total=1.0)
-        yield lambda share: progress.update(task, completed=share)
-        print_above(progress, f"{title}: {time.perf_counter() - started:.1f} s")
+
+        @contextmanager
+        def bar(title: str) -> Iterator[Report]:
+            started = time.perf_counter()
+            task = progress.add_task(title, total=1.0)
+            yield lambda share: progress.update(task, completed=share)
+            progress.remove_task(task)
+            print_above(progress, f"{title}: {time.perf_counter() - started:.1f} s")
+
+        yield bar
+
+
+@contextmanager
+def task_bar(title: str, shown: bool) -> Iterator[Report | None]:
+    """The bar of a single task."""
+    with task_bars(shown) as bar, bar(title) as report:
+        yield report
 
 
 @contextmanager

@@ -575,9 +575,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
 def _what_is_kept(model: FittedModel, guard: Guard, linear: bool, options: Options) -> str:
     """What to tell about an interrupted fit."""
     kept, wanted = len(model.networks), max(len(model.networks), int(options.n_estimators))
-    beside = ""
-    if linear:
-        beside = f" {'without the' if model.linear is None else 'and a'} linear part"
+    beside = " and a linear part" if linear else ""
     return (
         f"Ctrl-C ended fit {guard.where}. The estimator has what was trained by then: "
         f"{kept} of {wanted} networks{beside}."

@@ -110,8 +110,12 @@ class InterruptGuard(Guard):
         warnings.warn(message, InterruptedFitWarning, stacklevel=3)
 
 
+class StoppedError(Exception):
+    """Something else that ran at the same time has failed."""
+
+
 class Relay(Guard):
-    """Passes on what another guard asks for to trainings that run side by side.
+    """Passes on what another guard asks for to tasks that run side by side.
 
     Parameters
     ----------
@@ -126,6 +130,18 @@ class Relay(Guard):
     def end(self) -> None:
         """All shall stop after their current step, since one of them has failed."""
         self._ended = True
+
+    def check(self) -> None:
+        """Raise where work shall end at once.
+
+        Raises
+        ------
+        StoppedError
+            One of the tasks has failed.
+        """
+        self._guard.check()
+        if self._ended:
+            raise StoppedError
 
     @property
     def requested(self) -> bool:  # type: ignore[override]

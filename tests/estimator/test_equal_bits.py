@@ -19,6 +19,7 @@ from joblib import Parallel, delayed
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, datasets
 from fastlstm.classifier.linear_fit import fit_linear_part
 from fastlstm.core.records import TokenSequences
+from fastlstm.core.threads import ShardPool
 from fastlstm.kernels.registry import load_backend
 
 ROOT = str(Path(__file__).parents[2])
@@ -146,10 +147,11 @@ def test_a_large_linear_part_whatever_the_threads():
         rng.zipf(1.3, 20 * n).clip(2, n_tokens - 1).astype(np.int32), np.arange(n + 1) * 20
     )
     y, k = rng.integers(0, 2, n), load_backend("auto")
-    one, two = (
-        fit_linear_part(k, sequences, n_tokens, y, np.ones(n), 2, n_threads=threads)
-        for threads in (1, 2)
-    )
+    with ShardPool(2, k) as pool:
+        one, two = (
+            fit_linear_part(k, sequences, n_tokens, y, np.ones(n), 2, pool=threads)
+            for threads in (None, pool)
+        )
     assert np.array_equal(one[0].weights, two[0].weights)
     assert np.array_equal(one[0].bias, two[0].bias)
     assert np.array_equal(one[1], two[1])

@@ -254,21 +254,50 @@ def test_an_interrupt_leaves_networks_that_were_there(reviews, monkeypatch):
     assert same == [False, False, True]
 
 
-def test_an_interrupt_beside_the_networks_keeps_them(reviews, monkeypatch):
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("which", ["skip_gram", "fit_linear_part"])
+def test_an_interrupt_before_the_networks_ends_what_runs_beside_it(
+    reviews, monkeypatch, which, n_jobs
+):
+    """Nothing has been trained. The other task, were it never told, would not end."""
     from fastlstm.classifier import linear_fit
 
-    def fit_linear_part(*arguments, **options):
+    def interrupted(*arguments, **options):
+        begun.append(which)
+        if n_jobs == 2:
+            both.wait()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(linear_fit, "fit_linear_part", fit_linear_part)
+    def endless(*arguments, guard=None, report=None, **options):
+        begun.append("other")
+        both.wait()
+        while True:  # as a long fit asks now and then
+            time.sleep(0.001)
+            report(0.5) if guard is None else guard.check()
+
+    both, begun = threading.Barrier(2, timeout=60), []
+    owners = {"skip_gram": networks, "fit_linear_part": linear_fit}
+    for name, owner in owners.items():
+        monkeypatch.setattr(owner, name, interrupted if name == which else endless)
+    if n_jobs == 1 and which == "fit_linear_part":
+        monkeypatch.setattr(networks, "skip_gram", lambda *_, **__: np.zeros((1, 8), np.float32))
+    clf = LSTMSentimentClassifier(**WITH_WIDE, word_vectors="skipgram", n_jobs=n_jobs)
+    with guarded_by(InterruptGuard()), pytest.raises(KeyboardInterrupt):
+        clf.fit(reviews[0], reviews[1])
+    assert which in begun and len(begun) == n_jobs
+    assert not hasattr(clf, "model_")
+
+
+def test_an_interrupt_behind_the_networks_keeps_all(reviews, monkeypatch):
+    monkeypatch.setattr(fit, "_company", interrupted)
     clf = LSTMSentimentClassifier(**WITH_WIDE)
-    what = "after the networks.* 3 of 3 networks without the linear part"
+    what = "after the networks.* 3 of 3 networks and a linear part"
     with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match=what):
         clf.fit(reviews[0], reviews[1])
     assert len(clf.networks_) == 3
-    assert clf.wide_ is None
+    assert clf.wide_ is not None
     assert clf.stopped_by_ == "interrupt"
-    assert clf.blend_.shares.tolist() == [1]
+    assert clf.blend_.shares.tolist() == [0.5, 0.5]
     assert clf.predict(NEW).shape == (5,)
 
 
