@@ -110,6 +110,84 @@ def test_threads_that_fell_asleep_are_woken(k):
             time.sleep(0.1)
 
 
+@each_backend
+def test_a_caller_that_is_done_helps_inside_the_others(k):
+    """Whichever thread ends first: both are needed inside."""
+    caller, ended = threading.get_ident(), threading.Event()
+
+    def outer(number):
+        if (threading.get_ident() == caller) == in_caller:
+            ended.set()
+            return number
+        assert ended.wait(30)
+        together = threading.Barrier(2, timeout=30)
+        return number if len(pool.map(lambda _: together.wait(), range(2))) == 2 else None
+
+    with ShardPool(2, k) as pool:
+        for in_caller in (True, False) * 20:
+            meet = threading.Barrier(2, timeout=30)
+            ended.clear()
+            assert pool.map(lambda n: (meet.wait(), outer(n))[1], range(2)) == [0, 1]  # noqa: B023
+
+
+def counting(number, turns, seen):
+    """A generator of some turns that notes each, and on which thread it was."""
+    for turn in range(turns):
+        seen.append((number, turn, threading.get_ident()))
+        time.sleep(0.002)
+        yield
+    return number * 10
+
+
+def test_three_that_take_turns_end_together_on_two_threads():
+    seen = []
+    with ShardPool(2) as pool:
+        found = pool.take_turns([counting(n, 20, seen) for n in range(3)], at_once=3)
+    assert found == [0, 10, 20]
+    for number in range(3):  # each of its turns once, and in order
+        assert [turn for n, turn, _ in seen if n == number] == list(range(20))
+    last = {n: max(i for i, (other, _, _) in enumerate(seen) if other == n) for n in range(3)}
+    assert min(last.values()) > 0.75 * len(seen)
+    assert len({thread for _, _, thread in seen}) == 2
+
+
+@pytest.mark.parametrize(("n_threads", "at_once", "most"), [(1, 3, 1), (2, 1, 2), (2, 3, 3)])
+def test_no_more_take_turns_than_may(n_threads, at_once, most):
+    under_way, seen = set(), []
+
+    def noting(number):
+        under_way.add(number)
+        for _ in range(5):
+            seen.append(len(under_way))
+            time.sleep(0.001)
+            yield
+        under_way.remove(number)
+
+    with ShardPool(n_threads) as pool:
+        pool.take_turns([noting(n) for n in range(5)], at_once)
+    assert max(seen) == most and len(seen) == 25
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_an_error_in_a_turn_reaches_the_caller(n_threads):
+    stop = threading.Event()
+
+    def failing():
+        yield
+        raise MemoryError("full")
+
+    def endless():
+        while not stop.is_set():
+            time.sleep(0.001)
+            yield
+
+    calls = [failing(), endless()] if n_threads == 1 else [endless(), failing(), endless()]
+    with ShardPool(n_threads) as pool, pytest.raises(MemoryError, match="full"):
+        pool.take_turns(calls, 3, stop.set)
+    with ShardPool(n_threads) as pool:
+        assert pool.take_turns([], 3) == []
+
+
 def test_nothing_new_starts_after_an_error_in_the_caller():
     seen = []
 

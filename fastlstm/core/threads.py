@@ -102,7 +102,8 @@ class ShardPool:
     """Threads that share out a list of calls; the caller takes part.
 
     A call may itself call ``map``: threads that find nothing left of the outer list help
-    with the inner ones. Nobody who waits for an inner list begins something of an outer one.
+    with the inner ones, the caller as the others. Nobody who waits for an inner list begins
+    something of an outer one.
 
     Made for one ``fit`` or ``predict`` and closed after it, so nothing outlives
     the call, and a forked child has no dead threads to wait for. Waking a sleeping
@@ -182,6 +183,8 @@ class ShardPool:
             if is_outer:  # inner calls run beside each other, and would each start their own
                 self._start_threads()
             drain(job.waiting)
+            if is_outer:
+                self._help_until_over(job)
             self._wait_for(job)
             finished = True
         finally:
@@ -270,8 +273,20 @@ class ShardPool:
                 job.begun[number] += 1
                 job.work(job.waiting)
                 self._raise(job.ended, number)
+                if self._jobs[:1] == [job]:  # who has called it waits for inner ones, too
+                    self._raise(self._posted, 0)
                 return True
         return False
+
+    def _help_until_over(self, job: _Job) -> None:
+        """Work on what calls of ``map`` inside the outermost job leave, until that is over."""
+        while True:
+            seen = self._posted.copy()
+            if self._help(0):
+                continue
+            if (job.ended >= job.begun).all():
+                return
+            self._wait_until(self._posted, seen + 1)
 
     def _wait_for(self, job: _Job) -> None:
         """Return once no helper works on a job of which nothing is left."""

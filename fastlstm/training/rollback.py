@@ -10,6 +10,9 @@ from fastlstm.core.workspace import aligned_empty
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network.parameters import Parameters
 
+# Of the embedding, in one piece of memory.
+_ROWS = 1024
+
 
 class Rollback:
     """Undoes the steps since the last mark.
@@ -38,11 +41,10 @@ class Rollback:
         self.touched = np.zeros(len(parameters.embedding), dtype=bool)
         self._since = np.zeros_like(self.touched)
         self._flat: np.ndarray | None = None
-        # Rows of the embedding at the mark. The memory stays: asking the system for new
-        # pages takes longer than the copies.
+        # Ids, and their rows of the embedding at the mark. The memory stays: asking the system
+        # for new pages takes longer than the copies.
+        self._chunks: list[tuple[np.ndarray, np.ndarray]] = []
         self._count = 0
-        self._ids = np.empty(0, dtype=np.int32)
-        self._rows = parameters.embedding[:0].copy()
 
     def mark(self) -> None:
         """Come back to the weights as they are now."""
@@ -60,21 +62,25 @@ class Rollback:
         self._keep(new)
 
     def _keep(self, ids: np.ndarray) -> None:
-        first, last = self._count, self._count + len(ids)
-        if last > len(self._ids):
-            size = max(last, min(2 * last, len(self.touched)))
-            self._ids = np.resize(self._ids, size)
-            rows = aligned_empty((size, self._rows.shape[1]), self._rows.dtype)
-            rows[:first] = self._rows[:first]
-            self._rows = rows
-        self._ids[first:last] = ids
-        self.k.gather_rows(self.parameters.embedding, ids, self._rows[first:last])
-        self._count = last
+        table = self.parameters.embedding
+        while len(ids):
+            number, first = divmod(self._count, _ROWS)
+            if number == len(self._chunks):
+                rows = aligned_empty((_ROWS, table.shape[1]), table.dtype)
+                self._chunks.append((np.empty(_ROWS, dtype=np.int32), rows))
+            part, ids = ids[: _ROWS - first], ids[_ROWS - first :]
+            last = first + len(part)
+            kept_ids, rows = self._chunks[number]
+            kept_ids[first:last] = part
+            self.k.gather_rows(table, part, rows[first:last])
+            self._count += len(part)
 
     def undo(self) -> None:
         """Back to the mark; without one nothing has changed."""
         if self._flat is None:
             return
         self.parameters.flat[:] = self._flat
-        self.parameters.embedding[self._ids[: self._count]] = self._rows[: self._count]
+        for number, (ids, rows) in enumerate(self._chunks):
+            count = min(max(self._count - number * _ROWS, 0), _ROWS)
+            self.parameters.embedding[ids[:count]] = rows[:count]
         self.mark()
