@@ -168,8 +168,8 @@ def recorded() -> Iterator[Recorder]:
         (TextEncoder, "learn", "tokens", ()),
         (NGrams, "learn", "n-grams", ("tokens",)),
         (networks, "skip_gram", "skip-gram", ("n-grams",)),
-        (Trainer, "turns", "network", ("skip-gram",)),
-        (linear_fit, "fit_linear_part", "linear part", ("tokens",)),
+        (Trainer, "turns", "network", ("skip-gram", "linear part")),
+        (linear_fit, "fit_linear_part", "linear part", ("n-grams",)),
         (fit, "of_held_out", "held-out scoring", ("network", "linear part")),
     ]
     with contextlib.ExitStack() as stack:

@@ -185,7 +185,8 @@ class ShardPool:
             drain(job.waiting)
             if is_outer:
                 self._help_until_over(job)
-            self._wait_for(job)
+            else:
+                self._wait_for(job)
             finished = True
         finally:
             # No call may still run once this one is over; who begins now finds none.
