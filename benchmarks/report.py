@@ -32,6 +32,7 @@ _NAMES = {
     "torch_packed": "PyTorch, packed", "torch_one_thread": "PyTorch, 1 thread",
     "torch_two_threads": "PyTorch, 2 threads", "onnx": "ONNX Runtime",
     "keras_predict": "Keras, predict", "keras_call": "Keras, call",
+    "fastlstm_int8": "fastlstm, 8 bits", "onnx_int8": "ONNX Runtime, 8 bits",
 }  # fmt: skip
 _COLD_NAMES = {**_NAMES, "torch_one_thread": "PyTorch", "keras_call": "Keras"}
 _COLOURS = {"PyTorch": "#d95f02", "Keras": "#7570b3", "ONNX Runtime": "#66a61e",

@@ -115,8 +115,9 @@ def test_a_caller_that_is_done_helps_inside_the_others(k):
     """Whichever thread ends first: both are needed inside."""
     caller, ended = threading.get_ident(), threading.Event()
 
-    def outer(number):
-        if (threading.get_ident() == caller) == in_caller:
+    def outer(number, meet, who_ends):
+        meet.wait()
+        if (threading.get_ident() == caller) == (who_ends == "caller"):
             ended.set()
             return number
         assert ended.wait(30)
@@ -124,10 +125,10 @@ def test_a_caller_that_is_done_helps_inside_the_others(k):
         return number if len(pool.map(lambda _: together.wait(), range(2))) == 2 else None
 
     with ShardPool(2, k) as pool:
-        for in_caller in (True, False) * 20:
-            meet = threading.Barrier(2, timeout=30)
+        for who_ends in ("caller", "helper") * 20:
             ended.clear()
-            assert pool.map(lambda n: (meet.wait(), outer(n))[1], range(2)) == [0, 1]  # noqa: B023
+            meet = threading.Barrier(2, timeout=30)
+            assert pool.map(partial(outer, meet=meet, who_ends=who_ends), range(2)) == [0, 1]
 
 
 def counting(number, turns, seen):

@@ -203,10 +203,10 @@ class ShardPool:
 
     def take_turns(
         self,
-        calls: Sequence[Turns[Any]],
+        calls: Sequence[Turns[_T]],
         at_once: int,
         cancel: Callable[[], object] | None = None,
-    ) -> list[Any]:
+    ) -> list[_T]:
         """What generators return, each of them run to its end.
 
         They yield where a thread may go on with another one. So two threads come to the end
@@ -221,7 +221,7 @@ class ShardPool:
         cancel : callable or None
             As for ``map``.
         """
-        results = [None] * len(calls)
+        results: list[Any] = [None] * len(calls)
         waiting = deque(enumerate(calls))
         n_threads = min(self.n_threads, len(calls))
         # One thread has no reason to change.

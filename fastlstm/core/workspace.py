@@ -47,7 +47,8 @@ def _aligned(
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     n_bytes = math.prod(shape) * dtype.itemsize
     raw = make(n_bytes + ALIGNMENT, dtype=np.uint8)
-    first = -raw.ctypes.data % ALIGNMENT
+    # ``raw.ctypes.data`` takes as long as the allocation.
+    first = -raw.__array_interface__["data"][0] % ALIGNMENT
     array: np.ndarray = raw[first : first + n_bytes].view(dtype).reshape(shape)
     return array
 
