@@ -53,7 +53,7 @@ def test_tasks_of_a_fit_are_timed_and_scheduled(tmp_path):
     result = json.loads((tmp_path / "scaling.json").read_text(encoding="utf-8"))
     phases = result["phases"]
     assert phases["network 2"]["after"] == ["skip-gram", "linear part"]
-    assert phases["linear part"]["after"] == ["tokens"]
+    assert phases["linear part"]["after"] == ["n-grams"]
     assert {"network", "network 3", "linear part"} <= set(phases["held-out scoring"]["after"])
     total = sum(phase["seconds"] for phase in phases.values())
     assert total == pytest.approx(result["seconds_while_timed"])
