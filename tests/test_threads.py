@@ -131,6 +131,37 @@ def test_a_caller_that_is_done_helps_inside_the_others(k):
             assert pool.map(partial(outer, meet=meet, who_ends=who_ends), range(2)) == [0, 1]
 
 
+def test_an_interrupt_of_a_caller_that_helps_leaves_nobody_waiting():
+    """It comes just where the caller would say that it has ended."""
+    caller, helped = threading.get_ident(), threading.Event()
+
+    def interrupted(counters, place):
+        if threading.get_ident() == caller and place == 0 and helped.is_set():
+            helped.clear()
+            raise KeyboardInterrupt
+        return real(counters, place)
+
+    def inner(together):
+        together.wait()
+        if threading.get_ident() == caller:
+            helped.set()
+
+    def outer(meet):
+        meet.wait()
+        if threading.get_ident() != caller:
+            together = threading.Barrier(2, timeout=30)
+            pool.map(inner, [together] * 2)
+            ended.append(True)
+
+    ended = []
+    with ShardPool(2) as pool:
+        real, pool._raise = pool._raise, interrupted
+        with pytest.raises(KeyboardInterrupt):
+            pool.map(outer, [threading.Barrier(2, timeout=30)] * 2)
+        assert ended == [True]
+        assert pool.map(str, range(3)) == ["0", "1", "2"]
+
+
 def counting(number, turns, seen):
     """A generator of some turns that notes each, and on which thread it was."""
     for turn in range(turns):

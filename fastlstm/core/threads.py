@@ -194,6 +194,8 @@ class ShardPool:
             self._jobs.remove(job)
             if not finished:
                 stop()
+                if is_outer:
+                    self._let_go()
                 self._wait_for(job)
             if is_outer and self._k is not None:
                 self._k.hand_over(False)
@@ -288,6 +290,12 @@ class ShardPool:
             if (job.ended >= job.begun).all():
                 return
             self._wait_until(self._posted, seen + 1)
+
+    def _let_go(self) -> None:
+        """Of the caller, which an interrupt has torn from helping: nobody waits for it."""
+        for job in [*self._jobs]:
+            while job.ended[0] < job.begun[0]:
+                self._raise(job.ended, 0)
 
     def _wait_for(self, job: _Job) -> None:
         """Return once no helper works on a job of which nothing is left."""

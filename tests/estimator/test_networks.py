@@ -22,6 +22,7 @@ from fastlstm import (
 from fastlstm.classifier import fit, networks
 from fastlstm.classifier.blend import Blend
 from fastlstm.classifier.held_out import folds
+from fastlstm.training import loop
 from fastlstm.training.callbacks import Callback, progress_bars
 from fastlstm.training.interrupts import InterruptGuard, guarded_by
 from fastlstm.training.loop import Trainer
@@ -187,6 +188,28 @@ def test_an_interrupt_keeps_the_networks_that_are_whole(reviews, monkeypatch, in
     assert clf.stopped_by_ == "interrupt"
     assert clf.wide_ is not None
     assert clf.predict(NEW).shape == (5,)
+
+
+@pytest.mark.parametrize("most_bytes", [0, 1 << 30], ids=["no_room", "room"])
+def test_networks_take_turns_where_there_is_room(reviews, monkeypatch, most_bytes):
+    """The bits are those of networks that come one after the other."""
+    update, seen = Trainer._update, []
+
+    def noting(self, *arguments):
+        seen.append(self)
+        update(self, *arguments)
+
+    alone = LSTMSentimentClassifier(**SETTINGS, n_jobs=1).fit(reviews[0], reviews[1])
+    monkeypatch.setattr(loop, "_STEPS_A_TURN", 1)
+    monkeypatch.setattr(networks, "_BYTES_AT_ONCE", most_bytes)
+    monkeypatch.setattr(Trainer, "_update", noting)
+    clf = LSTMSentimentClassifier(**SETTINGS, n_jobs=2).fit(reviews[0], reviews[1])
+    assert all(map(same_weights, alone.networks_, clf.networks_))
+    first = list(dict.fromkeys(seen))
+    assert len(first) == 3
+    begun = seen.index(first[2])
+    ended = min(max(i for i, one in enumerate(seen) if one is network) for network in first[:2])
+    assert (begun < ended) == (most_bytes > 0)
 
 
 def test_an_interrupt_keeps_networks_that_were_side_by_side(reviews, monkeypatch):
