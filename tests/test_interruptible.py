@@ -134,9 +134,8 @@ def test_the_linear_part(signalled):
     calls = signalled(load_backend("auto"), "dual_descent")
     settings = {**SETTINGS, "wide": "nb", "n_jobs": 1}
     fresh = LSTMSentimentClassifier(**settings)
-    # A loop runs around it where tests run, so that Ctrl-C is raised.
     ended(calls, lambda: fresh.fit(TEXTS[:300], LABELS[:300]))
-    assert fresh.wide_ is None and fresh.stopped_by_ == "interrupt"
+    assert not hasattr(fresh, "model_")
 
 
 def test_baselines(signalled):

@@ -25,4 +25,6 @@ def unguarded(cell: str) -> str:
 
 
 def _needs_guard(cell: str) -> bool:
-    return bool(_FORMULA.match(cell)) and not _NUMBER.fullmatch(cell)
+    # A text that begins with apostrophes before a formula must not lose one when it is read.
+    bare = cell.lstrip(_GUARD)
+    return bool(_FORMULA.match(bare)) and not _NUMBER.fullmatch(bare)

@@ -51,6 +51,13 @@ def test_round_trip(kind, rows, tmp_path_factory):
             assert read == wrote
 
 
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_apostrophes_before_a_formula_are_text(kind, tmp_path):
+    texts = ["'=", "''=1+1", "=", "'-1", "-1", "'", "''", "' =x", "'tis", "'@home"]
+    write_columns(tmp_path / f"a.{kind}", ["text", "label"], [texts, ["pos"] * len(texts)], kind)
+    assert read_table(tmp_path / f"a.{kind}").texts == texts
+
+
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "json", "parquet"])
 def test_pandas_reads_it(kind, tmp_path):
     pandas = pytest.importorskip("pandas")
