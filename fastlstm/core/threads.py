@@ -9,6 +9,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
+from heapq import heappop, heappush
 from numbers import Integral
 from threading import Condition, Lock, Thread
 from typing import Any, TypeVar
@@ -211,8 +212,9 @@ class ShardPool:
     ) -> list[_T]:
         """What generators return, each of them run to its end.
 
-        They yield where a thread may go on with another one. So two threads come to the end
-        of three equal ones together, and none of them works on the third alone.
+        They yield where a thread may go on with another one, the one with the fewest turns so
+        far. So two threads come to the end of three equal ones together, and none of them works
+        on the third alone.
 
         Parameters
         ----------
@@ -228,22 +230,25 @@ class ShardPool:
         n_threads = min(self.n_threads, len(calls))
         # One thread has no reason to change.
         n_first = n_threads if n_threads < 2 else max(n_threads, at_once)
-        ready = deque(waiting.popleft() for _ in range(min(n_first, len(calls))))
+        ready = [(0, *waiting.popleft()) for _ in range(min(n_first, len(calls)))]
+        lock = Lock()
 
         def work(_: int) -> None:
-            while ready:
-                try:
-                    number, call = ready.popleft()
-                except IndexError:  # another thread was quicker
-                    return
+            while True:
+                with lock:
+                    if not ready:
+                        return
+                    turns, number, call = heappop(ready)
                 try:
                     next(call)
                 except StopIteration as end:
                     results[number] = end.value
-                    if waiting:
-                        ready.append(waiting.popleft())
+                    with lock:
+                        if waiting:
+                            heappush(ready, (0, *waiting.popleft()))
                 else:
-                    ready.append((number, call))
+                    with lock:
+                        heappush(ready, (turns + 1, number, call))
 
         self.map(work, range(n_threads), cancel)
         return results
