@@ -10,7 +10,7 @@ caller's business. Both are those of ``fastlstm.kernels.contract.Kernels``.
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from libc.stdlib cimport free
+from libc.stdlib cimport free, malloc
 
 import sys
 
@@ -46,6 +46,8 @@ CONSTANTS = {
     "GRADIENT_BLOCK": GRADIENT_BLOCK, "ROWS_AT_ONCE": ROWS_AT_ONCE, "TERMS": TERMS,
     "COLUMNS": COLUMNS, "PANEL": PANEL, "BLOCK_TOKENS": BLOCK_TOKENS, "TOKENS_OF_ONE": TOKENS_OF_ONE,
 }
+
+_ONE_ROW = np.zeros(1, dtype=np.int32)
 
 padded_width = LAYOUT.padded_width
 packed_dtype = LAYOUT.packed_dtype
@@ -389,6 +391,7 @@ def skip_gram(ids, offsets, windows, negatives, rate, inputs, outputs, scratch):
 
 
 include "lane.pxi"
+include "step.pxi"
 
 
 # -- threads -----------------------------------------------------------------------------

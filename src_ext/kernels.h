@@ -18,6 +18,7 @@ enum {
     TERMS = 32,          /* summed index of a block of bfloat16 numbers */
     COLUMNS = 16,
     PANEL = 4, /* blocks side by side */
+    MOST_LANES = 16,
 };
 
 /* Codes of contract.POOLING. */
@@ -229,6 +230,53 @@ typedef struct {
     int failed; /* no memory */
 } lane_t;
 
+/* One array of a block: a lane's rows are padded. */
+typedef struct {
+    int64_t rows, width, padded;
+    const void *lanes[MOST_LANES];
+} summed_t;
+
+typedef struct {
+    int64_t n_arrays, n_lanes;
+    summed_t arrays[3];
+    void *out; /* the arrays' sums, one behind the other */
+    double squared_norm;
+} sums_t;
+
+/* Rows of the table that a shard has found, and their gradients. */
+typedef struct {
+    int64_t n;
+    const int32_t *ids;
+    const void *values;
+} rows_part_t;
+
+typedef struct {
+    const struct kernels *kernels;
+    int64_t width, itemsize, n_parts;
+    int32_t *slots; /* of distinct_tokens */
+    rows_part_t *parts;
+    /* results */
+    int64_t n, ids_size, values_size;
+    int32_t *ids, *inverse;
+    void *values;
+    double squared_norm;
+    int failed; /* no memory */
+} merge_t;
+
+/* A step of an optimiser for one block of weights. */
+typedef struct {
+    const struct kernels *kernels;
+    void (*optimizer)(void *update);
+    update_t update;
+    int packs, n_packs;
+    form_t forms[4];
+    pack_t pack[4];
+    const void *bias;
+    void *packed_bias;
+    int64_t bias_bytes;
+    average_t average; /* of NULL where there is none */
+} step_t;
+
 typedef struct {
     const int64_t *counters, *least;
     int64_t n, tries;
@@ -242,7 +290,7 @@ typedef struct kernels {
     kernel_t pack[FORMS], matmul[FORMS], weight_gradient[FORMS];
     kernel_t lstm_forward[FORMS], lstm_backward[FORMS];
     kernel_t gather_rows, scatter_add_rows, pool_forward, pool_backward, dropout, squared_norm;
-    kernel_t adam_update, sgd_update, average_rows, skip_gram;
+    kernel_t adam_update, sgd_update, average_rows, skip_gram, sum_lanes, merge_rows;
 } kernels_t;
 
 typedef struct level {
@@ -267,6 +315,10 @@ void fastlstm_lane(void *arguments);
 int fastlstm_begin(workspace_t *work, int64_t n_layers, int64_t n_ids);
 void fastlstm_end(workspace_t *work);
 int64_t fastlstm_padded_width(const level_t *level, int64_t n, int64_t itemsize);
+
+/* step.c */
+void fastlstm_merge(void *arguments);
+void fastlstm_step(void *arguments);
 
 /* threads.c */
 void fastlstm_hand_over(int on);

@@ -9,6 +9,7 @@ cdef extern from "kernels.h" nogil:
         TERMS
         COLUMNS
         PANEL
+        MOST_LANES
         POOL_LAST
         POOL_MEAN
         POOL_MAX
@@ -208,12 +209,6 @@ cdef extern from "kernels.h" nogil:
         double loss, correct
         int failed
 
-    ctypedef struct wait_t:
-        const int64_t *counters
-        const int64_t *least
-        int64_t n, tries
-        int reached
-
     ctypedef void (*kernel_t)(void *) noexcept nogil
 
     ctypedef struct kernels_t:
@@ -224,6 +219,51 @@ cdef extern from "kernels.h" nogil:
         kernel_t lstm_backward[4]
         kernel_t gather_rows, scatter_add_rows, pool_forward, pool_backward, dropout
         kernel_t squared_norm, adam_update, sgd_update, average_rows, skip_gram
+        kernel_t sum_lanes, merge_rows
+
+    ctypedef struct summed_t:
+        int64_t rows, width, padded
+        const void *lanes[16]
+
+    ctypedef struct sums_t:
+        int64_t n_arrays, n_lanes
+        summed_t arrays[3]
+        void *out
+        double squared_norm
+
+    ctypedef struct rows_part_t:
+        int64_t n
+        const int32_t *ids
+        const void *values
+
+    ctypedef struct merge_t:
+        const kernels_t *kernels
+        int64_t width, itemsize, n_parts
+        int32_t *slots
+        rows_part_t *parts
+        int64_t n
+        int32_t *ids
+        void *values
+        double squared_norm
+        int failed
+
+    ctypedef struct step_t:
+        const kernels_t *kernels
+        kernel_t optimizer
+        update_t update
+        int packs, n_packs
+        form_t forms[4]
+        pack_t pack[4]
+        const void *bias
+        void *packed_bias
+        int64_t bias_bytes
+        average_t average
+
+    ctypedef struct wait_t:
+        const int64_t *counters
+        const int64_t *least
+        int64_t n, tries
+        int reached
 
     ctypedef struct level_t:
         const char *name
@@ -243,3 +283,5 @@ cdef extern from "kernels.h" nogil:
     void fastlstm_lane(void *)
     int fastlstm_begin(workspace_t *, int64_t, int64_t)
     void fastlstm_end(workspace_t *)
+    void fastlstm_merge(void *)
+    void fastlstm_step(void *)

@@ -251,3 +251,15 @@ def assert_close(result, expected, tolerance, name=""):
     scale = max(np.nanmax(np.abs(expected)), 1e-3)
     error = np.nanmax(np.abs(result.astype(np.float64) - expected)) / scale
     assert error <= tolerance, f"{name}: relative error {error:.1e}"
+
+
+def unpadded(k, config, gradients, dtype=np.float32):
+    """What the accumulators of lanes add up to, as ``Parameters``."""
+    from fastlstm.training.blocks import DenseSums
+
+    sums = DenseSums(k, config, dtype)
+    for of_lane in gradients:
+        sums.add_lane(of_lane)
+    for call in sums.calls(len(gradients)):
+        call()
+    return sums.total

@@ -30,6 +30,7 @@ from tests.helpers import (
     each_backend,
     each_precision,
     token_sequences,
+    unpadded,
 )
 
 SMALL = {"vocabulary_size": 6, "embedding_dim": 3, "hidden_size": 2}
@@ -150,10 +151,7 @@ def backward_of(k, work, config, packed, state, d_logits, gradients=None, dtype=
     """Gradients of one shard: the embedding's, and the dense ones without their padding."""
     gradients = gradients or DenseGradients(k, config, dtype)
     of_embedding = backward(k, work, config, packed, state, d_logits, gradients).embedding
-    out = Parameters.zeros(config, dtype)
-    for block in weight_blocks(config):
-        gradients.add_to(out, block, accumulate=False)
-    return of_embedding, out
+    return of_embedding, unpadded(k, config, [gradients], dtype)
 
 
 @each_precision
@@ -194,7 +192,7 @@ def test_weight_blocks_cover_every_dense_weight_once():
 @each_backend
 @pytest.mark.parametrize("config", [CONFIGS[1], WIDE], ids=describe)
 def test_shards_add_to_dense_gradients(k, config):
-    """From 0 after ``clear``, and into parameters with or without what they hold."""
+    """From 0 after ``clear``."""
     parameters, work = draw_parameters(config), Workspace(np.float64)
     packed = pack_model(k, config, parameters, training=True)
     d_logits = np.random.default_rng(1).standard_normal((3, config.n_outputs))
@@ -209,20 +207,10 @@ def test_shards_add_to_dense_gradients(k, config):
         found.append(dense.flat)
     assert all(w.any() for w in dense.named.values())
     assert_close(found[1], 3 * found[0], 1e-13)
-    out = Parameters.zeros(config, np.float64)
-    out.flat[:] = 10
-    for block in weight_blocks(config):
-        gradients.add_to(out, block, accumulate=True)
-    assert_close(out.flat, 10 + found[1], 1e-14)
-    for block in weight_blocks(config):
-        gradients.add_to(out, block, accumulate=False)
-    assert np.array_equal(out.flat, found[1])
     gradients.clear()
     padded = [array for direction in gradients.layers[0] for array in direction]
     assert not any(array.any() for array in [*padded, *gradients.dense])
-    for block in weight_blocks(config):
-        gradients.add_to(out, block, accumulate=False)
-    assert not out.flat.any()
+    assert not unpadded(k, config, [gradients], np.float64).flat.any()
 
 
 @each_precision

@@ -204,6 +204,14 @@ class ShardPool:
             raise errors[0]
         return results
 
+    def run(
+        self,
+        calls: Iterable[Callable[[], Any]],
+        cancel: Callable[[], object] | None = None,
+    ) -> list[Any]:
+        """``[call() for call in calls]``, see ``map``."""
+        return self.map(_call, calls, cancel)
+
     def take_turns(
         self,
         calls: Sequence[Turns[_T]],
@@ -358,7 +366,7 @@ class Companion:
         try:
             if k.NAME not in self._pools:
                 self._pools[k.NAME] = ShardPool(2, k)
-            self._pools[k.NAME].map(_call, calls, cancel)
+            self._pools[k.NAME].run(calls, cancel)
         finally:
             self._busy.release()
         return True

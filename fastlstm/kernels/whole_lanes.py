@@ -1,7 +1,9 @@
-"""What a backend may have beside the kernels: a lane of a minibatch in one call.
+"""What a backend may have beside the kernels: a minibatch and its step in few calls.
 
-A lane is a list of shards whose gradients are added up. The backends that lack this are given
-one kernel after the other (``training/lanes.py``), which makes the same numbers.
+A lane is a list of shards whose gradients are added up: one call for some of them. Then follow a
+call for the sums of each block of weights, one for the rows of the table, and one for the step
+of each block. The backends that lack this are given one kernel after the other
+(``training/lanes.py``, ``training/blocks.py``), which makes the same numbers.
 """
 
 from __future__ import annotations
@@ -107,6 +109,91 @@ class Lane(Protocol):
         """
 
 
+class Sums(Protocol):
+    """What the lanes' gradients of one block of weights add up to.
+
+    Parameters
+    ----------
+    sums : float array, shape (n_weights,)
+        Where they are put: the block's arrays, one behind the other.
+    """
+
+    def __init__(self, sums: np.ndarray) -> None:
+        pass
+
+    def add_lane(self, gradients: Sequence[np.ndarray], widths: Sequence[int]) -> None:
+        """The padded arrays of one more lane, in the block's order, and how wide they are."""
+
+    def __call__(self, n_lanes: int) -> float:
+        """Sum the first lanes in their order; the squared norm of the sums."""
+
+
+class MergedRows(Protocol):
+    """The gradients of the table that the shards of a minibatch add up to.
+
+    Parameters
+    ----------
+    table : float array, shape (vocabulary_size, embedding_dim)
+    """
+
+    def __init__(self, table: np.ndarray) -> None:
+        pass
+
+    def __call__(self, lanes: list[Lane], n_shards: int) -> tuple[np.ndarray, np.ndarray, float]:
+        """Each row once, added up in the order of the shards.
+
+        Shard ``n`` is the next one of lane ``n % len(lanes)``.
+
+        Returns
+        -------
+        ids : int32 array, shape (n_rows,)
+        values : float array, shape (n_rows, embedding_dim)
+            Both are valid until the next call.
+        squared_norm : float
+
+        Raises
+        ------
+        MemoryError
+        """
+
+
+class Block(Protocol):
+    """Steps of an optimiser for one block of weights, which are packed and averaged.
+
+    Parameters
+    ----------
+    optimizer : {"adam_update", "sgd_update"}
+        A kernel of the contract.
+    weights : float array, shape (n_weights,)
+    arrays : sequence of float arrays
+        Views of the weights: matrices, and at its end the bias.
+    packed : PackedDirection or PackedDense
+        Of these arrays.
+    gradient : float array, shape (n_weights,)
+        Read at each step.
+    slots : sequence of float arrays, each of shape (n_weights,)
+    average : float array, shape (n_weights,), or None
+    """
+
+    def __init__(
+        self, optimizer: str, weights: np.ndarray, arrays: Sequence[np.ndarray], packed: Any,
+        gradient: np.ndarray, slots: Sequence[np.ndarray], average: np.ndarray | None,
+    ) -> None:  # fmt: skip
+        pass
+
+    def __call__(self, factors: Sequence[float], packs: bool, share: float) -> None:
+        """One step.
+
+        Parameters
+        ----------
+        factors : sequence of float
+            Those that the kernel takes, in its order.
+        packs : bool
+        share : float
+            Of the way to the new weights that the average goes.
+        """
+
+
 @runtime_checkable
 class LaneKernels(Protocol):
     """A backend that has them."""
@@ -114,3 +201,6 @@ class LaneKernels(Protocol):
     TrainedNetwork: type[TrainedNetwork]
     LaneMemory: type[LaneMemory]
     Lane: type[Lane]
+    Sums: type[Sums]
+    MergedRows: type[MergedRows]
+    Block: type[Block]

@@ -124,6 +124,13 @@ class PackedModel(NamedTuple):
     layers: list[list[lstm.PackedDirection]]
     dense: dense.PackedDense
 
+    def block(self, name: str) -> Any:
+        """PackedDirection or PackedDense of a block, a name of ``weight_blocks``."""
+        if name == "dense":
+            return self.dense
+        _, layer, direction = name.split(".")
+        return self.layers[int(layer)][lstm.DIRECTIONS.index(direction)]
+
 
 def pack_model(
     k: Kernels, config: ModelConfig, parameters: Parameters, precision="float32", training=False
@@ -145,13 +152,8 @@ def pack_model(
 
 def repack(k: Kernels, packed: PackedModel, parameters: Parameters, block: str) -> None:
     """Pack the weights of one block, a name of ``weight_blocks``, anew."""
-    weights = parameters.block(block)
-    if block == "dense":
-        dense.pack(k, weights, packed.dense)
-    else:
-        _, layer, direction = block.split(".")
-        old = packed.layers[int(layer)][lstm.DIRECTIONS.index(direction)]
-        lstm.pack(k, weights, old)
+    pack = dense.pack if block == "dense" else lstm.pack
+    pack(k, parameters.block(block), packed.block(block))
 
 
 def weight_blocks(config: ModelConfig) -> list[str]:
@@ -165,7 +167,7 @@ def weight_blocks(config: ModelConfig) -> list[str]:
 class DenseGradients:
     """Gradients of all weights but the embedding, that shards add to one after the other.
 
-    Rows are padded as the kernels want them; ``add_to`` takes the padding off.
+    Rows are padded as the kernels want them; ``training/blocks.py`` takes the padding off.
 
     Attributes
     ----------
@@ -190,23 +192,7 @@ class DenseGradients:
         gradients: list[Any] = [*(d for layer in self.layers for d in layer), self.dense]
         self.blocks = gradients
         self._padded = [array for gradient in gradients for array in gradient]
-        self._narrow = {}  # weight block -> name -> the array without its padding
-        for block, gradient in zip(weight_blocks(config), gradients, strict=True):
-            self._narrow[block] = {
-                name: array[..., : shapes[f"{block}.{name}"][-1]]
-                for name, array in gradient._asdict().items()
-            }
 
     def clear(self) -> None:
         for array in self._padded:
             array.fill(0)
-
-    def add_to(self, out: Parameters, block: str, accumulate: bool) -> None:
-        """Put one block, a name of ``weight_blocks``, into ``out``, or add it."""
-        targets = out.block(block)
-        for name, source in self._narrow[block].items():
-            target = targets[name]
-            if accumulate:
-                np.add(target, source, out=target)
-            else:
-                np.copyto(target, source)

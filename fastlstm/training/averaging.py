@@ -10,8 +10,6 @@ import numpy as np
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network.parameters import Parameters
 
-_WHOLE = np.zeros(1, dtype=np.int32)
-
 # Rows of the embedding that one task brings up to date.
 _ROWS_AT_ONCE = 1024
 
@@ -54,13 +52,18 @@ class WeightAverage:
         self.k.average_rows(table, rows, share.astype(table.dtype), self.parameters.embedding)
         self._kept_then[rows] = self._kept
 
-    def step(self, parameters: Parameters) -> None:
-        """Take note of the weights after a step."""
+    @property
+    def share(self) -> float:
+        """Of the way to the dense weights that their average goes after the next step."""
+        return 1 - self._keeps(self._step + 1)
+
+    def _keeps(self, step: int) -> float:
+        return min(self.decay, (1 + step) / (10 + step))
+
+    def count(self) -> None:
+        """Take note of a step, after which the dense weights' average has moved."""
         self._step += 1
-        kept = min(self.decay, (1 + self._step) / (10 + self._step))
-        self._kept += math.log(kept)
-        flat, average = parameters.flat[None], self.parameters.flat[None]
-        self.k.average_rows(flat, _WHOLE, np.full(1, 1 - kept, flat.dtype), average)
+        self._kept += math.log(self._keeps(self._step))
 
     def finish(self, parameters: Parameters, run: Callable) -> None:
         """Bring the whole average up to date.

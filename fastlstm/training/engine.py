@@ -6,19 +6,21 @@ are cut by the minibatch alone and summed in their order.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastlstm.core.threads import ShardPool
-from fastlstm.core.workspace import Workspace
 from fastlstm.data.batching import ACCUMULATORS, split_shards
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.forward import n_dropout_keys
 from fastlstm.network.layers import embedding
 from fastlstm.network.parameters import Parameters, weight_blocks
-from fastlstm.training.lanes import LabelledSequences, Lane, Minibatch, lanes_of
+from fastlstm.training.blocks import DenseSums, RowSums
+from fastlstm.training.lanes import LabelledSequences, Lane, LaneResult, Minibatch, lanes_of
 
 
 def pool_for(k: Kernels, data: LabelledSequences, n_threads: int, n_networks: int = 1) -> ShardPool:
@@ -77,9 +79,10 @@ class GradientEngine:
         self.config = config
         self.pool = pool
         self.dtype = dtype
-        self.gradient = Parameters.zeros(config, dtype)
+        self._dense = DenseSums(k, config, dtype)
+        self.gradient = self._dense.total
         self.weight_blocks = weight_blocks(config)
-        self._merge = Workspace(dtype)
+        self._rows: RowSums | None = None
         self._lanes: list[Lane] = []
         self._make_lane = lanes_of(k, config, dtype, most_bytes)
         self._weight: np.ndarray | None = None  # of the data set, which epochs share
@@ -107,7 +110,7 @@ class GradientEngine:
         shards = split_shards(data.sequences.lengths_of(rows), rows)
         n_lanes = min(ACCUMULATORS, len(shards))
         while len(self._lanes) < n_lanes:
-            self._lanes.append(self._make_lane())
+            self._add_lane()
         # The mean over all documents, not over the minibatch: a weight must count in
         # a minibatch of one, too.
         if data.weight is not self._weight:
@@ -123,7 +126,7 @@ class GradientEngine:
             return self._lanes[number](batch, shards[own], None if keys is None else keys[own])
 
         done = self.pool.map(run, range(n_lanes))
-        merged, norm = self._reduce(done, len(shards))
+        merged, norm = self._reduce(done, len(shards), parameters.embedding)
         return MinibatchResult(
             sum(lane.loss for lane in done),
             self.gradient,
@@ -133,20 +136,15 @@ class GradientEngine:
             sum(lane.n_tokens for lane in done),
         )
 
-    def _reduce(self, done, n_shards):
+    def _add_lane(self) -> None:
+        self._lanes.append(self._make_lane())
+        self._dense.add_lane(self._lanes[-1].gradients)
+
+    def _reduce(self, done: list[LaneResult], n_shards: int, table: np.ndarray):
         """Sum lanes, and shards in their order; the squared norm of the sums."""
-        merged = None
-
-        def reduce(block):
-            nonlocal merged
-            if block is None:
-                parts = [done[n % len(done)].embeddings[n // len(done)] for n in range(n_shards)]
-                merged = embedding.merge(self.k, self._merge, parts, self.config.vocabulary_size)
-                return self.k.squared_norm(merged.values.reshape(-1))
-            with np.errstate(over="ignore", invalid="ignore"):
-                for number, lane in enumerate(self._lanes[: len(done)]):
-                    lane.gradients.add_to(self.gradient, block, accumulate=number > 0)
-            return self.k.squared_norm(self.gradient.flat[self.gradient.where(block)])
-
-        norms = self.pool.map(reduce, [None, *self.weight_blocks])
-        return merged, float(sum(norms))
+        if self._rows is None:
+            self._rows = RowSums(self.k, table)
+        of_table: Callable[[], Any] = partial(self._rows, done, n_shards)
+        calls = [of_table, *self._dense.calls(len(done))]
+        (merged, norm), *norms = self.pool.run(calls)
+        return merged, float(sum([norm, *norms]))

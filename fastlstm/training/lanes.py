@@ -15,6 +15,7 @@ import numpy as np
 from fastlstm.core.records import TokenSequences
 from fastlstm.core.workspace import WorkspacePool
 from fastlstm.data.batching import pack
+from fastlstm.kernels import whole_lanes
 from fastlstm.kernels.contract import Kernels
 from fastlstm.kernels.whole_lanes import LaneKernels, TrainedNetwork
 from fastlstm.network.config import ModelConfig
@@ -76,16 +77,20 @@ class LaneResult(NamedTuple):
 
     Attributes
     ----------
-    embeddings : list of EmbeddingGradient
-        Of each shard; valid until the lane's next minibatch.
+    found : callable
+        ``found() -> list of EmbeddingGradient`` of each shard; valid until the lane's next
+        minibatch.
+    compiled : whole_lanes.Lane or None
+        That of the backend which has found them.
     loss, correct : float
     n_tokens : int
     """
 
-    embeddings: list[EmbeddingGradient]
     loss: float
     correct: float
     n_tokens: int
+    found: Callable[[], list[EmbeddingGradient]]
+    compiled: whole_lanes.Lane | None = None
 
 
 class Lane(Protocol):
@@ -136,7 +141,8 @@ class WalkedLane:
                 ),
                 strict=True,
             )
-        return LaneResult(list(embeddings), *map(sum, numbers))
+        loss, correct, n_tokens = map(sum, numbers)
+        return LaneResult(loss, correct, n_tokens, lambda: list(embeddings))
 
     def _shard(self, work, batch: Minibatch, rows, keys):
         k, config, data = self.k, self.config, batch.data
@@ -189,4 +195,7 @@ class CompiledLane:
                     None if keys is None else keys[part].astype(np.uint32), n_sequences,
                     first == 0,
                 )  # fmt: skip
-        return LaneResult([EmbeddingGradient(*found) for found in self._lane.found()], *numbers)
+        return LaneResult(*numbers, self._found, self._lane)
+
+    def _found(self) -> list[EmbeddingGradient]:
+        return [EmbeddingGradient(*found) for found in self._lane.found()]

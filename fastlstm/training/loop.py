@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -14,10 +15,12 @@ from fastlstm.core.records import UNK_ID
 from fastlstm.core.threads import ShardPool, Turns
 from fastlstm.core.versions import Ledger, Version
 from fastlstm.data.batching import minibatches
+from fastlstm.kernels import whole_lanes
 from fastlstm.network.losses import loss_for, predicted_class
 from fastlstm.network.parameters import Parameters, pack_model, repack
 from fastlstm.network.predict import predict_logits
 from fastlstm.training.averaging import WeightAverage
+from fastlstm.training.blocks import block_of
 from fastlstm.training.callbacks import Callback
 from fastlstm.training.engine import GradientEngine, LabelledSequences
 from fastlstm.training.history import EpochRecord, History
@@ -26,8 +29,6 @@ from fastlstm.training.masking import mask, occurs_once
 from fastlstm.training.optim.optimizers import clip_factor, make_optimizer
 from fastlstm.training.optim.schedules import make_schedule
 from fastlstm.training.rollback import Rollback
-
-_WHOLE = np.zeros(1, dtype=np.int32)
 
 # Rows of the embedding that one task updates.
 _ROWS_AT_ONCE = 1024
@@ -141,6 +142,7 @@ class Trainer:
         self.packed = pack_model(k, config, parameters, precision, training=True)
         self.steps = Rollback(k, parameters, state.moments.note if state.moments else None)
         self._rare: np.ndarray | None = None  # positions of tokens that occur once
+        self._blocks: list[whole_lanes.Block] = []
         self._average: WeightAverage | None = None
         if options.average_decay:
             self._average = WeightAverage(k, parameters, options.average_decay)
@@ -173,6 +175,7 @@ class Trainer:
         if self.unknown_share:
             self._rare = occurs_once(train.sequences.ids, state.parameters.parents, self._n_tokens)
         state.stopped_by = "max_epochs"
+        self._blocks = self._blocks_of()
         self._tell("on_train_begin", n_epochs, n_steps)
         try:
             for epoch in range(1, n_epochs + 1):
@@ -227,8 +230,6 @@ class Trainer:
             correct += result.correct * len(rows)
             documents += len(rows)
             tokens += result.n_tokens
-            if self._average is not None:
-                self._average.step(state.parameters)
             self._tell("on_step_end", epoch, number, result.loss)
             if guard.requested:
                 break
@@ -268,38 +269,47 @@ class Trainer:
         """The weights that predict: their moving average, where there is one."""
         return self.state.parameters if self._average is None else self._average.parameters
 
+    def _blocks_of(self) -> list[whole_lanes.Block]:
+        """Steps of the weights that training begins with, block by block."""
+        parameters, slots = self.state.parameters, self.state.slots
+        assert slots is not None
+        blocks = []
+        for name in self.engine.weight_blocks:
+            where = parameters.where(name)
+            blocks.append(block_of(
+                self.k, self.optimizer.kernel, parameters.flat[where],
+                list(parameters.block(name).values()), self.packed.block(name),
+                self.engine.gradient.flat[where], [slot[0, where] for slot in slots[0]],
+                self._average.parameters.flat[where] if self._average is not None else None,
+            ))  # fmt: skip
+        return blocks
+
     def _update(self, result, rate, scale, repacks) -> None:
         """One step of the optimiser, in parts that threads share out, and packed weights."""
-        state = self.state
+        state, average = self.state, self._average
         state.step += 1
-        parameters, network_state = state.parameters, state.slots
+        parameters = state.parameters
         self.steps.before(result.embedding.ids)
+        share = 0.0 if average is None else average.share
+        factors = self.optimizer.factors(state.step, rate, scale)
 
         def rows_of_the_embedding(part):
             rows, values = result.embedding.ids[part], result.embedding.values[part]
-            if self._average is not None:
-                self._average.before(parameters, rows)
+            if average is not None:
+                average.before(parameters, rows)
             self.optimizer.update(
-                self.k, parameters.embedding, rows, values, network_state[1], state.step, rate,
+                self.k, parameters.embedding, rows, values, state.slots[1], state.step, rate,
                 scale,
             )  # fmt: skip
 
-        def weight_block(name):
-            where = parameters.where(name)
-            self.optimizer.update(
-                self.k, parameters.flat[None, where], _WHOLE, result.dense.flat[None, where],
-                [slot[:, where] for slot in network_state[0]], state.step, rate, scale,
-            )  # fmt: skip
-            if repacks:
-                repack(self.k, self.packed, parameters, name)
-
-        count = len(result.embedding.ids)
         parts = [
-            *((weight_block, name) for name in self.engine.weight_blocks),
-            *((rows_of_the_embedding, slice(first, first + _ROWS_AT_ONCE))
-              for first in range(0, count, _ROWS_AT_ONCE)),
+            *(partial(block, factors, repacks, share) for block in self._blocks),
+            *(partial(rows_of_the_embedding, slice(first, first + _ROWS_AT_ONCE))
+              for first in range(0, len(result.embedding.ids), _ROWS_AT_ONCE)),
         ]  # fmt: skip
-        self.pool.map(lambda part: part[0](part[1]), parts)
+        self.pool.run(parts)
+        if average is not None:
+            average.count()
 
     def _validate(self, record: EpochRecord, valid: LabelledSequences) -> None:
         started = time.perf_counter()

@@ -9,6 +9,7 @@ from fastlstm.training.averaging import WeightAverage
 from tests.helpers import assert_close, each_backend
 
 CONFIG = ModelConfig(2000, 3, 2)
+ALL = np.zeros(1, np.int32)
 
 
 def weights(seed, dtype=np.float32):
@@ -17,6 +18,13 @@ def weights(seed, dtype=np.float32):
     parameters.flat[:] = rng.standard_normal(parameters.flat.size)
     parameters.embedding[:] = rng.standard_normal((2000, 3))
     return parameters
+
+
+def step_of_dense_weights(average, now):
+    """As ``blocks.py`` moves them."""
+    kept, share = average.parameters.flat, average.share
+    average.k.average_rows(now.flat[None], ALL, np.full(1, share, kept.dtype), kept[None])
+    average.count()
 
 
 @each_backend
@@ -35,7 +43,7 @@ def test_every_step_counts_for_every_weight(k, n_steps, decay, dtype, tolerance)
         average.before(now, rows)
         now.embedding[rows] += rng.standard_normal((len(rows), 3)).astype(dtype)
         now.flat += rng.standard_normal(now.flat.size).astype(dtype)
-        average.step(now)
+        step_of_dense_weights(average, now)
         keep = min(decay, (1 + step) / (10 + step))
         for mean, weight in zip(expected, (now.embedding, now.flat), strict=True):
             mean *= keep
@@ -53,7 +61,7 @@ def test_every_step_counts_for_every_weight(k, n_steps, decay, dtype, tolerance)
 def test_the_start_is_forgotten(k):
     average, now = WeightAverage(k, weights(0), 0.9), weights(1)
     for _ in range(200_000 if k.NAME == "cython" else 200):  # what stays of it is 0, then
-        average.step(now)
+        step_of_dense_weights(average, now)
     average.finish(now, map)
     assert_close(average.parameters.flat, now.flat, 1e-6)
     assert_close(average.parameters.embedding, now.embedding, 1e-6)

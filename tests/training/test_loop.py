@@ -16,6 +16,7 @@ from fastlstm.data.batching import split_shards
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import repack, weight_blocks
 from fastlstm.training import loop
+from fastlstm.training.blocks import block_of
 from fastlstm.training.engine import ACCUMULATORS
 from fastlstm.training.loop import Trainer, evaluate
 from fastlstm.training.optim.optimizers import Optimizer, make_optimizer
@@ -159,20 +160,35 @@ class Update(NamedTuple):
 @pytest.fixture
 def updates(monkeypatch):
     """Every update of the optimiser, of a part of the weights each."""
-    seen = []
+    seen, now = [], {}
+
+    class Spy(Optimizer):
+        def update(self, k, table, rows, gradient, state, step, rate, scale):
+            given = gradient[: len(rows)].astype(np.float64)
+            seen.append(Update(True, step, rate, scale, given))
+            super().update(k, table, rows, gradient, state, step, rate, scale)
 
     def spying(*args, **kwargs):
         real = make_optimizer(*args, **kwargs)
 
-        def update(k, table, rows, gradient, state, step, rate, scale):
-            of_embedding = len(table) > 1  # dense weights are one row
-            given = gradient[: len(rows)].astype(np.float64)
-            seen.append(Update(of_embedding, step, rate, scale, given))
-            real.update(k, table, rows, gradient, state, step, rate, scale)
+        def factors(step, rate, scale):
+            found = real.factors(step, rate, scale)
+            now[found] = step, rate, scale
+            return found
 
-        return Optimizer(real.init, update)
+        return Spy(*real._replace(factors=factors))
+
+    def watched(k, optimizer, weights, arrays, packed, gradient, slots, average):
+        block = block_of(k, optimizer, weights, arrays, packed, gradient, slots, average)
+
+        def step(factors, packs, share):
+            seen.append(Update(False, *now[factors], gradient.astype(np.float64)))
+            block(factors, packs, share)
+
+        return step
 
     monkeypatch.setattr(loop, "make_optimizer", spying)
+    monkeypatch.setattr(loop, "block_of", watched)
     return seen
 
 

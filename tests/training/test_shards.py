@@ -12,10 +12,8 @@ from fastlstm.network.forward import backward, forward
 from fastlstm.network.losses import predicted_class
 from fastlstm.network.parameters import (
     DenseGradients,
-    Parameters,
     init_parameters,
     pack_model,
-    weight_blocks,
 )
 from fastlstm.training import engine as shards
 from fastlstm.training.engine import GradientEngine, LabelledSequences
@@ -25,6 +23,7 @@ from tests.helpers import (
     each_compiled_backend,
     each_precision,
     token_sequences,
+    unpadded,
 )
 
 # Rows of the weights are padded; 45 documents are 4 shards, 160 more than there are accumulators.
@@ -145,9 +144,7 @@ def test_shards_sum_to_one_unsharded_pass(k, n, dtype, tolerance):
     d_logits = (weight[:, None] * (p - one_hot)).astype(dtype)
     gradients = DenseGradients(k, CONFIG, dtype)
     of_embedding = backward(k, work, CONFIG, packed, state, d_logits, gradients).embedding
-    whole = Parameters.zeros(CONFIG, dtype)
-    for block in weight_blocks(CONFIG):
-        gradients.add_to(whole, block, accumulate=False)
+    whole = unpadded(k, CONFIG, [gradients], dtype)
     assert_close(result["dense"], whole.flat, tolerance)
     tables = np.zeros((2, CONFIG.vocabulary_size, CONFIG.embedding_dim))
     tables[0][result["tokens"]] = result["values"]

@@ -1,11 +1,11 @@
 """Optimisers: Adam, AdamW and SGD with momentum.
 
-An optimiser is a pair of functions without hidden state. ``init(weights)`` makes
-the state of one 2-D table of weights; ``update(k, table, rows, gradient, state,
-step, rate, scale)`` changes table and state in place. The dense weights are a
-table of one row; the embedding is a table of which only the rows seen in a
-minibatch are given, so that unseen rows keep weights and moments (as in
-PyTorch's SparseAdam; docs/explanation/maths.md, "Optimisation").
+An optimiser has no hidden state. ``init(weights)`` makes the state of one 2-D table of
+weights; ``update(k, table, rows, gradient, state, step, rate, scale)`` changes table and
+state in place, by the kernel ``kernel`` with ``factors(step, rate, scale)``. The dense weights
+are a table of one row; the embedding is a table of which only the rows seen in a minibatch are
+given, so that unseen rows keep weights and moments (as in PyTorch's SparseAdam;
+docs/explanation/maths.md, "Optimisation").
 """
 
 from __future__ import annotations
@@ -19,10 +19,26 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Optimizer(NamedTuple):
-    """``init(table) -> state`` and ``update(...) -> None``."""
+    """How weights move along their gradient.
 
-    init: Callable
-    update: Callable
+    Attributes
+    ----------
+    init : callable
+        ``init(table) -> state``
+    kernel : str
+        Name of the kernel that makes a step.
+    factors : callable
+        ``factors(step, rate, scale)``: what the kernel is given behind the arrays.
+    """
+
+    init: Callable[[np.ndarray], tuple[np.ndarray, ...]]
+    kernel: str
+    factors: Callable[[int, float, float], tuple[float, ...]]
+
+    def update(self, k, table, rows, gradient, state, step, rate, scale) -> None:
+        """One step for ``rows`` of the table, in place."""
+        make = getattr(k, self.kernel)
+        make(table, rows, gradient, *state, *self.factors(step, rate, scale))
 
 
 def _zeros(table: np.ndarray) -> np.ndarray:
@@ -42,15 +58,12 @@ def adam(weight_decay: float = 0.0) -> Optimizer:
     def init(table):
         return _zeros(table), _zeros(table)
 
-    def update(k, table, rows, gradient, state, step, rate, scale):
-        first, second = state
-        # Eqs. (81) to (84), on the rows of eq. (86) alone; the factors are those of (82).
-        k.adam_update(
-            table, rows, gradient, first, second, scale, rate, rate * weight_decay,
-            BETA1, BETA2, 1.0 / (1.0 - BETA1**step), 1.0 / (1.0 - BETA2**step), EPSILON,
-        )  # fmt: skip
+    def factors(step, rate, scale):
+        # Eqs. (81) to (84), on the rows of eq. (86) alone; the corrections are those of (82).
+        corrections = 1.0 / (1.0 - BETA1**step), 1.0 / (1.0 - BETA2**step)
+        return scale, rate, rate * weight_decay, BETA1, BETA2, *corrections, EPSILON
 
-    return Optimizer(init, update)
+    return Optimizer(init, "adam_update", factors)
 
 
 def sgd(momentum: float = 0.9, weight_decay: float = 0.0) -> Optimizer:
@@ -59,11 +72,10 @@ def sgd(momentum: float = 0.9, weight_decay: float = 0.0) -> Optimizer:
     def init(table):
         return (_zeros(table),)
 
-    def update(k, table, rows, gradient, state, step, rate, scale):
-        # Eq. (85)
-        k.sgd_update(table, rows, gradient, state[0], scale, rate, rate * weight_decay, momentum)
+    def factors(step, rate, scale):
+        return scale, rate, rate * weight_decay, momentum  # of eq. (85)
 
-    return Optimizer(init, update)
+    return Optimizer(init, "sgd_update", factors)
 
 
 OPTIMIZERS = {
