@@ -59,7 +59,7 @@ def model() -> LSTMSentimentClassifier:
     record = TrainingRecord((), "max_epochs", np.ones(2), 0.0)
     clf._hold(
         FittedModel(
-            encoder, config, networks, ngrams, linear, Blend.halves(1), np.array(["bad", "good"]),
+            encoder, config, networks, ngrams, linear, Blend.even(2, 1), np.array(["bad", "good"]),
             np.full(2, 0.5), record,
         ),
         {},

@@ -26,6 +26,7 @@ _PUBLIC = {
     "InterruptedFitWarning": "fastlstm.core.errors",
     "ModelFormatError": "fastlstm.core.errors",
     "NonFiniteLossWarning": "fastlstm.core.errors",
+    "SideColumnWarning": "fastlstm.core.errors",
     "TruncationWarning": "fastlstm.core.errors",
     "VocabularyWarning": "fastlstm.core.errors",
 }

@@ -5,6 +5,7 @@ from fastlstm.core.errors import (
     InterruptedFitWarning,
     ModelFormatError,
     NonFiniteLossWarning,
+    SideColumnWarning,
     TruncationWarning,
     VocabularyWarning,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "NonFiniteLossWarning",
     "Predictor",
     "SequenceVectorizer",
+    "SideColumnWarning",
     "TruncationWarning",
     "VocabularyWarning",
     "WordVectors",

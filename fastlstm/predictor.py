@@ -16,7 +16,8 @@ from fastlstm.core.threads import effective_n_jobs
 from fastlstm.network.losses import log_probabilities, predicted_class, probabilities
 from fastlstm.persist.container import shown
 from fastlstm.persist.model_file import read_model
-from fastlstm.text.documents import OF_OTHERS, check_documents
+from fastlstm.side.reader import read_documents
+from fastlstm.text.documents import OF_OTHERS
 
 
 class Predictor:
@@ -87,31 +88,41 @@ class Predictor:
         return self.scorer_.model.classes
 
     @property
+    def reader(self):
+        """How documents with something beside their text are read: SideReader or None."""
+        return self.scorer_.model.reader
+
+    @property
     def n_truncated_(self) -> int:
         """Documents cut in this thread's last call."""
         return getattr(self._last, "n_truncated", 0)
 
-    def encode(self, X) -> Encoded:
+    def encode(self, X, X_side=None) -> Encoded:
         """Documents as token ids, which ``predict`` and ``predict_proba`` take as well.
 
         The record says what was cut and what is unknown.
         """
-        texts, _ = check_documents(X, missing=self.missing, allow_empty=True, mend=OF_OTHERS)
-        return self.scorer_.model.text_encoder.encode(texts)
+        model = self.scorer_.model
+        found = read_documents(
+            model.reader, X, X_side, missing=self.missing, allow_empty=True, mend=OF_OTHERS
+        )
+        return found.of(model.text_encoder.encode(found.texts))
 
-    def _encoded(self, X) -> Encoded:
+    def _encoded(self, X, X_side=None) -> Encoded:
         """Documents, or what ``encode`` gave of them, as the latter."""
-        encoded = X if isinstance(X, Encoded) else self.encode(X)
+        encoded = X if isinstance(X, Encoded) else self.encode(X, X_side)
         if encoded.whole is None:
             raise ValueError("X holds token ids alone; pass documents, or what encode(X) gave.")
         return encoded
 
-    def coverage(self, X) -> np.ndarray:
+    def coverage(self, X, X_side=None) -> np.ndarray:
         """Share of each document's tokens that the model knows.
 
         Parameters
         ----------
         X : documents, or what ``encode`` gave of them
+        X_side : 2-D array of numbers or None
+            Vectors beside them, of a model that was fitted with such.
 
         Returns
         -------
@@ -121,41 +132,41 @@ class Predictor:
             seldom below 0.5, those in another script nearly always, and those in another
             language mostly.
         """
-        return self._encoded(X).coverage
+        return self._encoded(X, X_side).coverage
 
-    def _logits(self, X) -> np.ndarray:
-        encoded = self._encoded(X)
+    def _logits(self, X, X_side=None) -> np.ndarray:
+        encoded = self._encoded(X, X_side)
         self._last.n_truncated = encoded.n_truncated
         several = self.scorer_.uses_threads(encoded)
         return self.scorer_.logits(encoded, effective_n_jobs(self.n_jobs, several))
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X, X_side=None) -> np.ndarray:
         """Class probabilities, float64, shape (n_documents, n_classes)."""
-        return probabilities(self._logits(X))
+        return probabilities(self._logits(X, X_side))
 
-    def predict_log_proba(self, X) -> np.ndarray:
+    def predict_log_proba(self, X, X_side=None) -> np.ndarray:
         """Their natural logarithms, which are finite where probabilities are rounded to 0."""
-        return log_probabilities(self._logits(X))
+        return log_probabilities(self._logits(X, X_side))
 
-    def decision_function(self, X) -> np.ndarray:
+    def decision_function(self, X, X_side=None) -> np.ndarray:
         """Logits, float64, shape (n_documents,) or (n_documents, n_classes).
 
         With two classes the log-odds of ``classes_[1]``.
         """
-        logits = self._logits(X)
+        logits = self._logits(X, X_side)
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X, X_side=None) -> np.ndarray:
         """Most likely label of each document, shape (n_documents,)."""
-        indices = predicted_class(self._logits(X))
+        indices = predicted_class(self._logits(X, X_side))
         return self.classes_[indices]
 
-    def explain(self, X, *, method="integrated_gradients", target=None):
+    def explain(self, X, X_side=None, *, method="integrated_gradients", target=None):
         """What each token adds to the logits, as ``LSTMSentimentClassifier.explain``."""
         from fastlstm.explain.documents import explain_documents, reading_of
 
-        scorer, texts, n_threads = reading_of(self, X)
-        return explain_documents(scorer, texts, method, target, n_threads)
+        scorer, documents, n_threads = reading_of(self, X, X_side)
+        return explain_documents(scorer, documents, method, target, n_threads)
 
     # Packed weights are made again where it is unpickled.
     def __getstate__(self):

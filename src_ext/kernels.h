@@ -185,10 +185,11 @@ typedef struct {
 /* A network in training: shapes, and weights as they are now. */
 typedef struct {
     int64_t n_layers, n_directions, embedding_dim, hidden, n_outputs, segment_length;
+    int64_t n_side;          /* numbers beside a document */
     int64_t n_ids, n_tokens; /* ids from ``n_tokens`` on are n-grams */
     int64_t gate_width;      /* of rows with all gates */
     int pooling, form;
-    double dropout, embedding_dropout;
+    double dropout, embedding_dropout, side_dropout;
     const void *table;
     const int32_t *parents;
     const direction_t *directions; /* layer by layer */
@@ -215,6 +216,7 @@ typedef struct {
     const int32_t *ids; /* the data set: documents, targets, weights */
     const int64_t *offsets, *classes;
     const double *soft, *weight;
+    const float *side;
     int is_soft;
     double total;
     int begins; /* else it goes on from the results of the call before */

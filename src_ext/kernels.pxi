@@ -169,9 +169,9 @@ cdef extern from "kernels.h" nogil:
 
     ctypedef struct network_t:
         int64_t n_layers, n_directions, embedding_dim, hidden, n_outputs, segment_length
-        int64_t n_ids, n_tokens, gate_width
+        int64_t n_side, n_ids, n_tokens, gate_width
         int pooling, form
-        double dropout, embedding_dropout
+        double dropout, embedding_dropout, side_dropout
         const void *table
         const int32_t *parents
         const direction_t *directions
@@ -195,6 +195,7 @@ cdef extern from "kernels.h" nogil:
         const int64_t *classes
         const double *soft
         const double *weight
+        const float *side
         int is_soft
         double total
         int begins

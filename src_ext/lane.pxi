@@ -24,6 +24,7 @@ cdef class TrainedNetwork:
         net.segment_length = config.segment_length
         net.pooling = POOLING[config.pooling]
         net.dropout, net.embedding_dropout = config.dropout, config.embedding_dropout
+        net.n_side, net.side_dropout = config.n_side, config.side_dropout
         net.table, net.n_ids, net.embedding_dim = rows.data, rows.rows, rows.width
         net.parents, net.n_tokens = _ids(parents), rows.rows - _length(parents)
         net.gate_width = _length(layers[0][0][4])
@@ -111,7 +112,7 @@ cdef class Lane:
 
     def __call__(
         self, TrainedNetwork network, LaneMemory memory, ids, offsets, y, weight, total, rows,
-        shards, keys, n_sequences, begins,
+        shards, keys, side, n_sequences, begins,
     ):
         cdef lane_t *s = &self.record
         if network.kind != self.kind:
@@ -125,6 +126,10 @@ cdef class Lane:
         s.weight, s.total = <const double *> _data(weight, cnp.NPY_FLOAT64), total
         s.rows, s.shard_offsets, s.n_shards = _places(rows), _places(shards), _length(shards) - 1
         s.keys = NULL if keys is None else <const uint32_t *> _data(keys, cnp.NPY_UINT32)
+        if s.network.n_side:
+            if _matrix(side, cnp.NPY_FLOAT32).width != s.network.n_side:
+                raise ValueError(f"side has {side.shape[1]} columns, not {s.network.n_side}")
+            s.side = <const float *> _data(side, cnp.NPY_FLOAT32)
         s.begins = begins
         counts = np.empty(s.n_shards, dtype=np.int64)
         s.counts = <int64_t *> _places(counts)

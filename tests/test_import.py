@@ -58,6 +58,7 @@ def test_all_public_names_resolve_and_star_import_works():
         "ModelFormatError": "type",
         "NonFiniteLossWarning": "type",
         "TruncationWarning": "type",
+        "SideColumnWarning": "type",
         "VocabularyWarning": "type",
         "load": "function",
         "warmup": "function",

@@ -45,6 +45,19 @@ CONFIGS = [
     ModelConfig(**SMALL, num_layers=2, bidirectional=True, pooling="last", n_outputs=3, **DROP),
     ModelConfig(8, 3, 2, pooling="max", n_ngrams=4, segment_length=2, **DROP),
     ModelConfig(8, 3, 2, num_layers=2, pooling="mean_max", n_ngrams=4, segment_length=1),
+    ModelConfig(**SMALL, pooling="max", n_side=3),
+    ModelConfig(
+        8,
+        3,
+        2,
+        num_layers=2,
+        n_outputs=3,
+        n_ngrams=4,
+        segment_length=2,
+        n_side=2,
+        side_dropout=0.4,
+        **DROP,
+    ),
 ]
 # Of the two configurations with n-grams, the ids 4 to 7; 6 is one of three tokens.
 PARENTS = np.array([1, 2, 4, 3], dtype=np.int32)
@@ -59,6 +72,7 @@ def describe(config):
     directions = "both" if config.bidirectional else "forward"
     drop = "-dropout" if config.dropout else ""
     drop += "-ngrams-segments" if config.n_ngrams else ""
+    drop += "-side" if config.n_side else ""
     return (
         f"{config.num_layers}-{directions}-{config.pooling}-{config.n_outputs}{drop}"
         f"-{size(config)}_parameters"
@@ -91,6 +105,9 @@ class Problem:
         self.k, self.config = k, config
         self.parameters = draw_parameters(config)
         sequences = token_sequences(self.LENGTHS, config.vocabulary_size - 1)
+        if config.n_side:
+            side = np.random.default_rng(2).standard_normal((n, config.n_side))
+            sequences = sequences._replace(side=side.astype(np.float32))
         y = rng.integers(0, max(2, config.n_outputs), n)
         self.data = LabelledSequences(sequences, y, rng.uniform(0.2, 2, n))
         self.shards = batching.split_shards(sequences.lengths_of(self.ROWS), self.ROWS)

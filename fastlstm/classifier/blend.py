@@ -9,8 +9,8 @@ import numpy as np
 
 from fastlstm.network.losses import loss_for
 
-# Names of the components, in the order of their shares; not every model has a linear part.
-COMPONENTS = ("networks", "linear_part")
+# Names of the components, in the order of their shares; not every model has the later ones.
+COMPONENTS = ("networks", "linear_part", "side_columns")
 
 # Strength of the pull towards equal shares, as a number of documents.
 _PRIOR_DOCUMENTS = 1.0
@@ -24,7 +24,8 @@ class Blend(NamedTuple):
     Attributes
     ----------
     shares : float64 array, shape (n_components,)
-        Of the networks' mean and, if there is one, the linear part; none is below 0.
+        Of the networks' mean, and of the linear part and of that which reads what stands
+        beside the text, where there are such; none is below 0.
     bias : float64 array, shape (n_outputs,)
     """
 
@@ -37,9 +38,9 @@ class Blend(NamedTuple):
         return cls(np.ones(1), np.zeros(n_outputs))
 
     @classmethod
-    def halves(cls, n_outputs: int) -> Blend:
-        """Networks and linear part alike, where no document says which is better."""
-        return cls(np.full(2, 0.5), np.zeros(n_outputs))
+    def even(cls, n_components: int, n_outputs: int) -> Blend:
+        """All components alike, where no document says which is better."""
+        return cls(np.full(n_components, 1 / n_components), np.zeros(n_outputs))
 
     def __call__(self, logits: Sequence[np.ndarray]) -> np.ndarray:
         """Logits of the whole, float64, shape (n_documents, n_outputs), from the components'."""

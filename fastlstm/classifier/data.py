@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlstm.core.records import Encoded, TokenSequences
+from fastlstm.side.reader import SideReader
 from fastlstm.text.encoder import TextEncoder
 
 # Whole documents, and the probability of each output's class: (n_documents, n_outputs).
@@ -48,6 +49,8 @@ class FitData(NamedTuple):
     classes : array, shape (n_classes,)
     class_count : float64 array, shape (n_classes,)
         Training documents of each class, by their sample weights alone.
+    reader : SideReader or None
+        How documents were read, if something stands beside their text.
     """
 
     encoder: TextEncoder | None
@@ -58,11 +61,36 @@ class FitData(NamedTuple):
     unlabelled: Encoded | None
     classes: np.ndarray
     class_count: np.ndarray
+    reader: SideReader | None = None
+
+    @property
+    def n_side(self) -> int:
+        """Numbers beside each document."""
+        return 0 if self.reader is None else self.reader.n_side
 
     @property
     def n_outputs(self) -> int:
         """Logits of a model of these classes: one stands for two of them."""
         return 1 if len(self.classes) == 2 else len(self.classes)
+
+    def with_relevance(self, relevance: np.ndarray) -> FitData:
+        """The same, where numbers of columns beside the text count as much as they tell."""
+        assert self.reader is not None, "something stands beside the texts"
+        reader = self.reader._replace(relevance=tuple(relevance.tolist()))
+
+        def weighed(encoded: Encoded) -> Encoded:
+            side = encoded.side
+            assert side is not None, "all documents are read alike"
+            sequences = encoded.sequences._replace(side=reader.weighed(side))
+            return encoded._replace(sequences=sequences)
+
+        valid, others = self.valid, self.unlabelled
+        return self._replace(
+            reader=reader,
+            train=self.train._replace(encoded=weighed(self.train.encoded)),
+            valid=None if valid is None else valid._replace(encoded=weighed(valid.encoded)),
+            unlabelled=None if others is None else weighed(others),
+        )
 
     @property
     def class_prior(self) -> np.ndarray:

@@ -6,15 +6,22 @@ nothing of it, so fits may run beside each other, and a fit that fails leaves no
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastlstm.classifier.blend import Blend, fit_blend
 from fastlstm.classifier.data import FitData, SoftlyLabelled
 from fastlstm.classifier.fitted import FittedModel, Scorer, TrainingRecord
-from fastlstm.classifier.held_out import HeldOutPart, hold_out_parts, of_held_out, with_soft_labels
+from fastlstm.classifier.held_out import (
+    HeldOut,
+    HeldOutPart,
+    hold_out_parts,
+    of_held_out,
+    with_soft_labels,
+)
 from fastlstm.classifier.linear_further import learn_further
 from fastlstm.classifier.linear_part import LinearPart
 from fastlstm.classifier.networks import (
@@ -29,14 +36,17 @@ from fastlstm.classifier.networks import (
     train_further,
     train_networks,
 )
+from fastlstm.classifier.side_part import SidePart
+from fastlstm.core.errors import SideColumnWarning
 from fastlstm.core.options import Options
 from fastlstm.core.progress import Bar, task_bars
 from fastlstm.core.records import Encoded
 from fastlstm.core.threads import ShardPool
 from fastlstm.core.versions import Version
 from fastlstm.kernels.registry import load_backend
-from fastlstm.network.losses import probabilities
+from fastlstm.network.losses import predicted_class, probabilities
 from fastlstm.network.predict import Network
+from fastlstm.side.reader import VECTORS
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.engine import GradientEngine, LabelledSequences
 from fastlstm.training.interrupts import NO_GUARD, Guard, Relay
@@ -45,6 +55,41 @@ from fastlstm.vectors.given import Coverage
 
 # A linear part, and its logits of documents that it was fitted without.
 LinearFit = tuple[LinearPart, np.ndarray]
+
+
+class Company(NamedTuple):
+    """What stands beside the networks.
+
+    Attributes
+    ----------
+    linear : LinearPart or None
+    side : SidePart or None
+    out_of_fold : list of float arrays, shape (n_documents, n_outputs)
+        Of each of the two that is there: its logits of documents that it was fitted without.
+    relevance : float64 array, shape (n_columns,), or None
+        Of columns beside the text: ``side`` and the networks are for numbers times this.
+    """
+
+    linear: LinearPart | None = None
+    side: SidePart | None = None
+    out_of_fold: list[np.ndarray] = []
+    relevance: np.ndarray | None = None
+
+    @property
+    def is_there(self) -> bool:
+        return bool(self.out_of_fold)
+
+    def logits(self, encoded: Encoded) -> list[np.ndarray]:
+        """Of other documents."""
+        found = []
+        if self.linear is not None:
+            assert encoded.whole is not None, "a linear part reads whole texts"
+            found.append(self.linear.logits(encoded.whole))
+        if self.side is not None:
+            assert encoded.side is not None, "read as the documents of training"
+            found.append(self.side.logits(encoded.side))
+        return found
+
 
 # Fewer validation documents than this choose an epoch at random.
 _MIN_VALIDATION = 20
@@ -106,19 +151,22 @@ def fit_model(
         If ``start`` has networks of another shape, or word vectors do not fit.
     """
     job = _job(data, options, seed, start, guard)
-    parts = _parts(job, int(options.n_estimators), linear)
     there = 0 if start is None else len(start.networks)
-    grows = there < len(parts)
+    grows = there < int(options.n_estimators)
+    (vectors, coverage), company = _before_networks(job, grows, linear, judges=start is None)
+    if company.relevance is not None:
+        data = data.with_relevance(company.relevance)
+        job = job._replace(data=data)
+    parts = _parts(job, int(options.n_estimators), linear)
     if there and grows and data.valid is None:
         # They may have been trained on any of these documents: only new networks, of what
         # they leave out, say how much each part counts.
         parts[:there] = [part._replace(valid=None, rows=None) for part in parts[:there]]
-    (vectors, coverage), fitted = _before_networks(job, grows, linear)
     if start is not None and not grows:
         coverage = start.record.coverage
     stage = "" if data.unlabelled is None else "from labels, "
     trained = train_networks(job, parts, seed, vectors, start, stage)
-    model = _with_company(job, parts, trained, fitted, coverage, start)
+    model = _with_company(job, parts, trained, company, coverage, start)
     if data.unlabelled is None or model.record.stopped_by == "interrupt":
         return model
     return _learn_from_others(job, parts, data.unlabelled, vectors, linear, model)
@@ -149,7 +197,7 @@ def continue_model(
     job = _job(data, options, seed, model)
     coverage = None if model is None else model.record.coverage
     if model is None:
-        (vectors, coverage), _ = _before_networks(job, True, False)
+        (vectors, coverage), _ = _before_networks(job, True, False, beside=False)
         numbers = range(int(options.n_estimators))
         states = Continued([fresh_state(job, number, seed, vectors) for number in numbers])
     elif states is None:
@@ -157,14 +205,18 @@ def continue_model(
         states = Continued([state_of(model, number, seed) for number in numbers])
     networks = train_further(job, states.networks, job.labelled(data.train), states.engines)
     version = None
-    trained, part, blend = Trained.of(networks), None, Blend.of_networks(data.n_outputs)
+    trained, company, blend = Trained.of(networks), Company(), Blend.of_networks(data.n_outputs)
     if model is not None and (model.linear is None or linear):
-        part, blend = model.linear, model.blend
-    if part is not None:
+        company, blend = Company(model.linear, model.side), model.blend
+    if company.linear is not None:
         whole = data.train.encoded.whole
         assert whole is not None, "a linear part reads whole texts"
-        part, version = learn_further(part, whole, data.train.y, data.train.weight, states.linear)
-    return _model(job, trained, part, blend, coverage), Continued(networks, version, states.engines)
+        part, version = learn_further(
+            company.linear, whole, data.train.y, data.train.weight, states.linear
+        )
+        company = company._replace(linear=part)
+    later = _model(job, trained, company, blend, coverage)
+    return later, Continued(networks, version, states.engines)
 
 
 def _job(
@@ -193,86 +245,135 @@ def _parts(job: Job, n_networks: int, linear: bool) -> list[HeldOutPart]:
     # Early stopping looks at one network's documents, the blend at all of them.
     n_held_out = len(train.y) * options.validation_fraction
     n_held_out *= 1 if options.early_stopping else n_networks
-    wanted = options.early_stopping or options.calibrate or linear
+    wanted = options.early_stopping or options.calibrate or linear or data.n_side
     if not wanted or n_held_out < max(_MIN_VALIDATION, len(data.classes)):
         return [HeldOutPart(train, None, None)] * n_networks
     return hold_out_parts(train, options.validation_fraction, n_networks, job.seed)
 
 
 def _model(
-    job: Job, trained: Trained, linear: LinearPart | None, blend: Blend, coverage: Coverage | None
+    job: Job, trained: Trained, company: Company, blend: Blend, coverage: Coverage | None
 ) -> FittedModel:
     data = job.data
     record = TrainingRecord(
         trained.history, trained.stopped_by, data.class_count, data.truncated_share, coverage
     )
     return FittedModel(
-        data.encoder, job.config, trained.parameters, job.ngrams, linear, blend, data.classes,
-        data.class_prior, record,
+        data.encoder, job.config, trained.parameters, job.ngrams, company.linear, blend,
+        data.classes, data.class_prior, record, reader=data.reader, side=company.side,
     )  # fmt: skip
 
 
 def _before_networks(
-    job: Job, vectors: bool, linear: bool
-) -> tuple[tuple[FirstVectors | None, Coverage | None], LinearFit | None]:
-    """Vectors to begin with, and the linear part: side by side, as neither needs the other."""
+    job: Job, vectors: bool, linear: bool, beside: bool = True, judges: bool = False
+) -> tuple[tuple[FirstVectors | None, Coverage | None], Company]:
+    """Vectors to begin with, and what stands beside: at the same time, as neither needs the other.
+
+    ``beside`` says whether what stands beside the texts gets a part of its own, ``judges``
+    whether its columns have still to be judged.
+    """
     guard = Relay(job.guard)
     options = job.options
     with ShardPool(job.n_threads, job.k) as pool, task_bars(bool(options.verbose)) as bar:
 
         def fitted(what: str) -> Any:
-            if what == "linear":
-                return _linear_part(job, pool, guard, bar)
+            if what == "company":
+                fitted = _linear_part(job, pool, guard, bar) if linear else None
+                return _company_of(job, fitted, judges)
             return first_vectors(job.k, job.data, options, job.seed, guard, bar)
 
-        wanted = ["vectors"] * vectors + ["linear"] * linear
+        wanted = ["vectors"] * vectors + ["company"] * (linear or (beside and job.data.n_side > 0))
         found = dict(zip(wanted, pool.map(fitted, wanted, guard.end), strict=True))
-    return found.get("vectors", (None, None)), found.get("linear")
+    return found.get("vectors", (None, None)), found.get("company", Company())
+
+
+def _company_of(job: Job, fitted: LinearFit | None, judges: bool) -> Company:
+    """The linear part, and one that reads what stands beside the text."""
+    linear, out_of_fold = fitted or (None, None)
+    parts = [] if out_of_fold is None else [out_of_fold]
+    train = job.data.train
+    side, relevance, reader = None, None, job.data.reader
+    if reader is not None and train.encoded.side is not None:
+        from fastlstm.classifier.side_fit import fit_side_part
+
+        found = fit_side_part(
+            train.encoded.side, list(reader.slices.values()), train.y, train.weight,
+            job.data.n_outputs, job.seed, out_of_fold, judges,
+        )  # fmt: skip
+        side = found.part
+        relevance = found.relevance if judges else None
+        parts.append(found.out_of_fold)
+    return Company(linear, side, parts, relevance)
 
 
 def _with_company(
-    job: Job, parts: list[HeldOutPart], trained: Trained, fitted: LinearFit | None,
+    job: Job, parts: list[HeldOutPart], trained: Trained, company: Company,
     coverage: Coverage | None, start: FittedModel | None = None,
 ) -> FittedModel:  # fmt: skip
     """The model of some networks, with what stands beside them and how much each counts.
 
-    After an interrupt that is what ``start`` had, or else half for each.
+    After an interrupt that is what ``start`` had, or else all alike.
     """
-    part, blend, guard = None, None, job.guard
-    if start is not None and (start.linear is None) == (fitted is None):
-        part, blend = start.linear, start.blend
-    elif fitted is not None:
-        part, blend = fitted[0], Blend.halves(job.data.n_outputs)
+    data, guard = job.data, job.guard
+    blend = Blend.of_networks(data.n_outputs)
+    if company.is_there:
+        blend = Blend.even(1 + len(company.out_of_fold), data.n_outputs)
+    kept, weighed = company, None
+    if start is not None and (start.linear is None) == (company.linear is None):
+        kept, weighed = Company(start.linear, start.side), start.blend
     try:
         if not (guard.requested and guard.in_loop):  # who leaves a loop does not wait for more
-            part, blend = _company(job, parts, trained, fitted)
+            kept, weighed = company, _weighed(job, parts, trained, company)
     except KeyboardInterrupt:
         if not guard.is_first():
             raise
         guard.where = "after the networks, before it was known how much each part counts"
         trained = trained._replace(stopped_by="interrupt")
-    alone = Blend.of_networks(job.data.n_outputs)
-    return _model(job, trained, part, alone if blend is None else blend, coverage)
+    return _model(job, trained, kept, blend if weighed is None else weighed, coverage)
 
 
-def _company(
-    job: Job, parts: list[HeldOutPart], trained: Trained, fitted: LinearFit | None
-) -> tuple[LinearPart | None, Blend | None]:
-    part, out_of_fold = fitted or (None, None)
+def _weighed(
+    job: Job, parts: list[HeldOutPart], trained: Trained, company: Company
+) -> Blend | None:
+    """How much each component counts; None where no document says so."""
     networks = [
         Network(job.k, job.config, each, job.options.precision) for each in trained.parameters
     ]
     held_out = of_held_out(networks, parts, job.data.class_prior, job.n_threads)
-    if held_out is None or not (job.options.calibrate or part is not None):
-        return part, None if part is None else Blend.halves(job.data.n_outputs)
+    if held_out is None or not (job.options.calibrate or company.is_there):
+        return None
     logits = [held_out.logits]
-    if part is not None and held_out.rows is None:
+    if held_out.rows is None:
         valid = job.data.valid
-        assert valid is not None and valid.encoded.whole is not None, "held out by the caller"
-        logits.append(part.logits(valid.encoded.whole))
-    elif out_of_fold is not None:
-        logits.append(out_of_fold[held_out.rows])
-    return part, fit_blend(logits, held_out.y, held_out.weight, with_bias=part is not None)
+        assert valid is not None, "held out by the caller"
+        logits += company.logits(valid.encoded)
+    else:
+        logits += [of_all[held_out.rows] for of_all in company.out_of_fold]
+    blend = fit_blend(logits, held_out.y, held_out.weight, with_bias=company.is_there)
+    _warn_of_telling_columns(job, held_out, blend(logits))
+    return blend
+
+
+def _warn_of_telling_columns(job: Job, held_out: HeldOut, logits: np.ndarray) -> None:
+    """Name columns that alone are right about as often as everything together."""
+    train, reader = job.data.train, job.data.reader
+    side = train.encoded.side
+    if reader is None or reader.layout is None or side is None:
+        return
+    from fastlstm.classifier.side_fit import telling_columns
+
+    columns = {name: part for name, part in reader.columns(side).items() if name != VECTORS}
+    right = predicted_class(logits) == held_out.y
+    accuracy = float(np.average(right, weights=held_out.weight))
+    found = telling_columns(columns, train.y, train.weight, job.data.n_outputs, job.seed, accuracy)
+    for name, alone in found.items():
+        warnings.warn(
+            f"column {name!r} alone classifies {alone:.1%} right, and everything together "
+            f"{accuracy:.1%}: it may give the label away. If it is not known where the model is "
+            "to be used, leave it out.",
+            SideColumnWarning,
+            stacklevel=2,
+        )
 
 
 def _linear_part(
@@ -332,4 +433,5 @@ def _taught(
     if linear and not job.guard.requested:
         with ShardPool(job.n_threads, job.k) as pool, task_bars(verbose) as bar:
             fitted = _linear_part(job, pool, job.guard, bar, softly)
-    return _with_company(job, parts, trained, fitted, teacher.record.coverage)
+    company = _company_of(job, fitted, judges=False)
+    return _with_company(job, parts, trained, company, teacher.record.coverage)

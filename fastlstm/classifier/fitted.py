@@ -15,6 +15,7 @@ import numpy as np
 
 from fastlstm.classifier.blend import COMPONENTS, Blend
 from fastlstm.classifier.linear_part import LinearPart
+from fastlstm.classifier.side_part import SidePart
 from fastlstm.core.errors import BackendError
 from fastlstm.core.records import Encoded, TokenSequences
 from fastlstm.kernels.registry import load_backend, why
@@ -22,6 +23,7 @@ from fastlstm.network.config import ModelConfig
 from fastlstm.network.losses import probabilities
 from fastlstm.network.parameters import Parameters
 from fastlstm.network.predict import Network, fill_empty, prior_logits
+from fastlstm.side.reader import SideReader
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.history import EpochRecord
@@ -90,6 +92,10 @@ class FittedModel:
     quantized : bool
         Whether the weights are rounded as ``fastlstm.classifier.quantized`` does it. Nothing
         trains such a model.
+    reader : SideReader or None
+        How tables, or vectors beside documents, are read; None for text alone.
+    side : SidePart or None
+        Of what stands beside the text.
     """
 
     encoder: TextEncoder | None
@@ -102,6 +108,14 @@ class FittedModel:
     class_prior: np.ndarray
     record: TrainingRecord
     quantized: bool = False
+    reader: SideReader | None = None
+    side: SidePart | None = None
+
+    @property
+    def components(self) -> list[str]:
+        """Names of what the blend weighs."""
+        there = (True, self.linear is not None, self.side is not None)
+        return [name for name, is_there in zip(COMPONENTS, there, strict=True) if is_there]
 
     @property
     def text_encoder(self) -> TextEncoder:
@@ -170,19 +184,22 @@ class Scorer:
         return self.networks[0].uses_threads(encoded.sequences)
 
     def components(self, encoded: Encoded, n_threads: int = 1) -> list[np.ndarray]:
-        """Logits of the networks and the linear part, each of shape (n_documents, n_outputs)."""
+        """Logits of each of ``model.components``, of shape (n_documents, n_outputs)."""
         model = self.model
         sequences = model.ngrams.longest(encoded.sequences)
         logits = [mean_logits(self.networks, sequences, model.class_prior, n_threads)]
         if model.linear is not None:
             assert encoded.whole is not None, "a linear part reads whole texts"
             logits.append(model.linear.logits(encoded.whole))
+        if model.side is not None:
+            assert encoded.side is not None, "the model reads what stands beside a text, too"
+            logits.append(model.side.logits(encoded.side))
         return logits
 
     def contributions(self, encoded: Encoded, n_threads: int = 1) -> dict[str, np.ndarray]:
         """What each component adds to the logits of the whole; float64 arrays of their shape."""
         logits, blend = self.components(encoded, n_threads), self.model.blend
-        shares = zip(COMPONENTS, blend.shares, logits, strict=False)
+        shares = zip(self.model.components, blend.shares, logits, strict=True)
         found = {name: share * part.astype(np.float64) for name, share, part in shares}
         found["bias"] = np.tile(blend.bias, (len(logits[0]), 1))
         empty = encoded.sequences.lengths == 0
@@ -201,9 +218,25 @@ class Scorer:
         found: np.ndarray = probabilities(self.logits(encoded, n_threads))
         return found
 
-    def logits_of_whole(self, whole: TokenSequences, n_threads: int = 1) -> np.ndarray:
-        """The same, of whole documents of a model of texts."""
-        return self.logits(Encoded(self.model.text_encoder.shorten(whole), whole), n_threads)
+    def logits_of_whole(
+        self, whole: TokenSequences, n_threads: int = 1, side: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Logits of the whole, of whole documents of a model of texts, and what is beside them."""
+        encoded = Encoded(self.model.text_encoder.shorten(whole), whole)
+        return self.logits(encoded if side is None else encoded.beside(side), n_threads)
+
+    def side_weights(self) -> np.ndarray:
+        """What one of each number beside a text adds to the logits, float64, (n_outputs, n_side).
+
+        Exact: networks and the part that reads these numbers alone take weighted sums of them.
+        """
+        model, width = self.model, self.model.config.pooled_width
+        shares = dict(zip(model.components, model.blend.shares, strict=True))
+        heads = [each.named["dense.w"][width:].T for each in model.networks]
+        found: np.ndarray = shares["networks"] * np.mean(heads, axis=0, dtype=np.float64)
+        if model.side is not None:
+            found = found + shares["side_columns"] * model.side.weights
+        return found
 
 
 def usable_precision(backend: str, precision: str) -> str:

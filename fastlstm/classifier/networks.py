@@ -48,6 +48,9 @@ _SPARE_BYTES = 16 << 20
 # Networks are begun before there is a thread for them where all together take no more.
 _BYTES_AT_ONCE = 512 << 20
 
+# Share of the numbers beside documents that each step of training leaves out.
+_SIDE_DROPOUT = 0.2
+
 # Standard deviation of word vectors, as the embedding begins with them.
 _VECTOR_DEVIATION = 0.1
 
@@ -113,6 +116,8 @@ def make_config(options: Options, data: FitData, ngrams: NGrams) -> ModelConfig:
         embedding_dropout=float(options.embedding_dropout),
         n_ngrams=len(ngrams),
         segment_length=int(options.segment_length or 0),
+        n_side=data.n_side,
+        side_dropout=_SIDE_DROPOUT if data.n_side else 0.0,
     )
 
 

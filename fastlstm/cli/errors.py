@@ -14,6 +14,7 @@ from fastlstm.core.errors import (
     BackendError,
     InterruptedFitWarning,
     NonFiniteLossWarning,
+    SideColumnWarning,
     TruncationWarning,
     VocabularyWarning,
 )
@@ -64,6 +65,7 @@ def _plain_warnings():
     with warnings.catch_warnings():
         for category in (
             InterruptedFitWarning, TruncationWarning, VocabularyWarning, NonFiniteLossWarning,
+            SideColumnWarning,
         ):  # fmt: skip
             warnings.simplefilter("always", category)
         warnings.showwarning = show

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from fastlstm.cli.beside import documents_of
 from fastlstm.cli.documents import check_no_missing, check_order
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.output import print_json
@@ -43,7 +44,7 @@ def evaluate_command(model, file, reading, as_json):
     check_no_missing(file, table, predictor.missing)
     classes = [str(label) for label in predictor.classes_.tolist()]
     labels = known_labels(file, table, classes)
-    encoded = predictor.encode(table.texts)
+    encoded = predictor.encode(documents_of(predictor.reader, table, file))
     probabilities = predictor.predict_proba(encoded)
     result = evaluation(classes, labels, probabilities)
     note_truncated(encoded.n_truncated, len(labels))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from fastlstm.cli.beside import documents_of
 from fastlstm.cli.documents import TextCommand, check_no_missing, given_documents
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_free, check_target
@@ -46,7 +47,9 @@ def explain_command(model, text, file, reading, method, target, html, force, as_
     label = None if target is None else _label(predictor.classes_, target)
     if label is None and not as_json:
         label = PREDICTED  # what is shown
-    explanations = predictor.explain(table.texts, method=method, target=label)
+    explanations = predictor.explain(
+        documents_of(predictor.reader, table, file), method=method, target=label
+    )
     if html is not None:
         _write_page(html, explanations)
     if as_json:

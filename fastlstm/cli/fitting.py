@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fastlstm.cli.errors import note
 
 if TYPE_CHECKING:
+    from fastlstm.cli.beside import Frame
     from fastlstm.evaluation import Score
 
 
@@ -18,6 +19,7 @@ class Split(NamedTuple):
     ``how`` says where the latter are from, ``chooses_epoch`` whether early stopping
     uses them too. ``unlabelled`` are further documents to learn from, without the
     ``n_left_out`` that are to be scored on, and ``about`` is what to say of all this.
+    ``tables`` hold both parts with columns beside the texts, where such are read.
     """
 
     texts: list
@@ -29,6 +31,17 @@ class Split(NamedTuple):
     unlabelled: list | None = None
     n_left_out: int = 0
     about: Sequence[str] = ()
+    tables: tuple[Frame, Frame] | None = None
+
+    @property
+    def documents(self) -> list | Frame:
+        """Documents to train on, with what stands beside them."""
+        return self.texts if self.tables is None else self.tables[0]
+
+    @property
+    def valid_documents(self) -> list | Frame:
+        """Documents to score on, likewise."""
+        return self.valid_texts if self.tables is None else self.tables[1]
 
 
 def fit_and_score(clf, data: Split, save_to=None) -> Score:
@@ -47,15 +60,15 @@ def fit_and_score(clf, data: Split, save_to=None) -> Score:
     started = time.perf_counter()
     given = {}
     if data.chooses_epoch and clf.early_stopping:
-        given = {"X_val": data.valid_texts, "y_val": data.valid_labels}
+        given = {"X_val": data.valid_documents, "y_val": data.valid_labels}
     with guarded_by(InterruptGuard()):  # whatever loop the command runs in
-        clf.fit(data.texts, data.labels, X_unlabelled=data.unlabelled, **given)
+        clf.fit(data.documents, data.labels, X_unlabelled=data.unlabelled, **given)
     clf.set_params(verbose=0)
     if save_to is not None:
         clf.save(save_to)
         if clf.stopped_by_ == "interrupt":
             note(f"The model so far is in {save_to}.")
-    predicted = clf.predict(data.valid_texts)
+    predicted = clf.predict(data.valid_documents)
     return score(data.valid_labels, predicted, time.perf_counter() - started)
 
 

@@ -103,7 +103,6 @@ def _print_environment(result: dict) -> None:
 
 def describe_model(path) -> dict:
     """What a model file holds, without the weights and the vocabulary themselves."""
-    from fastlstm.classifier.blend import COMPONENTS
     from fastlstm.classifier.fitted import predicting_precision
     from fastlstm.persist.model_file import read_model, unread
 
@@ -124,7 +123,8 @@ def describe_model(path) -> dict:
         "precision": predicting_precision(model, "auto"),
         "n_weights": len(model.networks) * (embedding + sum(math.prod(s) for s in shapes)),
         "linear_part": None if model.linear is None else {"n_weights": model.linear.weights.size},
-        "shares": dict(zip(COMPONENTS, model.blend.shares.tolist(), strict=False)),
+        "shares": dict(zip(model.components, model.blend.shares.tolist(), strict=True)),
+        "columns": None if model.reader is None else model.reader.state(),
         "vocabulary_size": model.config.vocabulary_size,
         "callable_tokenizer": saved.callable_tokenizer,
         "settings": saved.settings,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from fastlstm.cli.beside import documents_of
 from fastlstm.cli.documents import TextCommand, check_no_missing, given_documents
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_free, check_target
@@ -55,7 +56,7 @@ def predict_command(model, text, file, reading, proba, drop, kind, out, force, a
     check_no_missing(file, table, predictor.missing)
     if out is not None:
         check_free(out, force)
-    encoded = predictor.encode(texts)
+    encoded = predictor.encode(documents_of(predictor.reader, table, file))
     found = _predictions(predictor.classes_, predictor.predict_proba(encoded), proba)
     found = found._replace(coverage=encoded.coverage.tolist())
     note_truncated(encoded.n_truncated, len(texts))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fastlstm.cli.beside import documents_of
 from fastlstm.cli.documents import check_no_missing
 from fastlstm.cli.errors import plain_errors
 from fastlstm.cli.files import check_free, check_target
@@ -91,7 +92,7 @@ def _comparison(file: str, table: Table, saved: SavedModel, rounded: FittedModel
     from fastlstm.classifier.fitted import Scorer, predicting_precision
     from fastlstm.classifier.quantized import Change
     from fastlstm.core.threads import effective_n_jobs
-    from fastlstm.text.documents import check_documents
+    from fastlstm.side.reader import read_documents
 
     classes = [str(label) for label in saved.model.classes.tolist()]
     given = table.labels or []
@@ -100,8 +101,9 @@ def _comparison(file: str, table: Table, saved: SavedModel, rounded: FittedModel
         labels=[given[row] for row in labelled], rows=[table.rows[row] for row in labelled]
     )
     labels = np.array(known_labels(file, part, classes))
-    texts, _ = check_documents(table.texts, missing=saved.missing)
-    encoded = saved.model.text_encoder.encode(texts)
+    reader = saved.model.reader
+    documents = read_documents(reader, documents_of(reader, table, file), missing=saved.missing)
+    encoded = documents.of(saved.model.text_encoder.encode(documents.texts))
     scorers = Scorer(saved.model), Scorer(rounded, "auto", predicting_precision(rounded, "auto"))
     before, after = (s.probabilities(encoded, effective_n_jobs(None)) for s in scorers)
     change = Change.between(before, after)

@@ -112,6 +112,8 @@ def _wanted(constraints) -> str:
 def _wanted_by(constraint) -> list[str]:
     """The same of one of scikit-learn's constraints; nothing that no command line can give."""
     kind = type(constraint).__name__
+    if hasattr(constraint, "words"):
+        return [constraint.words]
     if kind == "StrOptions":
         return sorted(constraint.options)
     if kind == "Interval":

@@ -7,10 +7,12 @@ import statistics
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from fastlstm.cli.beside import chosen, frame_of
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_free, check_input, check_target
 from fastlstm.cli.fitting import Split, fit_and_score, with_baselines
@@ -41,9 +43,12 @@ _ODD_SHARE = 0.01
 @training_options
 @click.option("--unlabelled", type=click.Path(),
               help="File of further documents without labels, to learn from too.")  # fmt: skip
+@click.option("--side", multiple=True, metavar="NAME",
+              help="A column beside the text that the model reads, too; may be repeated. "
+                   "auto takes all but the label.")  # fmt: skip
 @plain_errors
 def train_command(
-    reviews, reading, out, valid, report, unlabelled, pairs, seed, force, quiet, as_json,
+    reviews, reading, out, valid, report, unlabelled, side, pairs, seed, force, quiet, as_json,
 ):  # fmt: skip
     """Train a model on the labelled documents in REVIEWS (csv, tsv, json, jsonl, parquet or
     fastText's txt, also .gz).
@@ -57,12 +62,17 @@ def train_command(
     With --unlabelled the model that the labels gave says how likely each class is for
     further documents, and a new one learns from both. Those that are among the documents
     to score on are left out.
+
+    With --side auto, or --side and the name of a column, the model also reads these columns:
+    numbers, dates, categories.
     """
+    if side and unlabelled is not None:
+        raise click.UsageError("--side and --unlabelled do not go together.")
     target = targets(reviews, out, report, [reviews, valid, unlabelled])
     talkative = not (quiet or as_json)
     progress = talkative and sys.stderr.isatty()
     clf, _ = classifier_of(pairs, missing="empty", random_state=seed, verbose=int(progress))
-    data = read_split(reviews, valid, reading, clf, seed, unlabelled)
+    data = read_split(reviews, valid, reading, clf, seed, unlabelled, side)
     check_targets_free(target, report, force)
     if talkative:
         click.echo("\n".join(data.about))
@@ -86,6 +96,7 @@ def write_report(path, reviews, clf, data, scores) -> None:
     run = Run(
         clf, data.texts, data.labels, data.valid_texts, data.valid_labels, data.how,
         {SHOWN_NAMES[key]: score for key, score in scores.items()},
+        None if data.tables is None else data.tables[1],
     )  # fmt: skip
     page = training_report(run, f"Training on {Path(reviews).name}")
     with replaced(Path(path)) as stream:
@@ -114,8 +125,13 @@ def check_targets_free(target, report, force) -> None:
         check_free(report, force, "--report")
 
 
-def read_split(reviews, valid, reading: Reading, clf, seed, unlabelled=None) -> Split:
-    """The documents to train on and to score on, and what is to be said of them."""
+def read_split(
+    reviews, valid, reading: Reading, clf, seed, unlabelled=None, side: Sequence[str] = ()
+) -> Split:
+    """The documents to train on and to score on, and what is to be said of them.
+
+    ``clf`` is told which column holds the text, if columns of ``side`` stand beside it.
+    """
     started = time.perf_counter()
     table = reading.table(reviews)
     note_labels(table.labels)
@@ -125,8 +141,11 @@ def read_split(reviews, valid, reading: Reading, clf, seed, unlabelled=None) -> 
     labels = table.labels
     assert labels is not None, "labels were asked for"
     about = _description(reviews, table, counts, time.perf_counter() - started)
+    beside = chosen(table, side, reviews) if side else []
+    if beside:
+        clf.set_params(text_column=table.text_column, side="auto")
     if valid is None:
-        data = _split(reviews, table.texts, labels, seed)
+        data = _split(reviews, table, labels, seed, beside)
     else:
         other = reading.like(table, reviews, valid).table(valid)
         _check_texts(valid, other, clf.missing)
@@ -134,6 +153,11 @@ def read_split(reviews, valid, reading: Reading, clf, seed, unlabelled=None) -> 
             table.texts, labels, other.texts, known_labels(valid, other, sorted(counts)),
             f"of {valid}", chooses_epoch=True,
         )  # fmt: skip
+        if beside:
+            frame = frame_of(other, beside, valid, table.text_column)
+            data = data._replace(tables=(frame_of(table, beside, reviews), frame))
+    if beside:
+        about.append(f"Columns beside the text: {plain(listed(beside))}.")
     _note_single(counts, valid)
     about += _description_of_split(data)
     if unlabelled is not None:
@@ -168,7 +192,7 @@ def _spaced(text) -> str:
     return " ".join((text or "").split())
 
 
-def _split(reviews, texts, labels, seed) -> Split:
+def _split(reviews, table, labels, seed, beside) -> Split:
     from fastlstm.classifier.held_out import hold_out
 
     train, held_out = hold_out(labels, _HELD_OUT, seed)
@@ -177,11 +201,14 @@ def _split(reviews, texts, labels, seed) -> Split:
             f"{reviews}: each class has one document, so none can be held out; add documents, "
             "or pass --valid FILE"
         )
-    how = f"held out of {reviews} with seed {seed}"
+    how, texts, tables = f"held out of {reviews} with seed {seed}", table.texts, None
+    if beside:
+        frame = frame_of(table, beside, reviews)
+        tables = frame.take(train), frame.take(held_out)
     return Split(
         [texts[i] for i in train], [labels[i] for i in train],
         [texts[i] for i in held_out], [labels[i] for i in held_out], how,
-        chooses_epoch=False,
+        chooses_epoch=False, tables=tables,
     )  # fmt: skip
 
 

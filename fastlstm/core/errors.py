@@ -25,5 +25,9 @@ class VocabularyWarning(UserWarning):
     """The vocabulary may lack tokens of documents to come, or hold some that never occur."""
 
 
+class SideColumnWarning(UserWarning):
+    """A column beside the text tells nothing, or gives the label away."""
+
+
 class NonFiniteLossWarning(RuntimeWarning):
     """Training met a NaN or infinite loss and stopped at the last good weights."""

@@ -15,7 +15,7 @@ UNK_ID = 1
 
 
 class TokenSequences(NamedTuple):
-    """Token ids of many documents, one after the other, without padding.
+    """Token ids of many documents, one after the other, without padding; and what is beside them.
 
     Attributes
     ----------
@@ -24,10 +24,13 @@ class TokenSequences(NamedTuple):
     offsets : ndarray of int64, shape (n_documents + 1,)
         Starts at 0, never falls, ends at ``n_tokens``. Equal neighbours mark an
         empty document.
+    side : ndarray of float32, shape (n_documents, n_side), or None
+        Numbers that each document has beside its tokens.
     """
 
     ids: np.ndarray
     offsets: np.ndarray
+    side: np.ndarray | None = None
 
     @property
     def n_documents(self) -> int:
@@ -57,14 +60,17 @@ class TokenSequences(NamedTuple):
         # Position of each token within its document, then within the source.
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         source = np.repeat(self.offsets[:-1][rows], lengths) + within
-        return TokenSequences(self.ids[source], offsets)
+        side = None if self.side is None else self.side[rows]
+        return TokenSequences(self.ids[source], offsets, side)
 
     @classmethod
     def join(cls, parts: list[TokenSequences]) -> TokenSequences:
         """The documents of all parts, one part after the other."""
         ends = np.cumsum([0, *(len(part.ids) for part in parts)])
         offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
-        return cls(np.concatenate([part.ids for part in parts]), np.concatenate([[0], *offsets]))
+        ids, offsets = np.concatenate([part.ids for part in parts]), [np.zeros(1, int), *offsets]
+        beside = [part.side for part in parts if part.side is not None]
+        return cls(ids, np.concatenate(offsets), np.concatenate(beside) if beside else None)
 
     def runs(self, n_tokens: int) -> Iterator[tuple[int, TokenSequences]]:
         """Whole documents in their order, about ``n_tokens`` tokens at a time, as views.
@@ -81,8 +87,21 @@ class TokenSequences(NamedTuple):
             limit = self.offsets[first] + n_tokens
             last = max(first + 1, int(np.searchsorted(self.offsets, limit, side="right")) - 1)
             ids = self.ids[self.offsets[first] : self.offsets[last]]
-            yield first, TokenSequences(ids, self.offsets[first : last + 1] - self.offsets[first])
+            side = None if self.side is None else self.side[first:last]
+            offsets = self.offsets[first : last + 1] - self.offsets[first]
+            yield first, TokenSequences(ids, offsets, side)
             first = last
+
+
+def _not_empty(sequences: TokenSequences) -> TokenSequences:
+    """The documents, of which empty ones are read as one unknown token."""
+    lengths = sequences.lengths
+    empty = np.flatnonzero(lengths == 0)
+    if not len(empty):
+        return sequences
+    ids = np.insert(sequences.ids, sequences.offsets[empty], UNK_ID).astype(np.int32)
+    offsets = np.concatenate([[0], np.cumsum(np.maximum(lengths, 1))])
+    return sequences._replace(ids=ids, offsets=offsets)
 
 
 class Encoded(NamedTuple):
@@ -103,6 +122,19 @@ class Encoded(NamedTuple):
     @property
     def n_documents(self) -> int:
         return self.sequences.n_documents
+
+    def beside(self, side: np.ndarray) -> Encoded:
+        """The documents with numbers beside them, float32, shape (n_documents, n_side).
+
+        An empty text is then no reason to answer nothing: it is one unknown token.
+        """
+        whole = None if self.whole is None else _not_empty(self.whole)
+        return Encoded(_not_empty(self.sequences)._replace(side=side), whole)
+
+    @property
+    def side(self) -> np.ndarray | None:
+        """Numbers beside the documents."""
+        return self.sequences.side
 
     @property
     def n_truncated(self) -> int:
@@ -181,6 +213,8 @@ class TokenBatch(NamedTuple):
         with segments, of ``segments``.
     segments : Segments or None
         None where every sequence is a whole document.
+    side : ndarray of float32, shape (n_documents, n_side), or None
+        In the order of ``rows``.
     """
 
     ids: np.ndarray
@@ -189,6 +223,7 @@ class TokenBatch(NamedTuple):
     lengths: np.ndarray
     rows: np.ndarray
     segments: Segments | None = None
+    side: np.ndarray | None = None
 
     @property
     def n_tokens(self) -> int:

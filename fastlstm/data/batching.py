@@ -43,7 +43,8 @@ def pack(k, sequences: TokenSequences, rows: np.ndarray, segment_length: int = 0
     rows = np.asarray(rows, dtype=np.int64)
     lengths = sequences.lengths_of(rows)
     if len(rows) == 1 and 0 < lengths[0] <= (segment_length or lengths[0]):
-        return _one_document(sequences.document(rows[0]), lengths, rows)
+        side = None if sequences.side is None else sequences.side[rows]
+        return _one_document(sequences.document(rows[0]), lengths, rows, side)
     if np.count_nonzero(lengths) < len(lengths):
         row = rows[np.argmin(lengths)]
         raise ValueError(f"row {row} is an empty document and cannot be packed.")
@@ -64,14 +65,15 @@ def pack(k, sequences: TokenSequences, rows: np.ndarray, segment_length: int = 0
     starts = np.empty_like(n_live)
     ids = np.empty(int(lengths.sum()), dtype=np.int32)
     k.pack_tokens(sequences.ids, first, lengths, n_live, starts, ids)
-    return TokenBatch(ids, n_live, starts, lengths, rows, segments)
+    side = None if sequences.side is None else sequences.side[rows]
+    return TokenBatch(ids, n_live, starts, lengths, rows, segments, side)
 
 
-def _one_document(ids, lengths, rows) -> TokenBatch:
+def _one_document(ids, lengths, rows, side) -> TokenBatch:
     """One document lies in ``ids`` as it would be packed."""
     n_live = np.empty(len(ids), dtype=np.int64)
     n_live.fill(1)
-    return TokenBatch(ids, n_live, np.arange(len(ids)), lengths, rows)
+    return TokenBatch(ids, n_live, np.arange(len(ids)), lengths, rows, None, side)
 
 
 def _cut(first, lengths, segment_length):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numbers
 import os
 import sys
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from operator import attrgetter
@@ -27,7 +26,6 @@ from fastlstm.classifier.data import FitData, LabelledDocuments
 from fastlstm.classifier.fit import Continued, continue_model, fit_model
 from fastlstm.classifier.fitted import FittedModel, Scorer, predicting_precision
 from fastlstm.classifier.quantized import quantized
-from fastlstm.core.errors import TruncationWarning
 from fastlstm.core.options import Options
 from fastlstm.core.records import Encoded
 from fastlstm.core.threads import effective_n_jobs
@@ -36,6 +34,7 @@ from fastlstm.estimator.going_on import (
     networks_to_be,
     refuse_training_of_8_bits,
 )
+from fastlstm.estimator.notes import what_is_kept
 from fastlstm.estimator.saving import COLUMNS, save
 from fastlstm.estimator.validation import (
     check_classes,
@@ -50,8 +49,9 @@ from fastlstm.estimator.validation import (
 from fastlstm.kernels.contract import POOLING, PRECISIONS
 from fastlstm.kernels.registry import BACKENDS, load_backend
 from fastlstm.network.losses import log_probabilities, predicted_class, probabilities
+from fastlstm.side.reader import SideReader
 from fastlstm.text.encoder import TextEncoder
-from fastlstm.training.interrupts import Guard, guard_for
+from fastlstm.training.interrupts import guard_for
 from fastlstm.training.optim.optimizers import OPTIMIZERS
 from fastlstm.training.optim.schedules import SCHEDULES
 from fastlstm.vectors.given import WordVectors
@@ -81,14 +81,17 @@ class Reading(NamedTuple):
         ``encode(X, name)``: further documents, read alike.
     columns : dict
         What the estimator then knows of the columns of X.
+    reader : SideReader or None
+        How documents with something beside their text are read.
     """
 
     encoder: TextEncoder | None
     n_tokens: int
     encoded: Encoded
     labels: np.ndarray
-    encode: Callable[[object, str], Encoded]
+    encode: Callable[[object, str, object], Encoded]
     columns: dict
+    reader: SideReader | None = None
 
 
 def fitted(path: str, doc: str, kind: Callable | None = None) -> property:
@@ -155,14 +158,14 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         return False
 
     @abstractmethod
-    def _read_for_fit(self, X, y, others, start: FittedModel | None) -> Reading:
+    def _read_for_fit(self, X, y, others, start: FittedModel | None, X_side=None) -> Reading:
         """Documents and labels of a fit; ``others`` are documents without labels.
 
         Without ``start`` it decides which tokens there are.
         """
 
     @abstractmethod
-    def _encode(self, X, model: FittedModel) -> Encoded:
+    def _encode(self, X, model: FittedModel, X_side=None) -> Encoded:
         """Documents as a fitted model reads them."""
 
     def _warn_of_first_part(self, n_documents: int) -> None:
@@ -171,8 +174,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
     # -- training ------------------------------------------------------------------
 
     def fit(
-        self, X, y, sample_weight=None, *, X_val=None, y_val=None, X_unlabelled=None,
-        **unknown: NoReturn,
+        self, X, y, sample_weight=None, *, X_side=None, X_val=None, y_val=None, X_side_val=None,
+        X_unlabelled=None, **unknown: NoReturn,
     ):  # fmt: skip
         """Train on documents and their labels.
 
@@ -186,7 +189,10 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             count as their values.
         sample_weight : array-like, shape (n_documents,), or None
             Factor on each document's loss, at least 0.
-        X_val, y_val : like X and y, or None
+        X_side : 2-D array of numbers, shape (n_documents, width), or None
+            A vector beside each text, of an image or a recording for example; NaN is missing.
+            What predicts then takes ``X_side``, too. Only of text classifiers.
+        X_val, y_val, X_side_val : like X, y and X_side, or None
             Documents to hold out, instead of a share of X: measured after each epoch,
             and used by ``early_stopping``, ``calibrate`` and the weighing of the parts.
         X_unlabelled : like X, or None
@@ -234,20 +240,23 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             if count > len(start.networks) and not isinstance(self.random_state, numbers.Integral):
                 known_seed = vars(self).get("_seed")
             options = options._replace(n_estimators=count)
-        reading = self._read_for_fit(X, y, X_unlabelled, start)
+        reading = self._read_for_fit(X, y, X_unlabelled, start, X_side)
         classes, indices = encode_labels(reading.labels, None if start is None else start.classes)
         data = self._data(reading, classes, indices, sample_weight)
-        data = data._replace(valid=self._given_validation(X_val, y_val, reading, classes))
+        valid = self._given_validation(X_val, y_val, X_side_val, reading, classes)
+        data = data._replace(valid=valid)
         seed = self._fresh_seed() if known_seed is None else known_seed
         guard = guard_for(sys._getframe(1))
         model = fit_model(data, options, seed, linear=self._linear, start=start, guard=guard)
         others = {"_fitted_with": fitted_with}
         self._take(model, reading, others if start is not None else {**others, "_seed": seed})
         if model.record.stopped_by == "interrupt":
-            guard.finish(_what_is_kept(model, guard, self._linear, options))
+            guard.finish(what_is_kept(model, guard, self._linear, options))
         return self
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None, **unknown: NoReturn):
+    def partial_fit(
+        self, X, y, classes=None, sample_weight=None, *, X_side=None, **unknown: NoReturn
+    ):
         """Train for one epoch on more documents, at a constant learning rate.
 
         The networks take the steps of an epoch. A linear part that ``fit`` has made learns,
@@ -265,6 +274,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             if it has few documents and no ``vocabulary`` is given.
         sample_weight : array-like, shape (n_documents,), or None
             Relative to their mean in this call.
+        X_side : 2-D array of numbers or None
+            As with ``fit``.
         **unknown
             As with ``fit``.
 
@@ -301,7 +312,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
                 "fitted model. fit with warm_start=True adds networks; partial_fit trains those "
                 "that there are."
             )
-        reading = self._read_for_fit(X, y, None, model)
+        reading = self._read_for_fit(X, y, None, model, X_side)
         known = None if model is None else model.classes
         if classes is not None:
             given = check_classes(classes)
@@ -358,15 +369,16 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         return FitData(
             reading.encoder, reading.n_tokens, reading.encoded.sequences,
             LabelledDocuments(encoded, indices, weight), None, unlabelled, classes, counts,
+            reading.reader,
         )  # fmt: skip
 
-    def _given_validation(self, X_val, y_val, reading: Reading, classes):
+    def _given_validation(self, X_val, y_val, X_side_val, reading: Reading, classes):
         if X_val is None and y_val is None:
             return None
         if X_val is None or y_val is None:
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"{missing} is missing: pass X_val and y_val together, or neither.")
-        encoded = reading.encode(X_val, "X_val")
+        encoded = reading.encode(X_val, "X_val", X_side_val)
         labels = check_labels(y_val, name="y_val")
         check_same_length(encoded.n_documents, labels, "X_val", "y_val")
         _, indices = encode_labels(labels, classes, name="y_val")
@@ -412,56 +424,61 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
 
     # -- predicting ------------------------------------------------------------
 
-    def _scored(self, X) -> tuple[FittedModel, np.ndarray]:
+    def _scored(self, X, X_side=None) -> tuple[FittedModel, np.ndarray]:
         """The model, taken once since another thread may fit, and its logits."""
         check_is_fitted(self)
         scorer = self.scorer_
-        encoded = self._encode(X, scorer.model)
+        encoded = self._encode(X, scorer.model, X_side)
         n_threads = effective_n_jobs(self.n_jobs, scorer.uses_threads(encoded))
         return scorer.model, scorer.logits(encoded, n_threads)
 
-    def decision_function(self, X) -> np.ndarray:
+    def decision_function(self, X, X_side=None) -> np.ndarray:
         """Logits.
 
         Parameters
         ----------
         X : documents
+        X_side : 2-D array of numbers or None
+            Vectors beside them, of a model that was fitted with such.
 
         Returns
         -------
         scores : float64 array, shape (n_documents,) or (n_documents, n_classes)
             With two classes the log-odds of ``classes_[1]``.
         """
-        logits = self._scored(X)[1]
+        logits = self._scored(X, X_side)[1]
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
-    def decision_parts(self, X) -> dict[str, np.ndarray]:
+    def decision_parts(self, X, X_side=None) -> dict[str, np.ndarray]:
         """What each part of the model adds to the logits.
 
         Parameters
         ----------
         X : documents
+        X_side : 2-D array of numbers or None
 
         Returns
         -------
         parts : dict of str to float64 array, shape as that of ``decision_function``
-            "networks", "bias" and, with ``wide``, "linear_part": their sum is what
-            ``decision_function`` gives. Of a document without a token all is bias.
+            "networks", "bias" and, with ``wide``, "linear_part", and, with something beside the
+            text, "side_columns": their sum is what ``decision_function`` gives. Of a document
+            without a token, and with nothing beside it, all is bias.
         """
         check_is_fitted(self)
         scorer = self.scorer_
-        encoded = self._encode(X, scorer.model)
+        encoded = self._encode(X, scorer.model, X_side)
         n_threads = effective_n_jobs(self.n_jobs, scorer.uses_threads(encoded))
         found = scorer.contributions(encoded, n_threads)
         one_column = scorer.model.config.n_outputs == 1
         return {name: part[:, 0] if one_column else part for name, part in found.items()}
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X, X_side=None) -> np.ndarray:
         """Class probabilities.
 
         Parameters
         ----------
         X : documents
+        X_side : 2-D array of numbers or None
 
         Returns
         -------
@@ -469,9 +486,9 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             Columns in the order of ``classes_``. A document without a token gets
             ``class_prior_``.
         """
-        return probabilities(self._scored(X)[1])
+        return probabilities(self._scored(X, X_side)[1])
 
-    def predict_log_proba(self, X) -> np.ndarray:
+    def predict_log_proba(self, X, X_side=None) -> np.ndarray:
         """Natural logarithms of the class probabilities.
 
         They are finite where ``predict_proba`` rounds to 0.
@@ -479,16 +496,17 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         Parameters
         ----------
         X : documents
+        X_side : 2-D array of numbers or None
 
         Returns
         -------
         logarithms : float64 array, shape (n_documents, n_classes)
         """
-        return log_probabilities(self._scored(X)[1])
+        return log_probabilities(self._scored(X, X_side)[1])
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X, X_side=None) -> np.ndarray:
         """Most likely label of each document, shape (n_documents,)."""
-        model, logits = self._scored(X)
+        model, logits = self._scored(X, X_side)
         return model.classes[predicted_class(logits)]
 
     def score(self, X, y, sample_weight=None) -> float:
@@ -570,26 +588,3 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         super().__setstate__(state)
         if hasattr(self, "model_"):
             self._hold(self.model_, {})
-
-
-def _what_is_kept(model: FittedModel, guard: Guard, linear: bool, options: Options) -> str:
-    """What to tell about an interrupted fit."""
-    kept, wanted = len(model.networks), max(len(model.networks), int(options.n_estimators))
-    beside = " and a linear part" if linear else ""
-    return (
-        f"Ctrl-C ended fit {guard.where}. The estimator has what was trained by then: "
-        f"{kept} of {wanted} networks{beside}."
-    )
-
-
-def warn_truncated(encoded: Encoded, max_length) -> None:
-    """Say what truncation cost; silent when nothing was cut."""
-    cut, n = encoded.n_truncated, encoded.n_documents
-    if cut:
-        warnings.warn(
-            f"{cut} of {n} documents ({cut / n:.1%}) were longer than "
-            f"max_length={max_length} and lost {encoded.tokens_lost} tokens in all. "
-            "Raise max_length, or choose which part to keep with truncation.",
-            TruncationWarning,
-            stacklevel=4,
-        )

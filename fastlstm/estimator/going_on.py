@@ -97,6 +97,8 @@ def _same(name: str, one: Any, other: Any) -> bool:
         return True
     if name == "normalize":
         return check_steps(one) == check_steps(other)
+    if name == "text_column":
+        one, other = ([v] if isinstance(v, str) else v and list(v) for v in (one, other))
     if name == "vocabulary" and one is not None and other is not None:
         return given_tokens(one) == given_tokens(other)
     one, other = (os.fspath(v) if isinstance(v, os.PathLike) else v for v in (one, other))

@@ -8,22 +8,23 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.core.errors import VocabularyWarning
 from fastlstm.core.options import OF_TEXTS
 from fastlstm.core.progress import task_bar
 from fastlstm.core.records import Encoded
-from fastlstm.estimator.base import BaseLSTM, Reading, fitted, warn_truncated
+from fastlstm.estimator.base import BaseLSTM, Reading, fitted
+from fastlstm.estimator.notes import warn_truncated
 from fastlstm.estimator.validation import (
     check_labels,
     check_not_swapped,
     check_same_length,
     is_swapped,
 )
+from fastlstm.side.reader import learn_reader, read_documents
 from fastlstm.text.clean import STEPS
-from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import PARAMETERS, TRUNCATIONS, TextEncoder, TextOptions
 from fastlstm.text.tokenizers import TOKENIZERS
 from fastlstm.text.vocabulary import given_tokens
@@ -52,6 +53,23 @@ class _Steps(Options):
         return f"a list or tuple of names among {', '.join(map(repr, STEPS))}"
 
 
+class _Names(HasMethods):
+    """The name of a column, or a list or tuple of such."""
+
+    # How the command line says it.
+    words = 'the name of a column, or JSON such as ["title", "text"]'
+
+    def __init__(self):
+        super().__init__(["index"])
+
+    def is_satisfied_by(self, val):
+        several = isinstance(val, (list, tuple)) and all(isinstance(name, str) for name in val)
+        return isinstance(val, str) or several
+
+    def __str__(self):
+        return "a str, or a list or tuple of str"
+
+
 TEXT_CONSTRAINTS = {
     "tokenizer": [StrOptions(set(TOKENIZERS)), callable],
     "lowercase": ["boolean"],
@@ -66,6 +84,11 @@ TEXT_CONSTRAINTS = {
     "missing": [StrOptions({"error", "empty"})],
     "zh_script": [StrOptions(set(ZH_SCRIPTS)), None],
     "vocabulary": ["array-like", None],
+}
+
+SIDE_CONSTRAINTS = {
+    "text_column": [_Names(), None],
+    "side": [StrOptions({"auto"}), HasMethods(["fit", "transform"]), None],
 }
 
 
@@ -118,11 +141,21 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
 
     X is documents: a list, tuple or other sequence of str, a NumPy array of shape
     (n_documents,) or (n_documents, 1), a series of pandas, polars or pyarrow, or a data
-    frame with one column. Labels may be in the same containers. A fitted estimator
+    frame. Of a frame with several columns one holds the text, and the others stand beside it
+    (docs/reference/side.md). Labels may be in the same containers. A fitted estimator
     answers no documents with an empty result.
 
     Parameters
     ----------
+    text_column : str, list or tuple of str, or None, default=None
+        The column of a data frame that holds the text; several are read one behind the other,
+        with a mark between them. None finds it by its name ("text", "review" and others) or
+        its values; a "title" or "headline" beside it is read first.
+    side : "auto", transformer or None, default="auto"
+        How the other columns become numbers: "auto" standardises numbers, takes dates apart,
+        and gives each frequent category a place of its own; a transformer of scikit-learn's
+        kind is fitted on them instead, and such a model is pickled, not saved; None leaves
+        them out.
     tokenizer : {"auto", "word", "char", "jieba"} or callable, default="auto"
         "auto" takes words and splits scripts without spaces (Chinese, Japanese,
         Thai and others) into characters; "jieba" splits Chinese into words and
@@ -288,15 +321,21 @@ default="skipgram"
     array(['good', 'bad'], dtype='<U4')
     """
 
+    # Of pickles from before there were these parameters.
+    text_column, side = None, "auto"
+
     _parameter_constraints = {
         **BaseLSTM._parameter_constraints,
         **TEXT_CONSTRAINTS,
+        **SIDE_CONSTRAINTS,
         "wide": [StrOptions({"nb"}), None],
     }
 
     def __init__(
         self,
         *,
+        text_column=None,
+        side="auto",
         tokenizer=_TEXT.tokenizer,
         lowercase=_TEXT.lowercase,
         normalize="all",
@@ -344,6 +383,8 @@ default="skipgram"
         backend=OF_TEXTS.backend,
         precision=OF_TEXTS.precision,
     ):
+        self.text_column = text_column
+        self.side = side
         self.tokenizer = tokenizer
         self.lowercase = lowercase
         self.normalize = normalize
@@ -391,12 +432,13 @@ default="skipgram"
         self.backend = backend
         self.precision = precision
 
-    def explain(self, X, *, method="integrated_gradients", target=None):
-        """What each token of the documents adds to the logits.
+    def explain(self, X, X_side=None, *, method="integrated_gradients", target=None):
+        """What each token of the documents, and each column beside them, adds to the logits.
 
         Parameters
         ----------
         X : documents
+        X_side : 2-D array of numbers or None
         method : {"integrated_gradients", "lrp", "gradient_x_input", "occlusion"}
             docs/explanation/attributions.md says what each can tell.
         target : label, ``fastlstm.explain.PREDICTED`` or None
@@ -428,16 +470,17 @@ default="skipgram"
         from fastlstm.explain.documents import explain_documents, reading_of
 
         check_is_fitted(self)
-        scorer, texts, n_threads = reading_of(self, X)
+        scorer, documents, n_threads = reading_of(self, X, X_side)
         with task_bar("explaining", self.verbose) as report:
-            return explain_documents(scorer, texts, method, target, n_threads, report)
+            return explain_documents(scorer, documents, method, target, n_threads, report)
 
-    def coverage(self, X) -> np.ndarray:
+    def coverage(self, X, X_side=None) -> np.ndarray:
         """Share of each document's tokens that the model knows.
 
         Parameters
         ----------
         X : documents
+        X_side : 2-D array of numbers or None
 
         Returns
         -------
@@ -445,8 +488,10 @@ default="skipgram"
             As ``Predictor.coverage``: from 0 to 1, and 0 for a document without a token.
         """
         check_is_fitted(self)
-        return self._encode(X, self.model_).coverage
+        return self._encode(X, self.model_, X_side).coverage
 
+    side_ = fitted("model_.side", "SidePart: weights of what stands beside the text, or None.")
+    reader_ = fitted("model_.reader", "SideReader: how tables are read, or None.")
     encoder_ = fitted("model_.encoder", "TextEncoder.")
     vocabulary_ = fitted("model_.encoder", "Id of each token.", TextEncoder.known)
     truncated_share_ = fitted("model_.record.truncated_share", "Training documents cut.")
@@ -456,9 +501,15 @@ default="skipgram"
     def _linear(self) -> bool:
         return bool(self.wide)
 
-    def _read_for_fit(self, X, y, others, start) -> Reading:
+    def _read_for_fit(self, X, y, others, start, X_side=None) -> Reading:
         try:
-            texts, _ = check_documents(X, missing=self.missing)
+            if start is None:
+                documents, reader = learn_reader(
+                    X, X_side, y, self.text_column, self.side, self.missing
+                )
+            else:
+                reader = start.reader
+                documents = read_documents(reader, X, X_side, missing=self.missing)
         except TypeError as error:
             if not is_swapped(X, y):
                 raise
@@ -467,25 +518,27 @@ default="skipgram"
                 "fit(texts, labels)."
             ) from error
         labels = check_labels(y)
-        check_same_length(len(texts), labels)
+        check_same_length(len(documents.texts), labels)
         if start is None:
-            check_not_swapped(texts, labels)
+            check_not_swapped(documents.texts, labels)
         if others is not None:
-            more, _ = check_documents(others, missing=self.missing, name="X_unlabelled")
-            texts = [*texts, *more]
+            more = read_documents(reader, others, missing=self.missing, name="X_unlabelled")
+            documents = documents.then(more)
         if start is None:
             further = _FURTHER_MIN_DF if self.wide else None
-            encoder, encoded = learn_encoder(self, texts, further)
+            encoder, encoded = learn_encoder(self, documents.texts, further)
         else:
             encoder = start.encoder
             _check_same_text(text_options(self), encoder.options)
-            encoded = encoder.encode(texts)
+            encoded = encoder.encode(documents.texts)
         warn_truncated(encoded, self.max_length)
 
-        def encode(X, name):
-            return encoder.encode(check_documents(X, missing=self.missing, name=name)[0])
+        def encode(X, name, X_side):
+            found = read_documents(reader, X, X_side, missing=self.missing, name=name)
+            return found.of(encoder.encode(found.texts))
 
-        return Reading(encoder, encoder.n_known, encoded, labels, encode, {})
+        encoded = documents.of(encoded)
+        return Reading(encoder, encoder.n_known, encoded, labels, encode, {}, reader)
 
     def _warn_of_first_part(self, n_documents) -> None:
         if self.vocabulary is None and n_documents < _FEW_DOCUMENTS:
@@ -497,9 +550,9 @@ default="skipgram"
                 stacklevel=3,
             )
 
-    def _encode(self, X, model) -> Encoded:
-        texts, _ = check_documents(X, missing=self.missing, allow_empty=True)
-        return model.encoder.encode(texts)
+    def _encode(self, X, model, X_side=None) -> Encoded:
+        found = read_documents(model.reader, X, X_side, missing=self.missing, allow_empty=True)
+        return found.of(model.encoder.encode(found.texts))
 
 
 def _check_same_text(new: TextOptions, old: TextOptions) -> None:

@@ -236,7 +236,9 @@ class LSTMClassifier(BaseLSTM):
         tags.input_tags.positive_only = True
         return tags
 
-    def _read_for_fit(self, X, y, others, start) -> Reading:
+    def _read_for_fit(self, X, y, others, start, X_side=None) -> Reading:
+        _refuse_side(X_side)
+
         # A twin takes what is learned of the columns, since this fit may yet fail.
         columns = object.__new__(type(self))
         columns.__dict__ = {
@@ -257,12 +259,22 @@ class LSTMClassifier(BaseLSTM):
             ids = np.concatenate([ids, check_token_ids(checked(others), size, name="X_unlabelled")])
         n_tokens = size or int(ids.max(initial=UNK_ID)) + 1
 
-        def encode(X, name):
+        def encode(X, name, X_side):
+            _refuse_side(X_side)
             return Encoded(strip_padding(check_token_ids(checked(X), n_tokens, name=name)))
 
         learned = {name: vars(columns)[name] for name in COLUMNS if name in vars(columns)}
         return Reading(None, n_tokens, Encoded(strip_padding(ids)), labels, encode, learned)
 
-    def _encode(self, X, model) -> Encoded:
+    def _encode(self, X, model, X_side=None) -> Encoded:
+        _refuse_side(X_side)
         X = validate_data(self, X, dtype="numeric", reset=False)
         return Encoded(strip_padding(check_token_ids(X, model.ngrams.n_tokens)))
+
+
+def _refuse_side(X_side) -> None:
+    if X_side is not None:
+        raise ValueError(
+            "LSTMClassifier reads token ids alone; LSTMSentimentClassifier takes X_side beside "
+            "texts."
+        )

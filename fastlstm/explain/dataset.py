@@ -122,15 +122,16 @@ def confident_errors(clf, X, y, n: int = 10, method="integrated_gradients") -> C
     ValueError
         If ``X`` and ``y`` differ in length, or a label is none of the classes.
     """
-    scorer, texts, n_threads = reading_of(clf, X)
-    model = scorer.model
+    scorer, documents, n_threads = reading_of(clf, X)
+    model, texts = scorer.model, documents.texts
     true = _indices(y, model.classes, len(texts))
-    chances = probabilities(scorer.logits(model.text_encoder.encode(texts), n_threads))
+    encoded = documents.of(model.text_encoder.encode(texts))
+    chances = probabilities(scorer.logits(encoded, n_threads))
     best = chances.argmax(axis=1)
     wrong = np.flatnonzero(best != true)
     order = wrong[np.argsort(-chances[wrong, best[wrong]], kind="stable")][:n]
-    some = [texts[row] for row in order]
-    found = explain_documents(scorer, some, method, PREDICTED, n_threads) if some else []
+    some = documents.take(order)
+    found = explain_documents(scorer, some, method, PREDICTED, n_threads) if len(order) else []
     return ConfidentErrors(
         ConfidentError(int(row), model.classes[true[row]], explanation)
         for row, explanation in zip(order, found, strict=True)

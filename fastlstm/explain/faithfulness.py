@@ -98,60 +98,63 @@ def faithfulness(
         raise ValueError(f"method={method!r} is not known; use one of {names}.")
     if lime_samples is not None and lime_samples < 2:
         raise ValueError(f"lime_samples={lime_samples} is too few; pass 2 or more, or None.")
-    scorer, texts, n_threads = reading_of(clf, texts)
-    whole = scorer.model.text_encoder.read(texts)
+    scorer, documents, n_threads = reading_of(clf, texts)
+    whole = scorer.model.text_encoder.read(documents.texts)
     rows = np.flatnonzero(whole.lengths)
     if not len(rows):
         raise ValueError("no document has a token: pass documents with words.")
-    whole, texts = whole.take(rows), [texts[row] for row in rows]
-    subsets = _Subsets(scorer, whole, n_threads)
+    whole, documents = whole.take(rows), documents.take(rows)
+    subsets = _Subsets(scorer, whole, documents.side, n_threads)
     likely = subsets.predicted()
     if method in METHODS:
-        scores, passes = _scores(scorer, texts, method, likely, n_threads)
+        scores, passes = _scores(scorer, documents, method, likely, n_threads)
     elif method == "random":
         rng = np.random.default_rng(random_state)
         scores = [rng.random(n) for n in whole.lengths]
-        passes = np.zeros(len(texts), dtype=np.int64)
+        passes = np.zeros(len(rows), dtype=np.int64)
     else:
         if lime_samples is None:
-            samples = 2 * _scores(scorer, texts, METHODS[0], likely, n_threads)[1]
+            samples = 2 * _scores(scorer, documents, METHODS[0], likely, n_threads)[1]
         else:
-            samples = np.full(len(texts), lime_samples)
+            samples = np.full(len(rows), lime_samples)
         scores = [
             _lime(subsets, row, likely[row], int(samples[row]), random_state)
-            for row in range(len(texts))
+            for row in range(len(rows))
         ]
         passes = samples // 2
     return _curves(method, subsets, likely, scores, passes)
 
 
 class _Subsets:
-    """Probabilities of documents of which some tokens are left."""
+    """Probabilities of documents of which some tokens, and all beside them, are left."""
 
-    def __init__(self, scorer: Scorer, whole: TokenSequences, n_threads: int):
-        self.scorer, self.whole, self.n_threads = scorer, whole, n_threads
+    def __init__(self, scorer: Scorer, whole: TokenSequences, side, n_threads: int):
+        self.scorer, self.whole, self.side, self.n_threads = scorer, whole, side, n_threads
 
     def predicted(self) -> np.ndarray:
         """Most likely class of each whole document."""
-        return predicted_class(self._logits(self.whole))
+        return predicted_class(self._logits(self.whole, self.side))
 
     def of(self, document: int, kept: list[np.ndarray]) -> np.ndarray:
         """Class probabilities with the tokens ``kept`` (rising), shape (len(kept), n_classes)."""
         ids = self.whole.document(document)
         offsets = np.cumsum([0, *map(len, kept)]).astype(np.int64)
         left = np.concatenate([ids[places] for places in kept]).astype(np.int32)
-        return probabilities(self._logits(TokenSequences(left, offsets)))
+        side = None
+        if self.side is not None:
+            side = np.repeat(self.side[document : document + 1], len(kept), axis=0)
+        return probabilities(self._logits(TokenSequences(left, offsets), side))
 
-    def _logits(self, whole):
-        return self.scorer.logits_of_whole(whole, self.n_threads)
+    def _logits(self, whole, side):
+        return self.scorer.logits_of_whole(whole, self.n_threads, side)
 
 
-def _scores(scorer, texts, method, likely, n_threads):
+def _scores(scorer, documents, method, likely, n_threads):
     """Contribution of each token to the predicted class, and what that cost."""
     scores, passes = [], []
-    for text, index in zip(texts, likely, strict=True):
+    for row, index in enumerate(likely):
         target = scorer.model.classes[index]
-        (found,) = explain_documents(scorer, [text], method, target, n_threads)
+        (found,) = explain_documents(scorer, documents.take([row]), method, target, n_threads)
         scores.append(found.contributions[:, 0])
         passes.append(found.passes)
     return scores, np.array(passes)

@@ -59,18 +59,33 @@ def article(explanation, target=None, heading: str = "", n_reached: int = _REACH
     total = explanation.contributions[:, column].sum()
     gap = explanation.gap[column]
     name = METHOD_NAMES[explanation.method]
+    columns = ""
+    if explanation.columns:
+        columns = f"{fixed(explanation.beside[:, column].sum(), '+.2f')} (columns) "
     return (
         f"<article>{heading}<p>Predicted: <strong>{isolated(explanation.predicted)}</strong>, "
         f"probability {explanation.probability:.1%}.<br>"
         f'<span class="faint">What speaks <span class="f4">for</span> and '
         f'<span class="a4">against</span> {isolated(label)}, by {name}. '
         f"Logit {fixed(logit)} = {fixed(baseline)} (baseline) {fixed(total, '+.2f')} (tokens) "
-        f"{fixed(gap, '+.2f')} (unexplained).{_left_out(explanation)}</span></p>"
+        f"{columns}{fixed(gap, '+.2f')} (unexplained).{_left_out(explanation)}</span></p>"
         f'<div class="text" dir="auto" tabindex="0" role="group" '
         f'aria-label="The text with its tokens">'
         f"{marked_text(explanation, column, n_reached)}</div>"
-        f"{_strongest(explanation, column)}</article>"
+        f"{_columns(explanation, label)}{_strongest(explanation, column)}</article>"
     )
+
+
+def _columns(explanation, label) -> str:
+    """What stands beside the text, in a table."""
+    if not explanation.columns:
+        return ""
+    lines = [
+        (isolated(name), fixed(value, "+.3f"))
+        for name, value in explanation.columns_by_strength(label)[:_LISTED]
+    ]
+    shown = table(("column", "logit"), lines, numbers=1)
+    return f"<details open><summary>Beside the text</summary>{shown}</details>"
 
 
 def _left_out(explanation) -> str:

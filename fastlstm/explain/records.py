@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,10 +13,11 @@ from fastlstm.explain.terminal import as_text
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
-    """What each token of a document adds to the logits of classes.
+    """What each token of a document, and what stands beside it, adds to the logits of classes.
 
-    ``baseline + contributions.sum(axis=0) + gap == logits``. In a notebook it shows itself
-    as text with coloured tokens; ``print`` gives a table of the strongest ones.
+    ``baseline + contributions.sum(axis=0) + beside.sum(axis=0) + gap == logits``. In a
+    notebook it shows itself as text with coloured tokens; ``print`` gives a table of the
+    strongest ones.
 
     Attributes
     ----------
@@ -46,6 +47,10 @@ class Explanation:
     method : str
     passes : int
         Cost in forward passes; a backward pass counts as two.
+    columns : tuple of str
+        What stands beside the text: names of columns, or of the numbers of a vector.
+    beside : float64 array, shape (n_columns, n_targets)
+        What they add, in logits: exact under every method.
     """
 
     text: str
@@ -62,6 +67,8 @@ class Explanation:
     probability: float
     method: str
     passes: int
+    columns: tuple[str, ...] = ()
+    beside: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)))
 
     def column(self, target=None) -> int:
         """Number of a target; None is the predicted class or, if that is none, the first.
@@ -92,6 +99,12 @@ class Explanation:
         values = self.contributions[:, self.column(target)]
         order = np.argsort(-np.abs(values), kind="stable")[:n]
         return [(self.tokens[i], float(values[i])) for i in order]
+
+    def columns_by_strength(self, target=None) -> list[tuple[str, float]]:
+        """What stands beside the text, and what each adds, strongest first."""
+        values = self.beside[:, self.column(target)] if self.columns else np.zeros(0)
+        order = np.argsort(-np.abs(values), kind="stable")
+        return [(self.columns[i], float(values[i])) for i in order]
 
     @property
     def coverage(self) -> float:

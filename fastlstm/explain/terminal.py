@@ -34,6 +34,12 @@ def as_text(explanation, n: int = 10, target=None) -> str:
     if others:
         total = explanation.contributions[:, column].sum() - sum(value for _, value in strongest)
         lines.append(f"  {fixed(total, '+8.3f')}  {others} other token{'s' if others > 1 else ''}")
+    beside = explanation.columns_by_strength(explanation.targets[column])
+    lines += [
+        f"  {fixed(value, '+8.3f')}  column {plain(name)}"
+        for name, value in beside[:n]
+        if abs(value) >= _SHOWN_FROM
+    ]
     unknown = _unknown_tokens(explanation)
     if unknown:
         shown = ", ".join(plain(token) for token in unknown[:_NAMED])

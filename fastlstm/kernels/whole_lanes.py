@@ -65,7 +65,8 @@ class Lane(Protocol):
     def __call__(
         self, network: TrainedNetwork, memory: LaneMemory, ids: np.ndarray,
         offsets: np.ndarray, y: np.ndarray, weight: np.ndarray, total: float, rows: np.ndarray,
-        shards: np.ndarray, keys: np.ndarray | None, n_sequences: int, begins: bool,
+        shards: np.ndarray, keys: np.ndarray | None, side: np.ndarray | None, n_sequences: int,
+        begins: bool,
     ) -> tuple[float, float, int]:  # fmt: skip
         """Add the gradients of some shards, without the interpreter's lock.
 
@@ -86,6 +87,7 @@ class Lane(Protocol):
         shards : int64 array, shape (n_shards + 1,)
             The documents of shard ``s`` are ``rows[shards[s]:shards[s + 1]]``.
         keys : uint32 array, shape (n_shards, n_dropout_keys), or None
+        side : float32 array, shape (n_documents, n_side), or None
         n_sequences : int
             Documents, or segments of them, of one shard at most.
         begins : bool

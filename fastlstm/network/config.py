@@ -16,7 +16,8 @@ class ModelConfig(NamedTuple):
 
     ``n_outputs`` is 1 for two classes (one logit) and the number of classes else. Of
     ``vocabulary_size`` ids the last ``n_ngrams`` stand for n-grams. Documents of more than
-    ``segment_length`` tokens are read in segments; 0 reads them whole.
+    ``segment_length`` tokens are read in segments; 0 reads them whole. ``n_side`` numbers
+    beside each document join its pooled vector; ``side_dropout`` is theirs.
     """
 
     vocabulary_size: int
@@ -30,6 +31,8 @@ class ModelConfig(NamedTuple):
     embedding_dropout: float = 0.0
     n_ngrams: int = 0
     segment_length: int = 0
+    n_side: int = 0
+    side_dropout: float = 0.0
 
     @property
     def n_directions(self) -> int:
@@ -44,6 +47,11 @@ class ModelConfig(NamedTuple):
     def pooled_width(self) -> int:
         return pooling.width(self.pooling, self.output_width)
 
+    @property
+    def head_width(self) -> int:
+        """Numbers that the dense layer reads: the pooled vector, and those beside the document."""
+        return self.pooled_width + self.n_side
+
     def dense_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name -> shape of every weight but the embedding, in storage order."""
         shapes: dict[str, tuple[int, ...]] = {}
@@ -55,6 +63,6 @@ class ModelConfig(NamedTuple):
                 shapes[f"{prefix}.w_x"] = (n_inputs, gates)
                 shapes[f"{prefix}.w_h"] = (self.hidden_size, gates)
                 shapes[f"{prefix}.b"] = (gates,)
-        shapes["dense.w"] = (self.pooled_width, self.n_outputs)
+        shapes["dense.w"] = (self.head_width, self.n_outputs)
         shapes["dense.b"] = (self.n_outputs,)
         return shapes

@@ -45,8 +45,8 @@ class ShardGradient(NamedTuple):
 
 
 def n_dropout_keys(config: ModelConfig) -> int:
-    """Keys that ``forward`` reads: the embedding, between layers, the pooled vector."""
-    return config.num_layers + 1
+    """Keys that ``forward`` reads: the embedding, between layers, the pooled vector, the side."""
+    return config.num_layers + (2 if config.n_side else 1)
 
 
 def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=True, beside=None):
@@ -97,8 +97,22 @@ def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=Tru
     head_input = dropout.apply(
         k, work, "head.drop", pooled, config.dropout, _key(keys, config.num_layers)
     )
+    if config.n_side:
+        head_input = _beside(k, work, config, head_input, batch, keys)
     logits = dense.forward(k, work, head_input, packed.dense)
     return logits, ForwardState(batch, looked_up, caches, winner, share, head_input, keys)
+
+
+def _beside(k: Kernels, work, config, pooled, batch, keys):
+    """The pooled vectors, and behind each what stands beside its document."""
+    assert batch.side is not None, "the network reads what stands beside a document, too"
+    side = np.ascontiguousarray(batch.side, dtype=pooled.dtype)
+    key = _key(keys, config.num_layers + 1)
+    side = dropout.apply(k, work, "side.drop", side, config.side_dropout, key)
+    both = work.array("head.both", len(pooled), config.head_width)
+    both[:, : config.pooled_width] = pooled
+    both[:, config.pooled_width :] = side
+    return both
 
 
 def _through_layers(k: Kernels, work, config, inputs, packed, batch, keys, keep, beside):
@@ -187,6 +201,8 @@ def backward_head(k: Kernels, work, config, packed, state: ForwardState, d_logit
         k, work, state.head_input, d_logits, packed.dense,
         None if gradients is None else gradients.dense,
     )  # fmt: skip
+    if config.n_side:
+        d_pooled = np.ascontiguousarray(d_pooled[:, : config.pooled_width])
     d_pooled = dropout.apply(
         k, work, "head.d_drop", d_pooled, config.dropout, _key(state.keys, config.num_layers)
     )

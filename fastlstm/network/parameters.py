@@ -114,7 +114,8 @@ def init_parameters(
             for key, value in fresh.items():
                 parameters.named[f"{prefix}.{key}"][:] = value
     head = dense.init(rng, config.pooled_width, config.n_outputs, dtype)
-    parameters.named["dense.w"][:] = head["w"]
+    # What stands beside the text begins with no say.
+    parameters.named["dense.w"][: config.pooled_width] = head["w"]
     return parameters
 
 
@@ -188,7 +189,7 @@ class DenseGradients:
             ]
             for layer in range(config.num_layers)
         ]
-        self.dense = dense.zero_gradient(k, config.pooled_width, config.n_outputs, dtype)
+        self.dense = dense.zero_gradient(k, config.head_width, config.n_outputs, dtype)
         gradients: list[Any] = [*(d for layer in self.layers for d in layer), self.dense]
         self.blocks = gradients
         self._padded = [array for gradient in gradients for array in gradient]

@@ -241,9 +241,10 @@ class Network:
         return logits
 
     def _is_short(self, sequences: TokenSequences) -> bool:
-        """Whether it is one document that is short and in one piece."""
+        """Whether it is one document that is short and in one piece, and has nothing beside it."""
         most = min(_PLANNED_TOKENS, self.config.segment_length or _PLANNED_TOKENS)
-        return sequences.n_documents == 1 and 0 < len(sequences.ids) <= most
+        alone = sequences.n_documents == 1 and not self.config.n_side
+        return alone and 0 < len(sequences.ids) <= most
 
     def _logits_by_plan(self, ids: np.ndarray, projected) -> np.ndarray:
         with self._workspaces.borrow() as work:

@@ -31,7 +31,7 @@ from fastlstm.core.errors import ModelFormatError
 Arrays = dict[str, np.ndarray]
 Metadata = dict[str, Any]
 
-CURRENT_VERSION = 5
+CURRENT_VERSION = 6
 
 
 def _with_ngrams(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
@@ -92,12 +92,26 @@ def _with_precision(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadat
     return arrays, {**metadata, "quantized": False}
 
 
+def _with_side(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
+    """Version 5 to 6: columns beside the text, of which there were none."""
+    try:
+        config = {**metadata["config"], "n_side": 0, "side_dropout": 0.0}
+        settings = metadata["settings"]
+        if metadata["encoder"] is not None:
+            settings = {"text_column": None, "side": "auto", **settings}
+    except (KeyError, TypeError) as error:
+        raise ModelFormatError(f"the model's description is incomplete: {error}") from error
+    off: Metadata = {"side": None, "side_part": False}
+    return arrays, {**metadata, "config": config, "settings": settings, **off}
+
+
 # From a version to the next one.
 MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     1: _with_ngrams,
     2: _with_networks,
     3: _with_text_rules,
     4: _with_precision,
+    5: _with_side,
 }
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from fastlstm.classifier.blend import Blend
 from fastlstm.classifier.fitted import FittedModel, TrainingRecord
 from fastlstm.classifier.linear_part import LinearPart
+from fastlstm.classifier.side_part import SidePart
 from fastlstm.core.errors import ModelFormatError
 from fastlstm.network.config import POOLINGS, ModelConfig
 from fastlstm.network.parameters import Parameters
@@ -28,6 +29,7 @@ from fastlstm.persist.container import (
 )
 from fastlstm.persist.migrations import Arrays, Metadata
 from fastlstm.persist.small_arrays import enlarged, shrunk
+from fastlstm.side.reader import SideReader
 from fastlstm.text.encoder import TextEncoder, needed_tokenizer
 from fastlstm.text.ngrams import NGrams
 
@@ -96,6 +98,12 @@ def write_model(saved: SavedModel, path: str | os.PathLike[str] | Writable) -> N
         If the file cannot be written; an older file is kept.
     """
     model = saved.model
+    if model.reader is not None and model.reader.transformer is not None:
+        kind = type(model.reader.transformer)
+        raise ValueError(
+            f"the model's columns are encoded by {kind.__module__}.{kind.__qualname__}, which a "
+            'model file cannot hold. Pickle the estimator, or fit with side="auto".'
+        )
     metadata = {
         "config": model.config._asdict(),
         "classes": model.classes.tolist(),
@@ -104,6 +112,8 @@ def write_model(saved: SavedModel, path: str | os.PathLike[str] | Writable) -> N
         "encoder": None if model.encoder is None else model.encoder.state(),
         "quantized": model.quantized,
         "wide": model.linear is not None,
+        "side": None if model.reader is None else model.reader.state(),
+        "side_part": model.side is not None,
         "blend": [part.tolist() for part in model.blend],
         "n_networks": len(model.networks),
         "missing": saved.missing,
@@ -117,6 +127,8 @@ def write_model(saved: SavedModel, path: str | os.PathLike[str] | Writable) -> N
     if model.linear is not None:
         arrays["wide.ngrams"] = model.linear.ngrams.pairs
         arrays["wide.weights"], arrays["wide.bias"] = model.linear.weights, model.linear.bias
+    if model.side is not None:
+        arrays["side.weights"], arrays["side.bias"] = model.side
     write_container(path, shrunk(arrays) if model.quantized else arrays, metadata)
 
 
@@ -209,6 +221,7 @@ def _saved_model(
     if quantized:
         arrays = enlarged(arrays)
     of_linear = {name: arrays.pop(name) for name in _LINEAR if metadata["wide"]}
+    of_side = {name: arrays.pop(name) for name in _SIDE if metadata["side_part"]}
     ngrams = _ngrams(config, arrays)
     networks = _networks(config, arrays, ngrams, metadata["n_networks"])
     classes = _classes(metadata)
@@ -220,7 +233,8 @@ def _saved_model(
     fitted = dict(metadata["fitted"])
     model = FittedModel(
         encoder, config, networks, ngrams, linear, _blend(metadata["blend"]), classes, prior,
-        _record(fitted, prior), quantized,
+        _record(fitted, prior), quantized, _reader(config, encoder, metadata["side"]),
+        _side_part(config, of_side) if of_side else None,
     )  # fmt: skip
     columns = {name: value for name, value in fitted.items() if name not in _RECORD}
     needed = None if state is None else needed_tokenizer(state)
@@ -254,7 +268,7 @@ def _record(fitted: Metadata, prior: np.ndarray) -> TrainingRecord:
 
 
 # The others count something that every network has.
-_MAY_BE_ZERO = ("n_ngrams", "segment_length")
+_MAY_BE_ZERO = ("n_ngrams", "segment_length", "n_side")
 
 
 def _config(values: Metadata) -> ModelConfig:
@@ -304,6 +318,32 @@ def _linear(config: ModelConfig, encoder: TextEncoder | None, arrays: Arrays) ->
                 f"wide.{name} is {array.dtype} {array.shape}, not float32 {wanted}"
             )
     return LinearPart(NGrams(n_tokens, pairs), weights, bias)
+
+
+_SIDE = ("side.weights", "side.bias")
+
+
+def _side_part(config: ModelConfig, arrays: Arrays) -> SidePart:
+    weights, bias = (arrays[name] for name in _SIDE)
+    shape = (config.n_outputs, config.n_side)
+    for name, array, wanted in (("weights", weights, shape), ("bias", bias, shape[:1])):
+        if array.shape != wanted or array.dtype != np.float32:
+            raise ModelFormatError(
+                f"side.{name} is {array.dtype} {array.shape}, not float32 {wanted}"
+            )
+    return SidePart(weights, bias)
+
+
+def _reader(
+    config: ModelConfig, encoder: TextEncoder | None, state: Metadata | None
+) -> SideReader | None:
+    if state is not None and encoder is None:
+        raise ModelFormatError("columns beside a text need an encoder")
+    reader = None if state is None else SideReader.from_state(state)
+    n_side = 0 if reader is None else reader.n_side
+    if n_side != config.n_side:
+        raise ModelFormatError(f"there are {n_side} numbers beside a text, not {config.n_side}")
+    return reader
 
 
 def _blend(values: list[Any]) -> Blend:
@@ -394,7 +434,7 @@ def _check_consistent(saved: SavedModel) -> None:
         "class_count_": model.record.class_count.shape != (n,),
         "vocabulary": model.encoder is not None and model.encoder.n_known != model.ngrams.n_tokens,
         "blend": not (
-            model.blend.shares.shape == (1 + (model.linear is not None),)
+            model.blend.shares.shape == (len(model.components),)
             and model.blend.bias.shape == (model.config.n_outputs,)
             and all(np.isfinite(part).all() for part in model.blend)
             and (model.blend.shares >= 0).all()

@@ -55,6 +55,8 @@ class Run(NamedTuple):
         Where the latter are from.
     scores : dict of str to Score
         Name in the table -> what was measured on the latter; the LSTM's last.
+    X_valid : table with a method ``take``, or None
+        The documents that it was not fitted on with columns beside them, where it reads such.
     """
 
     clf: Any
@@ -64,12 +66,19 @@ class Run(NamedTuple):
     valid_labels: list
     how: str
     scores: dict
+    X_valid: Any = None
+
+    def of_rows(self, rows) -> Any:
+        """Those of the documents that it was not fitted on, as the model reads them."""
+        if self.X_valid is not None:
+            return self.X_valid.take(rows)
+        return [self.valid_texts[row] or "" for row in rows]
 
 
 def training_report(run: Run, title: str = "Training report") -> str:
     """The page, as HTML that stands alone."""
     clf = run.clf
-    chances = clf.predict_proba(run.valid_texts)
+    chances = clf.predict_proba(run.valid_texts if run.X_valid is None else run.X_valid)
     true = class_numbers(run.valid_labels, clf.classes_.tolist())
     order = display_order(clf.classes_.tolist())
     classes = clf.classes_[order]
@@ -246,14 +255,17 @@ def _by_length(run, right) -> str:
 
 def _words(run) -> str:
     clf = run.clf
-    texts = [text for text in run.valid_texts if text][:N_EXPLAINED]
-    if not texts:
+    rows_read = [row for row, text in enumerate(run.valid_texts) if text][:N_EXPLAINED]
+    if not rows_read:
         return ""
-    pieces = [f'<p class="faint">Sums over {len(texts):,} documents, by integrated gradients.</p>']
+    documents = run.of_rows(rows_read)
+    pieces = [
+        f'<p class="faint">Sums over {len(rows_read):,} documents, by integrated gradients.</p>'
+    ]
     classes = clf.classes_.tolist()
     shown = classes[1:] if len(classes) == 2 else [classes[i] for i in display_order(classes)]
     for label in shown[:_MOST_CLASSES]:
-        words = moving_words(clf.explain(texts, target=label), label, n=10)
+        words = moving_words(clf.explain(documents, target=label), label, n=10)
         rows = [
             (isolated(w.token), fixed(w.total, "+.2f"), fixed(w.mean, "+.3f"), f"{w.documents:,}")
             for w in words
@@ -264,8 +276,8 @@ def _words(run) -> str:
 
 
 def _errors(run) -> str:
-    texts = [text or "" for text in run.valid_texts]
-    found = confident_errors(run.clf, texts, run.valid_labels, N_ERRORS)
+    documents = run.of_rows(range(len(run.valid_texts)))
+    found = confident_errors(run.clf, documents, run.valid_labels, N_ERRORS)
     if not found:
         return "<p>None: every prediction was right.</p>"
     return "".join(

@@ -61,12 +61,7 @@ def read_column(X: Any, name: str, what: str) -> list[Any] | np.ndarray:
     if isinstance(X, np.ndarray):
         return _array(X, name, what)
     kind = type(X)
-    for sign, method in _LAZY.items():
-        if hasattr(kind, sign):
-            raise TypeError(
-                f"{name} is a {type_name(X)}, which has not been computed; "
-                f"call {name}.{method}() first"
-            )
+    refuse_lazy(X, name)
     if hasattr(kind, "tocsr"):
         raise TypeError(
             f"{name} is a sparse matrix; pass a list of {what}, not what was made of them"
@@ -91,6 +86,16 @@ def read_column(X: Any, name: str, what: str) -> list[Any] | np.ndarray:
         f"{name} must be a list, tuple, one-dimensional array, series or one-column data frame "
         f"of {what}, got {type_name(X)}; {_mend(X, name, what)}"
     )
+
+
+def refuse_lazy(X: Any, name: str) -> None:
+    """Refuse what is computed only when asked, with a TypeError that says how to ask."""
+    for sign, method in _LAZY.items():
+        if hasattr(type(X), sign) and not isinstance(X, np.ndarray):
+            raise TypeError(
+                f"{name} is a {type_name(X)}, which has not been computed; "
+                f"call {name}.{method}() first"
+            )
 
 
 def column_names(X: Any) -> list[Any] | None:

@@ -127,25 +127,28 @@ class RowSums:
     Parameters
     ----------
     k : Kernels
-    table : float array, shape (vocabulary_size, embedding_dim)
+    dtype : dtype
     """
 
-    def __init__(self, k: Kernels, table: np.ndarray):
-        self.k, self.table = k, table
-        self._work = Workspace(table.dtype)
+    def __init__(self, k: Kernels, dtype):
+        self.k = k
+        self._work = Workspace(dtype)
         self._merged: whole_lanes.MergedRows | None = None
 
     def __call__(
-        self, done: list[LaneResult], n_shards: int
+        self, done: list[LaneResult], n_shards: int, table: np.ndarray
     ) -> tuple[embedding.EmbeddingGradient, float]:
-        """Each row once, and the squared norm; valid until the next call."""
+        """Each row of the table once, and the squared norm; valid until the next call.
+
+        The table, which others may want to have for themselves, is not held.
+        """
         lanes = [lane.compiled for lane in done if lane.compiled is not None]
         if n_shards > 1 and lanes:
             if self._merged is None:
-                self._merged = cast(LaneKernels, self.k).MergedRows(self.table)
+                self._merged = cast(LaneKernels, self.k).MergedRows(table)
             *found, norm = self._merged(lanes, n_shards)
             return embedding.EmbeddingGradient(*found), norm
         of_lanes = [lane.found() for lane in done]
         parts = [of_lanes[n % len(done)][n // len(done)] for n in range(n_shards)]
-        merged = embedding.merge(self.k, self._work, parts, len(self.table))
+        merged = embedding.merge(self.k, self._work, parts, len(table))
         return merged, self.k.squared_norm(merged.values.reshape(-1))

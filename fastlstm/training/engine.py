@@ -82,7 +82,7 @@ class GradientEngine:
         self._dense = DenseSums(k, config, dtype)
         self.gradient = self._dense.total
         self.weight_blocks = weight_blocks(config)
-        self._rows: RowSums | None = None
+        self._rows = RowSums(k, dtype)
         self._lanes: list[Lane] = []
         self._make_lane = lanes_of(k, config, dtype, most_bytes)
         self._weight: np.ndarray | None = None  # of the data set, which epochs share
@@ -117,7 +117,8 @@ class GradientEngine:
             self._weight, self._mean_weight = data.weight, float(data.weight.mean())
         batch = Minibatch(parameters, packed, data, len(rows) * self._mean_weight or 1.0)
         keys = None
-        if rng is not None and (self.config.dropout or self.config.embedding_dropout):
+        drops = self.config.dropout or self.config.embedding_dropout or self.config.side_dropout
+        if rng is not None and drops:
             shape = (len(shards), n_dropout_keys(self.config))
             keys = rng.integers(0, 2**32, size=shape)
 
@@ -142,9 +143,7 @@ class GradientEngine:
 
     def _reduce(self, done: list[LaneResult], n_shards: int, table: np.ndarray):
         """Sum lanes, and shards in their order; the squared norm of the sums."""
-        if self._rows is None:
-            self._rows = RowSums(self.k, table)
-        of_table: Callable[[], Any] = partial(self._rows, done, n_shards)
+        of_table: Callable[[], Any] = partial(self._rows, done, n_shards, table)
         calls = [of_table, *self._dense.calls(len(done))]
         (merged, norm), *norms = self.pool.run(calls)
         return merged, float(sum([norm, *norms]))

@@ -192,8 +192,8 @@ class CompiledLane:
                 numbers = self._lane(
                     self._network, memory, data.sequences.ids, data.sequences.offsets, data.y,
                     data.weight, total, rows, np.cumsum([0, *map(len, shards[part])]),
-                    None if keys is None else keys[part].astype(np.uint32), n_sequences,
-                    first == 0,
+                    None if keys is None else keys[part].astype(np.uint32), data.sequences.side,
+                    n_sequences, first == 0,
                 )  # fmt: skip
         return LaneResult(*numbers, self._found, self._lane)
 

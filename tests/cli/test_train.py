@@ -373,7 +373,7 @@ def step(self, *arguments):
 
 update, Trainer._update = Trainer._update, step
 if sys.argv.pop(1) == "twice":
-    fit._company = signalled
+    fit._weighed = signalled
 main()
 """
 

@@ -60,7 +60,9 @@ def test_an_argument_that_partial_fit_has_not():
 
 def test_what_scikit_learn_sees_of_the_arguments_stays():
     requests = get_routing_for_object(small()).fit.requests
-    assert set(requests) == {"sample_weight", "X_val", "y_val", "X_unlabelled"}
+    assert set(requests) == {
+        "sample_weight", "X_side", "X_val", "y_val", "X_side_val", "X_unlabelled",
+    }  # fmt: skip
     assert has_fit_parameter(small(), "sample_weight")
     kinds = [p.kind for p in inspect.signature(small().fit).parameters.values()]
     assert kinds.count(inspect.Parameter.VAR_KEYWORD) == 1

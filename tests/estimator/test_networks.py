@@ -312,7 +312,7 @@ def test_an_interrupt_before_the_networks_ends_what_runs_beside_it(
 
 
 def test_an_interrupt_behind_the_networks_keeps_all(reviews, monkeypatch):
-    monkeypatch.setattr(fit, "_company", interrupted)
+    monkeypatch.setattr(fit, "_weighed", interrupted)
     clf = LSTMSentimentClassifier(**WITH_WIDE)
     what = "after the networks.* 3 of 3 networks and a linear part"
     with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match=what):
@@ -327,7 +327,7 @@ def test_an_interrupt_behind_the_networks_keeps_all(reviews, monkeypatch):
 def test_an_interrupt_beside_old_networks_keeps_the_old_linear_part(reviews, monkeypatch):
     clf = LSTMSentimentClassifier(**WITH_WIDE, warm_start=True).fit(reviews[0], reviews[1])
     before = clf.model_
-    monkeypatch.setattr(fit, "_company", interrupted)
+    monkeypatch.setattr(fit, "_weighed", interrupted)
     with guarded_by(InterruptGuard()), pytest.warns(InterruptedFitWarning, match="and a linear"):
         clf.fit(reviews[0], reviews[1])
     assert clf.model_ is not before
@@ -347,7 +347,7 @@ def test_a_second_interrupt_beside_the_networks_raises(reviews, monkeypatch):
         raise AssertionError("the signal had no effect")
 
     monkeypatch.setattr(Trainer, "_update", first)
-    monkeypatch.setattr(fit, "_company", second)
+    monkeypatch.setattr(fit, "_weighed", second)
     clf = LSTMSentimentClassifier(**WITH_WIDE)
     with guarded_by(InterruptGuard()), pytest.raises(KeyboardInterrupt):
         clf.fit(reviews[0], reviews[1])

@@ -111,10 +111,10 @@ def test_number_of_checks(record_property):
 class AnyNumbers(LSTMClassifier):
     """The same classifier for X of any numbers from -100: quarters become token ids."""
 
-    def _read_for_fit(self, X, y, others, start):
+    def _read_for_fit(self, X, y, others, start, X_side=None):
         return super()._read_for_fit(self._ids(X), y, others, start)
 
-    def _encode(self, X, model):
+    def _encode(self, X, model, X_side=None):
         return super()._encode(self._ids(X), model)
 
     @staticmethod
@@ -231,10 +231,10 @@ class _NumbersAsText:
 class TextClassifier(_NumbersAsText, LSTMSentimentClassifier):
     """Its first checks of X are scikit-learn's, all that follows is the text estimator."""
 
-    def _read_for_fit(self, X, y, others, start):
+    def _read_for_fit(self, X, y, others, start, X_side=None):
         return super()._read_for_fit(_documents(self, X, start is None), y, others, start)
 
-    def _encode(self, X, model):
+    def _encode(self, X, model, X_side=None):
         return super()._encode(_documents(self, X, False), model)
 
 

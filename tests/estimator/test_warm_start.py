@@ -152,7 +152,7 @@ OTHERS = {
     "truncation": "tail", "zh_script": "simplified", "normalize": None, "vocabulary": ["good"],
     "embedding_dim": 9, "hidden_size": 9, "num_layers": 2, "bidirectional": False,
     "pooling": "mean", "ngrams": 1, "max_ngrams": 5, "segment_length": None,
-    "word_vectors": None, "vocabulary_size": 90,
+    "word_vectors": None, "vocabulary_size": 90, "text_column": "text", "side": None,
 }  # fmt: skip
 
 

@@ -171,7 +171,43 @@ def test_a_text_model_of_version_4_predicts_as_it_did(read):
     assert not model.scorer_.model.quantized
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+# Before anything stood beside a text: an ordinary model, and the same with weights of 8 bits.
+PROBABILITIES_OF_5 = {
+    "text": [
+        [0.13586414, 0.86413586],
+        [0.84391612, 0.15608388],
+        [0.40424938, 0.59575062],
+        [0.5, 0.5],
+    ],
+    "quantized": [
+        [0.13586164, 0.86413836],
+        [0.84393837, 0.15606163],
+        [0.40423027, 0.59576973],
+        [0.5, 0.5],
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", PROBABILITIES_OF_5)
+@pytest.mark.parametrize("read", [fastlstm.load, fastlstm.Predictor])
+def test_a_model_of_version_5_predicts_as_it_did(read, kind):
+    model = read(OLD / f"{kind}_version_5.fastlstm")
+    expected = np.array(PROBABILITIES_OF_5[kind])
+    assert model.predict_proba(TEXTS_OF_4) == pytest.approx(expected, abs=1e-6)
+    fitted = model.scorer_.model
+    assert (fitted.reader, fitted.side, fitted.config.n_side) == (None, None, 0)
+    assert fitted.quantized == (kind == "quantized")
+
+
+def test_a_model_of_version_5_can_be_written_anew(tmp_path):
+    model = fastlstm.load(OLD / "text_version_5.fastlstm")
+    assert (model.text_column, model.side) == (None, "auto")
+    model.save(tmp_path / "model.fastlstm")
+    again = fastlstm.load(tmp_path / "model.fastlstm")
+    assert np.array_equal(again.predict_proba(TEXTS_OF_4), model.predict_proba(TEXTS_OF_4))
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_an_old_text_model_can_be_quantized(version, tmp_path):
     model = fastlstm.load(OLD / f"text_version_{version}.fastlstm")
     model.quantize().save(tmp_path / "model.fastlstm")
@@ -209,7 +245,7 @@ def test_an_old_model_of_chinese_words_goes_on_under_its_rules(tmp_path):
     assert model.encoder_.tokenize("T恤") == ["t恤"]
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 5])
 @pytest.mark.parametrize(
     "metadata",
     [{}, {"config": None, "settings": {}}, {"config": {}}, {"settings": 3, "encoder": {}}],

@@ -114,10 +114,12 @@ class Found:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
 def test_rows_are_merged_in_the_order_of_shards(k, dtype):
     table = np.zeros((50, 6), dtype)
-    rows = RowSums(k, table)
+    rows = RowSums(k, dtype)
     for n_shards, n_lanes in [(1, 1), (5, 3), (2, 2)]:
         found = [Found(n, -(-(n_shards - n) // n_lanes), dtype) for n in range(n_lanes)]
-        merged, norm = rows([LaneResult(0.0, 0.0, 0, of_lane) for of_lane in found], n_shards)
+        merged, norm = rows(
+            [LaneResult(0.0, 0.0, 0, of_lane) for of_lane in found], n_shards, table
+        )
         expected = np.zeros((50, 6), dtype)
         for n in range(n_shards):
             of_lane = found[n % n_lanes]

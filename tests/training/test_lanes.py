@@ -48,6 +48,11 @@ CASES = {
     "max": {"pooling": "max"},
     "mean and max": {"pooling": "mean_max", "hidden_size": 33},
     "last": {"pooling": "last", "num_layers": 2},
+    "beside": {"n_side": 5, "pooling": "max"},
+    "beside, dropped": {
+        "n_side": 2, "side_dropout": 0.4, "dropout": 0.2, "segment_length": 7, "n_outputs": 3,
+    },
+    "beside, rows that need no padding": {"n_side": 14, "hidden_size": 25, "side_dropout": 0.4},
 }  # fmt: skip
 
 
@@ -70,7 +75,8 @@ def make(k, settings, dtype=np.float32, precision="float32", n=21, soft=False):
     y = rng.integers(0, classes, n)
     if soft:
         y = rng.random(n) if config.n_outputs == 1 else rng.dirichlet(np.ones(classes), n)
-    data = LabelledSequences(TokenSequences(ids, offsets), y, rng.uniform(0.5, 2, n))
+    side = rng.standard_normal((n, config.n_side)).astype(np.float32) if config.n_side else None
+    data = LabelledSequences(TokenSequences(ids, offsets, side), y, rng.uniform(0.5, 2, n))
     packed = pack_model(k, config, parameters, precision, training=True)
     return config, Minibatch(parameters, packed, data, 17.0)
 
@@ -79,7 +85,7 @@ def shards_and_keys(config, n=21):
     rows = np.random.default_rng(3).permutation(n)
     shards = [rows[:8], rows[8:9], rows[9:14], rows[14:17], rows[17:19], rows[19:]]
     keys = None
-    if config.dropout or config.embedding_dropout:
+    if config.dropout or config.embedding_dropout or config.side_dropout:
         keys = np.random.default_rng(4).integers(0, 2**32, (len(shards), n_dropout_keys(config)))
     return shards, keys
 

@@ -1,0 +1,1 @@
+"""What stands beside a text: the other columns of a table, or vectors."""

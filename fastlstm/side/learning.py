@@ -1,0 +1,129 @@
+"""Learns how columns beside the text become numbers, with scikit-learn's encoders.
+
+What they learned is taken over into plain records (``encoder.py``), which apply it in the
+same way: a test compares them with the encoders themselves.
+"""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastlstm.core.errors import SideColumnWarning
+from fastlstm.side.encoder import (
+    Scaled,
+    SideColumn,
+    SideEncoder,
+    as_category,
+    as_date,
+    date_names,
+    dates,
+    plain_numbers,
+)
+
+# A category has a place of its own from this many rows on, and so many have at most.
+_MIN_FREQUENCY = 10
+_MAX_CATEGORIES = 50
+
+
+def learn_columns(values: Mapping[str, list[Any] | None], where: str = "X") -> SideEncoder:
+    """How to encode the columns of a table.
+
+    Numbers and booleans are standardised, dates are taken apart into numbers, and all else
+    are categories, of which rare ones share a place. A column of nothing but missing values,
+    or of one value alone, is left out with a warning.
+
+    Parameters
+    ----------
+    values : dict of str to list
+        Missing values are None; a column may be missing, too.
+    where : str
+        How messages call the table.
+    """
+    columns, left_out = [], []
+    for name, given in values.items():
+        distinct = {as_category(value) for value in given or []}
+        if given is None or len(distinct) < 2:
+            left_out.append(name)
+            continue
+        columns.append(_learned(name, given, where))
+    if left_out:
+        warnings.warn(
+            f"{where} has the same value in every row of column "
+            f"{', '.join(map(repr, left_out))}: nothing can be learned from it, and it is left "
+            "out.",
+            SideColumnWarning,
+            stacklevel=4,
+        )
+    return SideEncoder(tuple(columns))
+
+
+def learn_vectors(vectors: np.ndarray, name: str = "X_side") -> SideEncoder:
+    """How to encode vectors of numbers, each of them standardised."""
+    parts = _scaled(vectors, [f"{name}[{number}]" for number in range(vectors.shape[1])])
+    return SideEncoder((SideColumn(name, "vector", parts),) if parts else ())
+
+
+def kind_of(values: Sequence[Any]) -> str:
+    """What a column holds: "number", "date" or "category"."""
+    found = [value for value in values if value is not None]
+    number = (int, float, np.number, np.bool_, datetime.timedelta)
+    if all(isinstance(value, number) or type(value).__name__ == "Decimal" for value in found):
+        return "number"
+    if all(isinstance(v, (datetime.date, np.datetime64)) for v in found):
+        return "date"
+    texts = all(isinstance(value, str) for value in found)
+    if texts and all(len(v) >= len("2000-01-01") and as_date(v) is not None for v in found):
+        return "date"
+    return "category"
+
+
+def _learned(name: str, given: list[Any], where: str) -> SideColumn:
+    kind = kind_of(given)
+    if kind == "category":
+        return _category(name, given)
+    if kind == "date":
+        return SideColumn(name, kind, _scaled(dates(given, name, where), date_names(name)))
+    return SideColumn(name, kind, _scaled(plain_numbers(given, name, where)[:, None], [name]))
+
+
+def _scaled(raw: np.ndarray, names: list[str]) -> tuple[Scaled, ...]:
+    from sklearn.preprocessing import StandardScaler
+
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a column without any number
+        scaler = StandardScaler().fit(raw)
+    gaps = np.isnan(raw).any(axis=0) & ~np.isnan(raw).all(axis=0)
+    return tuple(
+        Scaled(name, float(mean), float(scale), bool(gap))
+        for name, mean, scale, gap in zip(
+            names, np.nan_to_num(scaler.mean_), np.nan_to_num(scaler.scale_, nan=1.0), gaps,
+            strict=True,
+        )
+    )  # fmt: skip
+
+
+def _category(name: str, given: list[Any]) -> SideColumn:
+    from sklearn.preprocessing import OneHotEncoder
+
+    values = np.array([[as_category(value)] for value in given], dtype=object)
+    encoder = OneHotEncoder(
+        handle_unknown="infrequent_if_exist", min_frequency=min(_MIN_FREQUENCY, len(values) // 4),
+        max_categories=_MAX_CATEGORIES,
+    ) if len(values) >= 8 else OneHotEncoder(handle_unknown="ignore")  # fmt: skip
+    encoder.fit(values)
+    rare = getattr(encoder, "infrequent_categories_", [None])[0]
+    rare = set() if rare is None else set(rare)
+    kept = tuple(category for category in encoder.categories_[0] if category not in rare)
+    return SideColumn(name, "category", (), kept, bool(rare))
+
+
+def fitted_transformer(transformer: Any, X: Any, y: Any) -> Any:
+    """A copy of the user's transformer, fitted on the columns; the user's stays as it is."""
+    from sklearn.base import clone
+
+    return clone(transformer).fit(X, y)
