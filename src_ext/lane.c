@@ -11,6 +11,9 @@
 /* Terms a token from which the distinct rows alone are projected: layers/lstm.py. */
 #define TERMS_TRAINING 45
 
+/* Turns the dropout key of the pooled vector into that of the numbers beside it: forward.py. */
+#define OF_SIDE 0x5BD1E995u
+
 /* Bytes of half a page: layout.py. */
 #define CONFLICT_BYTES 2048
 

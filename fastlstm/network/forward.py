@@ -17,6 +17,10 @@ from fastlstm.network.config import ModelConfig
 from fastlstm.network.layers import dense, dropout, embedding, lstm, pooling, segments
 
 
+# Turns the dropout key of the pooled vector into that of the numbers beside it.
+_OF_SIDE = 0x5BD1E995
+
+
 class ForwardState(NamedTuple):
     """What one shard's forward pass leaves for its backward pass."""
 
@@ -45,8 +49,8 @@ class ShardGradient(NamedTuple):
 
 
 def n_dropout_keys(config: ModelConfig) -> int:
-    """Keys that ``forward`` reads: the embedding, between layers, the pooled vector, the side."""
-    return config.num_layers + (2 if config.n_side else 1)
+    """Keys that ``forward`` reads: the embedding, between layers, the pooled vector."""
+    return config.num_layers + 1
 
 
 def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=True, beside=None):
@@ -107,7 +111,8 @@ def _beside(k: Kernels, work, config, pooled, batch, keys):
     """The pooled vectors, and behind each what stands beside its document."""
     assert batch.side is not None, "the network reads what stands beside a document, too"
     side = np.ascontiguousarray(batch.side, dtype=pooled.dtype)
-    key = _key(keys, config.num_layers + 1)
+    # A key of its own would change the masks of all else: columns that are 0 change nothing.
+    key = None if keys is None else _key(keys, config.num_layers) ^ _OF_SIDE
     side = dropout.apply(k, work, "side.drop", side, config.side_dropout, key)
     both = work.array("head.both", len(pooled), config.head_width)
     both[:, : config.pooled_width] = pooled

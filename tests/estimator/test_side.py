@@ -278,3 +278,18 @@ def test_a_model_of_texts_reads_no_table():
     clf = LSTMSentimentClassifier(**SMALL).fit(X["text"], Y)
     with pytest.raises(ValueError, match=r"X has 4 columns .* probably X\['text'\]"):
         clf.predict(X_NEW)
+
+
+def test_columns_of_noise_change_nothing():
+    """A column that tells nothing has the relevance 0, and networks are those of the text."""
+    rng = np.random.default_rng(0)
+    noisy = X[["text"]].assign(**{f"noise {n}": rng.normal(size=N) for n in range(2)})
+    clf = LSTMSentimentClassifier(**SMALL).fit(noisy, Y)
+    alone = LSTMSentimentClassifier(**SMALL).fit(X["text"], Y)
+    assert clf.reader_.relevance == (0, 0)
+    width = clf.config_.pooled_width
+    for one, other in zip(clf.networks_, alone.networks_, strict=True):
+        for name, weights in one.named.items():
+            kept = weights[:width] if name == "dense.w" else weights
+            assert np.array_equal(kept, other.named[name]), name
+        assert not one.named["dense.w"][width:].any()
