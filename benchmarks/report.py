@@ -103,6 +103,42 @@ def small_data_table(folder: Path) -> str | None:
     return markdown(("set", "classes", "draws", ROWS["tfidf"].title, ROWS["default"].title), rows)
 
 
+def side_columns_table(folder: Path) -> str | None:
+    """Texts alone, and with columns or vectors beside them."""
+    results = read(folder, "side_columns")
+    if results is None:
+        return None
+    rows = [
+        (name.replace("_", " with "), row, _mean(found["accuracy"]), _mean(found["macro_f1"]),
+         f"{found['mcnemar_p']:.2g}" if "mcnemar_p" in found else "",
+         f"{statistics.median(found['seconds']):.0f}" if any(found["seconds"]) else "")
+        for name, of_set in results["sets"].items()
+        for row, found in of_set["rows"].items()
+    ]  # fmt: skip
+    return markdown(("set", "", "accuracy", "macro-F1", "p (McNemar)", "s"), rows)
+
+
+def vectors_alone_table(folder: Path) -> str | None:
+    """Vectors of voice and face without the text."""
+    results = read(folder, "side_columns")
+    if results is None or "mosi" not in results["sets"]:
+        return None
+    names = {"audio": "voice", "video": "face"}
+    rows = [
+        (
+            names[kind],
+            f"{100 * found['training_videos_left_out']:.1f}",
+            f"{100 * found['test']:.1f}",
+        )
+        for kind, found in results["sets"]["mosi"]["vectors_alone"].items()
+    ]
+    return markdown(("logistic regression on", "training videos left out", "test videos"), rows)
+
+
+def _mean(shares: list[float]) -> str:
+    return f"{100 * statistics.mean(shares):.2f}"
+
+
 def word_vectors_table(folder: Path) -> str | None:
     """Skip-gram beside gensim's."""
     results = read(folder, "word_vectors")
@@ -354,6 +390,8 @@ TABLES: dict[str, Callable[[Path], str | None]] = {
     "accuracy": accuracy_table,
     "accuracy details": accuracy_details_table,
     "small data": small_data_table,
+    "side columns": side_columns_table,
+    "vectors alone": vectors_alone_table,
     "word vectors": word_vectors_table,
     "faithfulness": faithfulness_table,
     "explanation costs": explanation_costs_table,

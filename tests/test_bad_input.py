@@ -408,10 +408,8 @@ TEXT_PARAMETERS = {
     "vocabulary": ["good", 3, 1.5],
 }
 WIDE_PARAMETERS = {
-    "wide": ["", "other", 3],
-    "text_column": [3, 1.5, ["title", 3]],
-    "side": ["", "other", 3],
-}
+    "wide": ["", "other", 3], "text_column": [3, 1.5, ["title", 3]], "side": ["", "other", 3],
+}  # fmt: skip
 TRAINING_PARAMETERS = {
     "embedding_dim": COUNT,
     "hidden_size": COUNT,
@@ -451,17 +449,11 @@ TRAINING_PARAMETERS = {
 }
 ESTIMATORS = {
     LSTMSentimentClassifier: (
-        {**TEXT_PARAMETERS, **WIDE_PARAMETERS, **TRAINING_PARAMETERS},
-        TEXTS,
-        LABELS,
-    ),
+        {**TEXT_PARAMETERS, **WIDE_PARAMETERS, **TRAINING_PARAMETERS}, TEXTS, LABELS),
     LSTMClassifier: (
-        {**TRAINING_PARAMETERS, "vocabulary_size": [0, -1, 1.5, "all"]},
-        IDS,
-        NUMBERS,
-    ),
+        {**TRAINING_PARAMETERS, "vocabulary_size": [0, -1, 1.5, "all"]}, IDS, NUMBERS),
     SequenceVectorizer: ({**TEXT_PARAMETERS, "padding": ["none", None, 0]}, TEXTS, LABELS),
-}
+}  # fmt: skip
 PARAMETERS = [
     (kind, name, value)
     for kind, (table, _, _) in ESTIMATORS.items()

@@ -15,6 +15,10 @@ from fastlstm.network.losses import class_of, loss_for, predicted_class
 _PENALTY_C = 1.0
 _N_FOLDS = 5
 
+# A fit is done when a step changes the loss by no more than this share: digits beyond it
+# change no answer.
+_ENOUGH = {"ftol": 1e-6}
+
 # What a column has to bring, in units of the log-likelihood of all documents.
 _PRICE = 2.0
 
@@ -109,7 +113,9 @@ def _relevance(said: np.ndarray, text: np.ndarray, y: np.ndarray, weight: np.nda
 
     bounds = [(0, 1)] * n_columns + [(None, None)] * (1 + n_outputs)
     start = np.concatenate([np.full(n_columns, 0.5), np.ones(1), np.zeros(n_outputs)])
-    found: np.ndarray = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    found: np.ndarray = minimize(
+        objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=_ENOUGH
+    ).x
     return found[:n_columns]
 
 
@@ -135,7 +141,8 @@ def _fitted(
         return value + 0.5 * pull * float(np.sum(w * w)), slope
 
     start = np.zeros(size + n_outputs + 1)
-    found = minimize(objective, start, jac=True, method="L-BFGS-B").x.astype(np.float32)
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=_ENOUGH).x
+    found = found.astype(np.float32)
     return SidePart(found[:size].reshape(n_outputs, n_side), found[size:-1])
 
 

@@ -16,7 +16,6 @@ from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.layers import dense, dropout, embedding, lstm, pooling, segments
 
-
 # Turns the dropout key of the pooled vector into that of the numbers beside it.
 _OF_SIDE = 0x5BD1E995
 

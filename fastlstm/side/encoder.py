@@ -22,6 +22,9 @@ DATE_PARTS = ("days", "year", "month", "day", "weekday", "hour")
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 
+# Types that NumPy reads as numbers as they are.
+_PLAIN = {float, int, bool, type(None)}
+
 _TRUE, _FALSE = ("true", "yes"), ("false", "no")
 
 
@@ -205,6 +208,10 @@ def _of_width(column: SideColumn, given: np.ndarray) -> np.ndarray:
 
 def plain_numbers(values: list[Any], name: str, where: str) -> np.ndarray:
     """Numbers, booleans and what reads as one of them, float64; NaN where missing."""
+    if set(map(type, values)) <= _PLAIN:
+        found = np.array(values, dtype=np.float64)  # None becomes NaN
+        if not np.isinf(found).any():
+            return found
     found = np.full(len(values), np.nan)
     for row, value in enumerate(values):
         if value is None:

@@ -46,8 +46,7 @@ def learn_columns(values: Mapping[str, list[Any] | None], where: str = "X") -> S
     """
     columns, left_out = [], []
     for name, given in values.items():
-        distinct = {as_category(value) for value in given or []}
-        if given is None or len(distinct) < 2:
+        if given is None or not _differ(given):
             left_out.append(name)
             continue
         columns.append(_learned(name, given, where))
@@ -62,6 +61,12 @@ def learn_columns(values: Mapping[str, list[Any] | None], where: str = "X") -> S
     return SideEncoder(tuple(columns))
 
 
+def _differ(values: list[Any]) -> bool:
+    """Whether there are two different ones."""
+    first = as_category(values[0]) if values else ""
+    return any(as_category(value) != first for value in values)
+
+
 def learn_vectors(vectors: np.ndarray, name: str = "X_side") -> SideEncoder:
     """How to encode vectors of numbers, each of them standardised."""
     parts = _scaled(vectors, [f"{name}[{number}]" for number in range(vectors.shape[1])])
@@ -71,13 +76,15 @@ def learn_vectors(vectors: np.ndarray, name: str = "X_side") -> SideEncoder:
 def kind_of(values: Sequence[Any]) -> str:
     """What a column holds: "number", "date" or "category"."""
     found = [value for value in values if value is not None]
+    kinds = set(map(type, found))
     number = (int, float, np.number, np.bool_, datetime.timedelta)
-    if all(isinstance(value, number) or type(value).__name__ == "Decimal" for value in found):
+    if all(issubclass(kind, number) or kind.__name__ == "Decimal" for kind in kinds):
         return "number"
-    if all(isinstance(v, (datetime.date, np.datetime64)) for v in found):
+    if all(issubclass(kind, (datetime.date, np.datetime64)) for kind in kinds):
         return "date"
-    texts = all(isinstance(value, str) for value in found)
-    if texts and all(len(v) >= len("2000-01-01") and as_date(v) is not None for v in found):
+    if all(issubclass(kind, str) for kind in kinds) and all(
+        len(v) >= len("2000-01-01") and as_date(v) is not None for v in found
+    ):
         return "date"
     return "category"
 

@@ -17,6 +17,9 @@ from fastlstm.text.containers import FROM_0, column_names, is_missing, refuse_la
 # Stands between the texts of several columns: a token of its own.
 BETWEEN = " ||| "
 
+# Types whose values are missing where they are None or NaN.
+_PLAIN = {str, int, float, bool, type(None)}
+
 # Columns of these names stand before a text, as its title.
 TITLE_NAMES = ("title", "headline", "subject", "summary", "heading", "标题", "主题")
 
@@ -88,6 +91,8 @@ def column(X: Any, which: str) -> list[Any]:
             break
     else:
         values = list(series)
+    if set(map(type, values)) <= _PLAIN:
+        return [None if value != value else value for value in values]  # NaN
     return [None if is_missing(value) else value for value in values]
 
 
