@@ -129,6 +129,8 @@ cdef class Lane:
         if s.network.n_side:
             if _matrix(side, cnp.NPY_FLOAT32).width != s.network.n_side:
                 raise ValueError(f"side has {side.shape[1]} columns, not {s.network.n_side}")
+            if cnp.PyArray_DIM(<cnp.ndarray> side, 0) != _length(offsets) - 1:
+                raise ValueError(f"side has {side.shape[0]} rows for {len(offsets) - 1} documents")
             s.side = <const float *> _data(side, cnp.NPY_FLOAT32)
         s.begins = begins
         counts = np.empty(s.n_shards, dtype=np.int64)

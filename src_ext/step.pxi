@@ -20,6 +20,8 @@ cdef class Sums:
         cdef int64_t number, lane = len(self.held) - 1
         if lane == MOST_LANES:
             raise ValueError("too many lanes")
+        if len(gradients) > 3 or len(gradients) != len(widths):
+            raise ValueError("a block has up to three arrays, each with its width")
         s.n_arrays = len(gradients)
         for number in range(s.n_arrays):
             array = gradients[number]
@@ -32,6 +34,8 @@ cdef class Sums:
         self.held.append(gradients)
 
     def __call__(self, n_lanes):
+        if not 0 < n_lanes < len(self.held):
+            raise ValueError(f"{n_lanes} lanes of {len(self.held) - 1}")
         self.record.n_lanes = n_lanes
         _run(self.kernel, &self.record)
         return self.record.squared_norm
@@ -64,6 +68,8 @@ cdef class MergedRows:
         cdef Lane lane
         cdef cnp.npy_intp shape[2]
         s.n_parts = n_shards
+        if not 0 < n_lanes <= s.n_parts:
+            raise ValueError(f"{n_lanes} lanes of {n_shards} shards")
         if s.n_parts > self.most:
             free(s.parts)
             self.most = 2 * s.n_parts
@@ -73,6 +79,8 @@ cdef class MergedRows:
                 raise MemoryError
         for number in range(s.n_parts):
             lane = lanes[number % n_lanes]
+            if lane.kind != self.kind or number // n_lanes >= len(lane.ends):
+                raise ValueError("a lane has not found these shards")
             first = lane.ends[number // n_lanes - 1] if number >= n_lanes else 0
             last = lane.ends[number // n_lanes]
             s.parts[number].n = last - first

@@ -16,7 +16,6 @@ from fastlstm.classifier.blend import Blend, fit_blend
 from fastlstm.classifier.data import FitData, SoftlyLabelled
 from fastlstm.classifier.fitted import FittedModel, Scorer, TrainingRecord
 from fastlstm.classifier.held_out import (
-    HeldOut,
     HeldOutPart,
     hold_out_parts,
     of_held_out,
@@ -46,7 +45,7 @@ from fastlstm.core.versions import Version
 from fastlstm.kernels.registry import load_backend
 from fastlstm.network.losses import predicted_class, probabilities
 from fastlstm.network.predict import Network
-from fastlstm.side.reader import VECTORS
+from fastlstm.side.encoder import VECTORS
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.engine import GradientEngine, LabelledSequences
 from fastlstm.training.interrupts import NO_GUARD, Guard, Relay
@@ -208,6 +207,9 @@ def continue_model(
     trained, company, blend = Trained.of(networks), Company(), Blend.of_networks(data.n_outputs)
     if model is not None and (model.linear is None or linear):
         company, blend = Company(model.linear, model.side), model.blend
+    elif model is not None and model.side is not None:
+        networks_and_side = model.blend.shares[[0, -1]]
+        company, blend = Company(None, model.side), model.blend._replace(shares=networks_and_side)
     if company.linear is not None:
         whole = data.train.encoded.whole
         assert whole is not None, "a linear part reads whole texts"
@@ -341,6 +343,10 @@ def _weighed(
     ]
     held_out = of_held_out(networks, parts, job.data.class_prior, job.n_threads)
     if held_out is None or not (job.options.calibrate or company.is_there):
+        if company.is_there:
+            train = job.data.train
+            logits = np.sum(company.out_of_fold, axis=0)
+            _warn_of_telling_columns(job, train.y, train.weight, logits)
         return None
     logits = [held_out.logits]
     if held_out.rows is None:
@@ -350,21 +356,25 @@ def _weighed(
     else:
         logits += [of_all[held_out.rows] for of_all in company.out_of_fold]
     blend = fit_blend(logits, held_out.y, held_out.weight, with_bias=company.is_there)
-    _warn_of_telling_columns(job, held_out, blend(logits))
+    _warn_of_telling_columns(job, held_out.y, held_out.weight, blend(logits))
     return blend
 
 
-def _warn_of_telling_columns(job: Job, held_out: HeldOut, logits: np.ndarray) -> None:
-    """Name columns that alone are right about as often as everything together."""
+def _warn_of_telling_columns(
+    job: Job, y: np.ndarray, weight: np.ndarray, logits: np.ndarray
+) -> None:
+    """Name columns that alone are right about as often as everything together.
+
+    ``logits`` are those of the whole, for documents of the classes ``y``.
+    """
     train, reader = job.data.train, job.data.reader
     side = train.encoded.side
-    if reader is None or reader.layout is None or side is None:
+    if reader is None or reader.layout is None or side is None or not weight.any():
         return
     from fastlstm.classifier.side_fit import telling_columns
 
     columns = {name: part for name, part in reader.columns(side).items() if name != VECTORS}
-    right = predicted_class(logits) == held_out.y
-    accuracy = float(np.average(right, weights=held_out.weight))
+    accuracy = float(np.average(predicted_class(logits) == y, weights=weight))
     found = telling_columns(columns, train.y, train.weight, job.data.n_outputs, job.seed, accuracy)
     for name, alone in found.items():
         warnings.warn(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastlstm.cli.output import listed
@@ -34,12 +34,23 @@ class Frame:
     def __getitem__(self, name: str) -> list[Any]:
         return self._values[name]
 
+    @property
+    def as_strings(self) -> set[str]:
+        """Columns that hold strings."""
+        return {
+            name for name, values in self._values.items()
+            if any(isinstance(value, str) for value in values)
+        }  # fmt: skip
+
     def take(self, rows: Sequence[int] | np.ndarray) -> Frame:
         """The rows of these places."""
         return Frame({name: [v[row] for row in rows] for name, v in self._values.items()})
 
 
-def frame_of(table, names: Sequence[str], path, text: str | None = None) -> Frame:
+def frame_of(
+    table, names: Sequence[str], path, text: str | None = None,
+    as_strings: Collection[str] | None = None,
+) -> Frame:  # fmt: skip
     """The texts of a file, and columns beside them.
 
     Parameters
@@ -51,6 +62,8 @@ def frame_of(table, names: Sequence[str], path, text: str | None = None) -> Fram
         For messages.
     text : str or None
         What the column of the text is called in the frame; None leaves its name.
+    as_strings : collection of str, or None
+        Columns whose cells stay strings; None decides by the cells.
 
     Raises
     ------
@@ -66,15 +79,22 @@ def frame_of(table, names: Sequence[str], path, text: str | None = None) -> Fram
             raise ValueError(
                 f"{path}: there is {there} {name!r}; the file has {listed(table.columns)}"
             )
-        found = typed(table.parsed.column(table.columns.index(name)))
+        cells = table.parsed.column(table.columns.index(name))
+        found = typed(cells, None if as_strings is None else name in as_strings)
         values[name] = [found[place[row]] for row in table.rows]
     return Frame(values)
 
 
-def typed(values: Sequence[Any]) -> list[Any]:
-    """Cells as numbers where all are, and None for those that are empty."""
+def typed(values: Sequence[Any], as_strings: bool | None = None) -> list[Any]:
+    """Cells as numbers where all are, and None for those that are empty.
+
+    Digits behind a 0, as of a postal code, are no number.
+    """
     found = [None if isinstance(v, str) and not v.strip() else v for v in values]
-    if not all(isinstance(value, str) for value in found if value is not None):
+    texts = [value for value in found if value is not None]
+    if as_strings or not all(isinstance(value, str) for value in texts):
+        return found
+    if as_strings is None and any(v.strip()[:1] == "0" and v.strip()[1:2].isdigit() for v in texts):
         return found
     try:
         return [None if value is None else float(value) for value in found]
@@ -122,9 +142,12 @@ def documents_of(reader, table, path):
         raise ValueError("the model was fitted with X_side, which commands cannot give it")
     text, *more = reader.layout.text
     names = [*more, *reader.layout.side]
+    if not names:
+        return table.texts
     if table.parsed is None:
         raise ValueError(
             f"the model reads columns beside the text ({listed(names)}); pass a file that has "
             "them with --file"
         )
-    return frame_of(table, names, path, text)
+    as_strings = [*more, *(c.name for c in reader.encoder.columns if c.kind == "category")]
+    return frame_of(table, names, path, text, as_strings)

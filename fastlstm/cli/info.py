@@ -175,6 +175,7 @@ def _print_model(result: dict) -> None:
             "classes": listed([f"{label} ({share:.1%})" for label, share in shares], 50),
             "network": _network(result["network"], result["n_networks"]),
             "linear part": _linear_part(result),
+            "columns": _columns(result),
             "weights": f"{result['n_weights']:,}{_precision(result)}",
             "vocabulary": f"{result['vocabulary_size']:,} tokens{_made_by(result)}",
             "training": _training_line(result["training"]),
@@ -196,11 +197,22 @@ def _made_by(result: dict) -> str:
 def _linear_part(result: dict) -> str:
     if result["linear_part"] is None:
         return "none"
-    networks, linear = result["shares"].values()
+    shares = result["shares"]
     return (
         f"{result['linear_part']['n_weights']:,} weights of n-grams; its logits count "
-        f"{linear:.2f}, the networks' {networks:.2f}"
+        f"{shares['linear_part']:.2f}, the networks' {shares['networks']:.2f}"
     )
+
+
+def _columns(result: dict) -> str:
+    state = result["columns"]
+    if state is None or not state["columns"]:
+        return "none"
+    relevance = state["relevance"] or [1.0] * len(state["columns"])
+    pairs = zip(state["columns"], relevance, strict=True)
+    listed = ", ".join(f"{column['name']} ({value:.2f})" for column, value in pairs)
+    share = result["shares"].get("side_columns", 0.0)
+    return f"{listed}, with relevance; the part that reads them alone counts {share:.2f}"
 
 
 def _network(config: dict, count: int) -> str:

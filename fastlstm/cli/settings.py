@@ -89,6 +89,9 @@ def classifier_of(pairs: Sequence[str], **defaults) -> tuple[Any, dict]:
     if isinstance(settings.get("class_weight"), dict):
         # Labels of files are text.
         settings["class_weight"] = {str(k): v for k, v in settings["class_weight"].items()}
+    for name, option in (("text_column", "--text-column"), ("side", "--side")):
+        if name in settings:
+            raise ValueError(f"--set {name}={settings[name]}: pass {option} instead")
     for name, value in settings.items():
         clf = LSTMSentimentClassifier(**{name: value})
         try:

@@ -154,8 +154,9 @@ def read_split(
             f"of {valid}", chooses_epoch=True,
         )  # fmt: skip
         if beside:
-            frame = frame_of(other, beside, valid, table.text_column)
-            data = data._replace(tables=(frame_of(table, beside, reviews), frame))
+            trained = frame_of(table, beside, reviews)
+            frame = frame_of(other, beside, valid, table.text_column, trained.as_strings)
+            data = data._replace(tables=(trained, frame))
     if beside:
         about.append(f"Columns beside the text: {plain(listed(beside))}.")
     _note_single(counts, valid)

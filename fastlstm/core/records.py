@@ -70,6 +70,7 @@ class TokenSequences(NamedTuple):
         offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
         ids, offsets = np.concatenate([part.ids for part in parts]), [np.zeros(1, int), *offsets]
         beside = [part.side for part in parts if part.side is not None]
+        assert len(beside) in (0, len(parts)), "all documents have something beside them, or none"
         return cls(ids, np.concatenate(offsets), np.concatenate(beside) if beside else None)
 
     def runs(self, n_tokens: int) -> Iterator[tuple[int, TokenSequences]]:

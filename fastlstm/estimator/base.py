@@ -262,7 +262,8 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         The networks take the steps of an epoch. A linear part that ``fit`` has made learns,
         too, or it would keep old answers for ever where labels change: each document, in its
         order, moves its own logit by what is missing from its probability, and the n-grams
-        that it holds share the way evenly. How much either part counts stays.
+        that it holds share the way evenly. Columns beside texts go on learning in the networks;
+        the part that reads them alone stays as it is. How much each part counts stays.
 
         Parameters
         ----------
@@ -373,8 +374,12 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         )  # fmt: skip
 
     def _given_validation(self, X_val, y_val, X_side_val, reading: Reading, classes):
+        if X_side_val is not None and X_val is None:
+            raise ValueError("X_side_val stands beside X_val: pass X_val and y_val, too.")
         if X_val is None and y_val is None:
             return None
+        if X_side_val is None and reading.reader is not None and reading.reader.takes_vectors:
+            raise ValueError("X_side_val is missing: pass it beside X_val, as X_side beside X.")
         if X_val is None or y_val is None:
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"{missing} is missing: pass X_val and y_val together, or neither.")
@@ -509,7 +514,7 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         model, logits = self._scored(X, X_side)
         return model.classes[predicted_class(logits)]
 
-    def score(self, X, y, sample_weight=None) -> float:
+    def score(self, X, y, sample_weight=None, *, X_side=None) -> float:
         """Accuracy on documents with their labels.
 
         Parameters
@@ -518,12 +523,17 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         y : array-like, shape (n_documents,)
             In any container that ``fit`` takes.
         sample_weight : array-like, shape (n_documents,), or None
+        X_side : 2-D array of numbers or None
 
         Returns
         -------
         accuracy : float
         """
-        return super().score(X, read_labels(y), sample_weight)
+        if X_side is None:
+            return super().score(X, read_labels(y), sample_weight)
+        from sklearn.metrics import accuracy_score
+
+        return accuracy_score(read_labels(y), self.predict(X, X_side), sample_weight=sample_weight)
 
     def save(self, path) -> None:
         """Write the fitted model to one file, which ``fastlstm.load`` reads.

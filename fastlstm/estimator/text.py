@@ -522,6 +522,11 @@ default="skipgram"
         if start is None:
             check_not_swapped(documents.texts, labels)
         if others is not None:
+            if reader is not None and reader.takes_vectors:
+                raise ValueError(
+                    "X_unlabelled and X_side do not go together: vectors of documents without "
+                    "labels cannot be passed. Leave one of the two out."
+                )
             more = read_documents(reader, others, missing=self.missing, name="X_unlabelled")
             documents = documents.then(more)
         if start is None:

@@ -150,7 +150,7 @@ class MergedRows(Protocol):
         -------
         ids : int32 array, shape (n_rows,)
         values : float array, shape (n_rows, embedding_dim)
-            Both are valid until the next call.
+            Both are valid until the next call, which may free their memory.
         squared_norm : float
 
         Raises

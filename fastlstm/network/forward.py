@@ -110,7 +110,8 @@ def _beside(k: Kernels, work, config, pooled, batch, keys):
     """The pooled vectors, and behind each what stands beside its document."""
     assert batch.side is not None, "the network reads what stands beside a document, too"
     side = np.ascontiguousarray(batch.side, dtype=pooled.dtype)
-    # A key of its own would change the masks of all else: columns that are 0 change nothing.
+    # A key of its own would change the masks of all else. So columns that are 0 change nothing
+    # in a network with dropout.
     key = None if keys is None else _key(keys, config.num_layers) ^ _OF_SIDE
     side = dropout.apply(k, work, "side.drop", side, config.side_dropout, key)
     both = work.array("head.both", len(pooled), config.head_width)

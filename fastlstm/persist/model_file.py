@@ -221,6 +221,8 @@ def _saved_model(
     if quantized:
         arrays = enlarged(arrays)
     of_linear = {name: arrays.pop(name) for name in _LINEAR if metadata["wide"]}
+    if type(metadata["side_part"]) is not bool or metadata["side_part"] > (config.n_side > 0):
+        raise ModelFormatError("a part reads what stands beside texts, and nothing does")
     of_side = {name: arrays.pop(name) for name in _SIDE if metadata["side_part"]}
     ngrams = _ngrams(config, arrays)
     networks = _networks(config, arrays, ngrams, metadata["n_networks"])

@@ -6,6 +6,7 @@ read: what its encoders learned (``learning.py``) is applied here as they apply 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import math
 import numbers
@@ -13,7 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlstm.text.containers import FROM_0, type_name
+from fastlstm.text.containers import FROM_0, plain_value, type_name
+
+# Of vectors beside documents, how models and messages call them.
+VECTORS = "X_side"
 
 KINDS = ("number", "category", "date", "vector")
 
@@ -21,6 +25,11 @@ KINDS = ("number", "category", "date", "vector")
 DATE_PARTS = ("days", "year", "month", "day", "weekday", "hour")
 
 _EPOCH = datetime.datetime(1970, 1, 1)
+
+# Numbers beyond it are taken as it, so that their squares can be added up; and standard
+# deviations from the mean likewise, so that a slip of the keyboard has no answer of its own.
+LARGEST = 1e100
+_FARTHEST = 1e4
 
 # Types that NumPy reads as numbers as they are.
 _PLAIN = {float, int, bool, type(None)}
@@ -148,6 +157,8 @@ class SideEncoder(NamedTuple):
         """
         columns = []
         for found in state:
+            if type(found["categories"]) is not list:
+                raise ValueError(f"categories of {found['name']!r} are no list")
             parts = tuple(Scaled(*part) for part in found["scaled"])
             column = SideColumn(
                 found["name"], found["kind"], parts, tuple(found["categories"]),
@@ -163,6 +174,7 @@ def _check(column: SideColumn) -> None:
     strings = (column.name, *column.categories, *parts)
     sound = (
         column.kind in KINDS
+        and (column.kind == "vector") == (column.name == VECTORS)
         and all(type(value) is str for value in strings)
         and type(column.has_others) is bool
         and all(type(part.flags_missing) is bool for part in column.scaled)
@@ -208,10 +220,11 @@ def _of_width(column: SideColumn, given: np.ndarray) -> np.ndarray:
 
 def plain_numbers(values: list[Any], name: str, where: str) -> np.ndarray:
     """Numbers, booleans and what reads as one of them, float64; NaN where missing."""
-    if set(map(type, values)) <= _PLAIN:
-        found = np.array(values, dtype=np.float64)  # None becomes NaN
-        if not np.isinf(found).any():
-            return found
+    with contextlib.suppress(OverflowError):  # a whole number that no float holds is named below
+        if set(map(type, values)) <= _PLAIN:
+            found = np.array(values, dtype=np.float64)  # None becomes NaN
+            if not np.isinf(found).any():
+                return found
     found = np.full(len(values), np.nan)
     for row, value in enumerate(values):
         if value is None:
@@ -230,13 +243,15 @@ def _as_number(value: Any, row: int, name: str, where: str) -> float:
         text = value.strip().casefold()
         if text in _TRUE or text in _FALSE:
             return float(text in _TRUE)
-    elif isinstance(value, (datetime.timedelta, np.timedelta64)):
-        return float(value / datetime.timedelta(days=1))
+    elif isinstance(value, np.timedelta64):
+        return float(value / np.timedelta64(1, "D"))
+    elif isinstance(value, datetime.timedelta):
+        return value / datetime.timedelta(days=1)
     elif isinstance(value, (list, tuple, dict, set, np.ndarray)):
         raise ValueError(_unfit(value, row, name, where, "a number"))
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(_unfit(value, row, name, where, "a number")) from None
 
 
@@ -264,13 +279,17 @@ def dates(values: list[Any], name: str, where: str) -> np.ndarray:
 
 def as_date(value: Any) -> datetime.datetime | None:
     """A date or what ISO 8601 writes as one, without its time zone (as UTC); None if it is none."""
+    try:
+        return _moment(value)
+    except (OverflowError, ValueError):  # of years that a calendar does not have
+        return None
+
+
+def _moment(value: Any) -> datetime.datetime | None:
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
     if isinstance(value, str):
-        try:
-            value = datetime.datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
-        except ValueError:
-            return None
+        value = datetime.datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
     if isinstance(value, datetime.datetime):
         if value.tzinfo is not None:
             value = value.astimezone(datetime.timezone.utc)
@@ -287,7 +306,10 @@ def scaled(parts: tuple[Scaled, ...], raw: np.ndarray) -> np.ndarray:
     found = []
     for number, part in enumerate(parts):
         is_missing = np.isnan(raw[:, number])
-        found.append((np.where(is_missing, part.mean, raw[:, number]) - part.mean) / part.scale)
+        values = np.clip(raw[:, number], -LARGEST, LARGEST)
+        with np.errstate(over="ignore"):
+            away = (np.where(is_missing, part.mean, values) - part.mean) / part.scale
+        found.append(np.clip(away, -_FARTHEST, _FARTHEST))
         if part.flags_missing:
             found.append(is_missing.astype(np.float64))
     return np.stack(found, axis=1)
@@ -297,11 +319,13 @@ def as_category(value: Any) -> str:
     """A value as a category: whole numbers alike, whether they are stored as floats or not."""
     if value is None:
         return "(missing)"
-    if isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_)):
-        number = float(value)
-        if number.is_integer():
-            return str(int(number))
-    return str(value)
+    if isinstance(value, numbers.Integral) and not isinstance(
+        value, (bool, np.bool_, np.timedelta64)
+    ):
+        return str(int(value))
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(plain_value(value))
 
 
 def _one_hot(column: SideColumn, given: list[Any] | None, n: int) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 
 from fastlstm.core.errors import SideColumnWarning
 from fastlstm.side.encoder import (
+    LARGEST,
     Scaled,
     SideColumn,
     SideEncoder,
@@ -24,6 +25,7 @@ from fastlstm.side.encoder import (
     dates,
     plain_numbers,
 )
+from fastlstm.text.containers import FROM_0, type_name
 
 # A category has a place of its own from this many rows on, and so many have at most.
 _MIN_FREQUENCY = 10
@@ -49,10 +51,14 @@ def learn_columns(values: Mapping[str, list[Any] | None], where: str = "X") -> S
         if given is None or not _differ(given):
             left_out.append(name)
             continue
-        columns.append(_learned(name, given, where))
+        column = _learned(name, given, where)
+        if column.kind == "category" and not column.categories:
+            left_out.append(name)
+        else:
+            columns.append(column)
     if left_out:
         warnings.warn(
-            f"{where} has the same value in every row of column "
+            f"{where} has the same value in every row, or none that is frequent, in column "
             f"{', '.join(map(repr, left_out))}: nothing can be learned from it, and it is left "
             "out.",
             SideColumnWarning,
@@ -91,6 +97,12 @@ def kind_of(values: Sequence[Any]) -> str:
 
 def _learned(name: str, given: list[Any], where: str) -> SideColumn:
     kind = kind_of(given)
+    for row, value in enumerate(given):
+        if isinstance(value, (list, tuple, dict, set, np.ndarray)):
+            raise ValueError(
+                f"{where} has a {type_name(value)} in row {row} of column {name!r}; pass vectors "
+                f"as X_side, and leave the column out. {FROM_0}"
+            )
     if kind == "category":
         return _category(name, given)
     if kind == "date":
@@ -101,6 +113,7 @@ def _learned(name: str, given: list[Any], where: str) -> SideColumn:
 def _scaled(raw: np.ndarray, names: list[str]) -> tuple[Scaled, ...]:
     from sklearn.preprocessing import StandardScaler
 
+    raw = np.clip(raw, -LARGEST, LARGEST)
     with np.errstate(invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a column without any number
         scaler = StandardScaler().fit(raw)
@@ -129,8 +142,14 @@ def _category(name: str, given: list[Any]) -> SideColumn:
     return SideColumn(name, "category", (), kept, bool(rare))
 
 
-def fitted_transformer(transformer: Any, X: Any, y: Any) -> Any:
-    """A copy of the user's transformer, fitted on the columns; the user's stays as it is."""
+def fitted_transformer(transformer: Any, X: Any, y: Any) -> tuple[Any, Any]:
+    """A copy of the user's transformer, fitted on the columns, and what it makes of them.
+
+    That is its ``fit_transform``, which with some is not ``transform`` of the same rows.
+    """
     from sklearn.base import clone
 
-    return clone(transformer).fit(X, y)
+    copy = clone(transformer)
+    if hasattr(copy, "fit_transform"):
+        return copy, copy.fit_transform(X, y)
+    return copy, copy.fit(X, y).transform(X)

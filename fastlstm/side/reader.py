@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlstm.core.records import Encoded
-from fastlstm.side.encoder import SideColumn, SideEncoder
+from fastlstm.side.encoder import VECTORS, SideColumn, SideEncoder
 from fastlstm.side.tables import (
     Layout,
     check_vectors,
@@ -20,9 +20,6 @@ from fastlstm.side.tables import (
 )
 from fastlstm.text.containers import FROM_0, type_name
 from fastlstm.text.documents import OF_ESTIMATOR, check_documents
-
-# Of the vectors beside documents, how models and messages call them.
-VECTORS = "X_side"
 
 
 class Documents(NamedTuple):
@@ -65,6 +62,8 @@ class SideReader(NamedTuple):
         Of the columns, and of vectors.
     transformer : object or None
         Of the user, fitted: it encodes the columns instead.
+    own : tuple of str
+        Names of the numbers that the transformer gives.
     relevance : tuple of float, or None
         Of each column of ``slices``: what its numbers are multiplied by.
     """
@@ -72,12 +71,18 @@ class SideReader(NamedTuple):
     layout: Layout | None
     encoder: SideEncoder
     transformer: Any = None
+    own: tuple[str, ...] = ()
     relevance: tuple[float, ...] | None = None
 
     @property
     def takes_vectors(self) -> bool:
         """Whether X_side stands beside each document."""
-        return VECTORS in self.encoder.names
+        return any(column.kind == "vector" for column in self.encoder.columns)
+
+    @property
+    def _reads_text_alone(self) -> bool:
+        """Whether one column of a table is read, so that documents alone will do."""
+        return self.layout is not None and self.layout.side == () and len(self.layout.text) == 1
 
     @property
     def n_side(self) -> int:
@@ -87,8 +92,7 @@ class SideReader(NamedTuple):
     @property
     def features(self) -> list[str]:
         """Their names."""
-        own = [] if self.transformer is None else _names_of(self.transformer)
-        return [*own, *self.encoder.features]
+        return [*self.own, *self.encoder.features]
 
     def state(self) -> dict[str, Any]:
         """As JSON can hold it; without a user's transformer."""
@@ -113,8 +117,11 @@ class SideReader(NamedTuple):
             text, side = map(tuple, state["layout"])
             reader = cls(Layout(text, side), encoder)
             wanted = [*side, VECTORS] if VECTORS in encoder.names else [*side]
-            if not text or not all(type(name) is str for name in (*text, *side)):
+            names = (*text, *side)
+            if not text or not all(type(name) is str for name in names):
                 raise ValueError("columns of the text are not names")
+            if len(set(names)) < len(names):
+                raise ValueError("a column has two places")
         if encoder.names != wanted:
             raise ValueError(f"columns are encoded as {encoder.names}, not {wanted}")
         relevance = state["relevance"]
@@ -130,8 +137,7 @@ class SideReader(NamedTuple):
     def slices(self) -> dict[str, slice]:
         """Where the numbers of each column are, or each number of a transformer."""
         found, first = {}, 0
-        own = [] if self.transformer is None else _names_of(self.transformer)
-        widths = [(name, 1) for name in own]
+        widths = [(name, 1) for name in self.own]
         widths += [(column.name, len(column.features)) for column in self.encoder.columns]
         for name, width in widths:
             found[name] = slice(first, first + width)
@@ -162,7 +168,7 @@ class SideReader(NamedTuple):
         ValueError, TypeError
             If X or X_side is not what the model was fitted with.
         """
-        if self.layout is None:
+        if self.layout is None or (self._reads_text_alone and not is_table(X, name)):
             texts = check_documents(
                 X, missing=missing, name=name, allow_empty=allow_empty, mend=mend
             )[0]
@@ -170,13 +176,17 @@ class SideReader(NamedTuple):
         else:
             _need_table(X, self.layout, name)
             texts = texts_of(X, self.layout, missing, name)
-            values = dict(side_values(X, self.layout.side, missing, name))
+            missing_columns = missing if self.transformer is None else "error"
+            values = dict(side_values(X, self.layout.side, missing_columns, name))
         if not texts and not allow_empty:
             raise ValueError(f"{name} holds no documents; pass at least one")
         values[VECTORS] = _vectors(vectors, self.takes_vectors, len(texts), missing)
         encoded = self.encoder.encode(values, len(texts), name)
         if self.transformer is not None and self.layout is not None:
-            own = transformed(self.transformer, X, self.layout.side)
+            own = np.zeros((0, len(self.own)), dtype=np.float32)
+            if texts:  # most transformers refuse no rows
+                selected = _selected(X, self.layout.side)
+                own = as_numbers(self.transformer, self.transformer.transform(selected), X)
             encoded = np.concatenate([own, encoded], axis=1)
         return Documents(texts, self.weighed(encoded) if encoded.shape[1] else None)
 
@@ -250,16 +260,23 @@ def learn_reader(
     layout: Layout | None = None
     transformer: Any = None
     columns: tuple[SideColumn, ...] = ()
+    of_transformer: np.ndarray | None = None
     if is_table(X) and (text_column is not None or _is_wide(X)):
         layout = find_layout(X, text_column, side is not None)
         texts = texts_of(X, layout, missing)
         if not texts:
             raise ValueError("X holds no documents; pass at least one")
+        if VECTORS in (*layout.text, *layout.side):
+            raise ValueError(
+                f"X has a column named {VECTORS!r}, which is the name of vectors beside texts; "
+                "rename the column."
+            )
         if layout.side and side == "auto":
             columns = learn_columns(side_values(X, layout.side, "error")).columns
             layout = layout._replace(side=tuple(column.name for column in columns))
         elif layout.side:
-            transformer = fitted_transformer(side, _selected(X, layout.side), y)
+            transformer, made = fitted_transformer(side, _selected(X, layout.side), y)
+            of_transformer = as_numbers(transformer, made, X)
     else:
         if text_column is not None:
             raise TypeError(
@@ -271,8 +288,13 @@ def learn_reader(
         columns = (*columns, *learn_vectors(check_vectors(vectors, len(texts)), VECTORS).columns)
     if layout is None and not columns:
         return Documents(texts), None
-    reader = SideReader(layout, SideEncoder(tuple(columns)), transformer)
-    return reader.read(X, vectors if reader.takes_vectors else None, missing), reader
+    own = () if of_transformer is None else names_of(transformer, of_transformer.shape[1])
+    reader = SideReader(layout, SideEncoder(tuple(columns)), transformer, own)
+    documents = reader.read(X, vectors if reader.takes_vectors else None, missing)
+    if of_transformer is not None and documents.side is not None:
+        # Not what ``transform`` gives of the same rows, which may have seen their labels.
+        documents.side[:, : len(own)] = of_transformer
+    return documents, reader
 
 
 def _is_wide(X: Any) -> bool:
@@ -286,15 +308,14 @@ def _selected(X: Any, names: Sequence[str]) -> Any:
     return X[list(names)]
 
 
-def transformed(transformer: Any, X: Any, side: Sequence[str]) -> np.ndarray:
-    """What the user's transformer makes of the columns, float32.
+def as_numbers(transformer: Any, found: Any, X: Any) -> np.ndarray:
+    """What the user's transformer has made of the columns of X, float32.
 
     Raises
     ------
     ValueError
         If that is not one finite row of numbers for each row of X.
     """
-    found = transformer.transform(_selected(X, side))
     if hasattr(found, "toarray"):
         found = found.toarray()
     try:
@@ -318,5 +339,12 @@ def transformed(transformer: Any, X: Any, side: Sequence[str]) -> np.ndarray:
     return numbers
 
 
-def _names_of(transformer: Any) -> list[str]:
-    return [str(name) for name in transformer.get_feature_names_out()]
+def names_of(transformer: Any, width: int) -> tuple[str, ...]:
+    """Names of the numbers that a transformer gives: its own, or their places."""
+    try:
+        found = tuple(map(str, transformer.get_feature_names_out()))
+    except Exception:  # whatever it may raise, it has no names
+        found = ()
+    if len(set(found)) == len(found) == width:
+        return found
+    return tuple(f"side[{number}]" for number in range(width))

@@ -132,9 +132,12 @@ def find_layout(X: Any, text_column: str | Sequence[str] | None, with_side: bool
 def _found(X: Any, names: list[str]) -> tuple[str, ...]:
     if len(names) == 1:
         return (names[0],)
-    known = [name for name in names if name.casefold() in TEXT_NAMES]
-    texts = known if len(known) == 1 else [n for n in names if _holds_texts(column(X, n))]
-    titles = [name for name in names if name.casefold() in TITLE_NAMES]
+    strings = {name: values for name in names if (values := _strings(column(X, name)))}
+    texts = [name for name, values in strings.items() if _reads_like_texts(values)]
+    known = [name for name in strings if name.casefold() in TEXT_NAMES]
+    if len(known) == 1 and (not texts or _is_prose(strings[known[0]])):
+        texts = known
+    titles = [name for name in strings if name.casefold() in TITLE_NAMES]
     bodies = [name for name in texts if name not in titles]
     if len(bodies) == 1:
         return (*titles, bodies[0]) if len(titles) == 1 else (bodies[0],)
@@ -152,15 +155,21 @@ def _found(X: Any, names: list[str]) -> tuple[str, ...]:
     )
 
 
-def _holds_texts(values: list[Any]) -> bool:
+def _strings(values: list[Any]) -> list[str]:
+    """The first values of a column that are not missing; none if they are no strings."""
     some = [value for value in values if value is not None][:_LOOKED_AT]
-    if not some or not all(isinstance(value, str) for value in some):
-        return False
+    return some if all(isinstance(value, str) for value in some) else []
+
+
+def _reads_like_texts(some: list[str]) -> bool:
     distinct = len(set(some)) / len(some)
     length = sum(map(len, some)) / len(some)
-    # A key has no spaces; a text in a script without them has characters beyond ASCII.
-    as_text = sum(" " in value.strip() or not value.isascii() for value in some) / len(some)
-    return distinct >= _LEAST_DISTINCT and length >= _SHORTEST_TEXT and as_text >= 0.5
+    return distinct >= _LEAST_DISTINCT and length >= _SHORTEST_TEXT and _is_prose(some)
+
+
+def _is_prose(some: list[str]) -> bool:
+    """Whether most are no keys: they have spaces or, in scripts without, other characters."""
+    return 2 * sum(" " in value.strip() or not value.isascii() for value in some) >= len(some)
 
 
 def texts_of(X: Any, layout: Layout, missing: str, name: str = "X") -> list[str]:
@@ -189,7 +198,9 @@ def texts_of(X: Any, layout: Layout, missing: str, name: str = "X") -> list[str]
                 continue
             raise ValueError(_no_column(name, which, names))
         parts.append(_texts(column(X, which), which, name))
-    n = len(parts[0]) if parts else 0
+    if not parts:
+        raise ValueError(_no_column(name, layout.text[0], names))
+    n = len(parts[0])
     texts = [BETWEEN.join(found) for found in zip(*parts, strict=True)]
     if missing == "error":
         for row in range(n):
@@ -272,6 +283,15 @@ def check_vectors(vectors: Any, n_documents: int, name: str = "X_side") -> np.nd
         If they are not two-dimensional numbers, of another number than the documents, or
         infinite.
     """
+    if column_names(vectors) is not None:
+        raise TypeError(
+            f"{name} is a {type_name(vectors)}; its numbers go by their place, so pass a "
+            f"two-dimensional array, for example {name}.to_numpy()."
+        )
+    if isinstance(vectors, np.ma.MaskedArray):
+        vectors = np.ma.filled(vectors.astype(np.float64), np.nan)
+    if np.iscomplexobj(vectors):
+        raise TypeError(f"{name} has complex numbers; pass their parts as two numbers each.")
     try:
         found = np.asarray(vectors, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -138,8 +138,9 @@ class GradientEngine:
         )
 
     def _add_lane(self) -> None:
-        self._lanes.append(self._make_lane())
-        self._dense.add_lane(self._lanes[-1].gradients)
+        lane = self._make_lane()
+        self._dense.add_lane(lane.gradients)
+        self._lanes.append(lane)
 
     def _reduce(self, done: list[LaneResult], n_shards: int, table: np.ndarray):
         """Sum lanes, and shards in their order; the squared norm of the sums."""

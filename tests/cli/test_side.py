@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import fastlstm
+from fastlstm.cli.beside import typed
 
 from .conftest import failure, invoke, only_json, tiny_settings
 
@@ -107,3 +108,24 @@ def test_what_does_not_fit():
     answer = invoke("train", "text.csv", "--side", "auto", *tiny_settings())
     assert "no other column is there" in failure(answer)
     assert json.dumps(answer.exit_code) == "1"
+
+
+def test_a_row_does_not_depend_on_the_others_of_its_file():
+    """A column of keys stays one, whatever its cells look like in a file."""
+    header = "text,label,code"
+    rows = [
+        f"a film,{'pos' if n % 2 else 'neg'},{['0123', '123', 'N/A'][n % 3]}" for n in range(90)
+    ]
+    for name, lines in [("train.csv", rows), ("few.csv", rows[:2]), ("all.csv", rows[:3])]:
+        with open(name, "w", encoding="utf-8") as file:
+            file.write("\n".join([header, *lines]) + "\n")
+    train("train.csv", "--side", "auto", "--out", "m.fastlstm")
+    found = []
+    for name in ("few.csv", "all.csv"):
+        answer = invoke("predict", "m.fastlstm", "--file", name, "--json", "--proba")
+        found.append(only_json(answer)["predictions"])
+    assert found[0] == found[1][:2]
+    assert "code (" in invoke("info", "m.fastlstm").stdout
+    assert typed(["01", "2"]) == ["01", "2"] and typed(["1", "", "0.5"]) == [1.0, None, 0.5]
+    answer = invoke("train", "train.csv", "--set", "text_column=text", *tiny_settings())
+    assert "pass --text-column instead" in failure(answer)

@@ -293,3 +293,65 @@ def test_columns_of_noise_change_nothing():
             kept = weights[:width] if name == "dense.w" else weights
             assert np.array_equal(kept, other.named[name]), name
         assert not one.named["dense.w"][width:].any()
+
+
+def test_names_that_are_taken():
+    with pytest.raises(ValueError, match="a column named 'X_side'.*rename"):
+        LSTMSentimentClassifier(**SMALL).fit(X.assign(X_side=1), Y)
+
+
+def test_transformers_of_all_kinds():
+    from sklearn.preprocessing import FunctionTransformer, TargetEncoder
+
+    numbers = X[["text", "price"]]
+    nameless = LSTMSentimentClassifier(**SMALL, side=FunctionTransformer()).fit(numbers, Y)
+    assert nameless.reader_.features == ["side[0]"]
+    assert len(nameless.predict(numbers.iloc[:0])) == 0
+    with pytest.raises(ValueError, match="no column 'price'"):
+        nameless.set_params(missing="empty").predict(numbers[["text"]])
+    # Of the rows it was fitted on, ``transform`` of this one would tell the labels.
+    keys = X[["text"]].assign(key=[f"k{n}" for n in range(N)])
+    clf = LSTMSentimentClassifier(**SMALL, side=TargetEncoder()).fit(keys, Y)
+    assert clf.reader_.relevance[0] < 0.5
+
+
+def test_documents_for_a_table_of_nothing_but_text():
+    clf = LSTMSentimentClassifier(**SMALL, side=None).fit(X, Y)
+    texts = X_NEW["text"].tolist()
+    assert np.array_equal(clf.predict_proba(texts), clf.predict_proba(X_NEW))
+
+
+def test_small_data_and_weights_of_0():
+    few = X.iloc[:60].assign(stars=Y[:60])
+    with pytest.warns(SideColumnWarning, match="'stars' alone classifies 100.0% right"):
+        LSTMSentimentClassifier(**{**SMALL, "n_estimators": 1}).fit(few, Y[:60])
+    weight = np.zeros(N)
+    weight[[np.flatnonzero(Y == 0)[0], np.flatnonzero(Y == 1)[0]]] = 1
+    clf = LSTMSentimentClassifier(**{**SMALL, "n_estimators": 1}).fit(X, Y, sample_weight=weight)
+    assert np.isfinite(clf.predict_proba(X_NEW)).all()
+
+
+def test_numbers_far_away_have_an_answer(fitted):
+    found = fitted.predict_proba(X_NEW.assign(price=1e300, id=-1e300))
+    assert np.isfinite(found).all()
+
+
+def test_what_reads_columns_stays_without_the_linear_part():
+    clf = LSTMSentimentClassifier(**SMALL).fit(X, Y)
+    clf.set_params(wide=None).partial_fit(X, Y)
+    assert clf.model_.components == ["networks", "side_columns"]
+    assert clf.score(X_NEW, Y_NEW) > 0.75
+
+
+def test_vectors_are_asked_for_wherever_documents_are():
+    vectors = np.random.default_rng(0).normal(size=(N, 2))
+    clf = LSTMSentimentClassifier(**SMALL).fit(X["text"], Y, X_side=vectors)
+    assert clf.score(X["text"], Y, X_side=vectors) > 0.5
+    refused = {
+        "X_side_val stands beside X_val": {"X_side_val": vectors},
+        "X_side_val is missing": {"X_val": X["text"], "y_val": Y},
+        "X_unlabelled and X_side do not go together": {"X_unlabelled": X["text"]},
+    }
+    for message, more in refused.items():
+        with pytest.raises(ValueError, match=message):
+            LSTMSentimentClassifier(**SMALL).fit(X["text"], Y, X_side=vectors, **more)

@@ -123,7 +123,7 @@ def test_dates_are_taken_apart():
 
 def test_columns_that_tell_nothing_are_left_out():
     values = {"same": ["x"] * 9, "none": [None] * 9, "n": list(range(9))}
-    with pytest.warns(SideColumnWarning, match="in every row of column 'same', 'none'"):
+    with pytest.warns(SideColumnWarning, match="frequent, in column 'same', 'none'"):
         assert learn_columns(values).names == ["n"]
 
 
@@ -143,8 +143,28 @@ def test_values_that_fit_no_column():
     assert np.array_equal(
         same[:, 0], encoder.encode({"n": [2, 1], "when": good["when"] * 2}, 2)[:, 0]
     )
+    far = encoder.encode({"n": [1e300, -1e300], "when": good["when"] * 2}, 2)
+    assert np.isfinite(far).all() and far[0, 0] > 1000 > -1000 > far[1, 0]
+    for date in ("0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"):
+        with pytest.raises(ValueError, match="where a date is expected"):
+            encoder.encode({"n": [1], "when": [date]}, 1)
     gone = encoder.encode({"n": None, "when": None}, 2)
     assert not gone.any()
+
+
+def test_odd_columns():
+    huge = learn_columns({"n": [10.0**n for n in range(0, 300, 10)]})
+    assert np.isfinite(huge.encode({"n": [1e299, 0.0]}, 2)).all()
+    with pytest.raises(ValueError, match=r"0 \(int\) in row 1 of column 'n'"):
+        learn_columns({"n": [1, 10**400]})
+    hours = [np.timedelta64(n, "h") for n in range(9)]
+    assert learn_columns({"t": hours}).columns[0].kind == "number"
+    with pytest.raises(ValueError, match="a list in row 0 of column 'v'; pass vectors as X_side"):
+        learn_columns({"v": [[1.0], [2.0]]})
+    ids = [2**53 + n for n in range(3)] * 20
+    assert len(learn_columns({"k": [*ids, "a"]}).columns[0].categories) == 3
+    with pytest.warns(SideColumnWarning, match="none that is frequent, in column 'k'"):
+        assert not learn_columns({"k": [f"key {n}" for n in range(500)]}).columns
 
 
 def test_vectors_of_another_width():
@@ -166,6 +186,7 @@ def test_state():
     broken = [
         {"kind": "code"}, {"name": 1}, {"scaled": [["a", 0.0, 0.0, True]]}, {"has_others": 1},
         {"scaled": [["a", float("nan"), 1.0, False]]}, {"categories": ["x", "x"]}, {"scaled": []},
+        {"kind": "vector"}, {"categories": "x"}, {"name": "X_side"},
     ]  # fmt: skip
     for change in broken:
         with pytest.raises((ValueError, TypeError)):

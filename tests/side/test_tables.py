@@ -35,8 +35,16 @@ def test_the_text_is_found_by_its_values(make):
 
 @each_library
 def test_the_text_is_found_by_its_name(make):
-    X = make({"said": TEXTS, "Review": ["yes", "no", "no"], "n": [1, 2, 3]})
+    X = make({"said": TEXTS, "Review": ["so so", "all good", "no good"], "n": [1, 2, 3]})
     assert find_layout(X, None, True) == (("Review",), ("said", "n"))
+
+
+def test_names_alone_do_not_make_a_text():
+    """A key, or numbers, under a usual name."""
+    X = pd.DataFrame({"abstract": TEXTS, "document": ["doc1", "doc2", "doc3"], "body": [1, 2, 3]})
+    assert find_layout(X, None, True) == (("abstract",), ("document", "body"))
+    X = pd.DataFrame({"text": TEXTS, "subject": [1, 2, 3]})
+    assert find_layout(X, None, True) == (("text",), ("subject",))
 
 
 @each_library
@@ -105,6 +113,8 @@ def test_rows_without_a_text():
     layout = find_layout(X, ["title", "text"], True)
     with pytest.raises(ValueError, match=r"no text in row 2 \(column 'title' and 'text'\)"):
         texts_of(X, layout, "error")
+    with pytest.raises(ValueError, match="X has no column 'title'"):
+        texts_of(X[[]].assign(n=1), layout, "empty")
     assert texts_of(X, layout, "empty")[1:] == [f"Fine{BETWEEN}", BETWEEN]
     with pytest.raises(TypeError, match="str in column 'text', but row 1 is int"):
         texts_of(X.assign(text=["a", 1, "b"]), layout, "error")
@@ -117,10 +127,17 @@ def test_vectors():
         "has 3 rows and X has 2 documents": (np.zeros((3, 2)), ValueError),
         r"infinite in row 1, column 0; use NaN": ([[0, 1], [-np.inf, 0]], ValueError),
         "two-dimensional array of numbers": ([["a"], ["b"]], TypeError),
+        r"go by their place, so pass .* X_side.to_numpy\(\)": (
+            pd.DataFrame({"a": [1, 2]}),
+            TypeError,
+        ),
+        "complex numbers": (np.ones((2, 1), complex), TypeError),
     }
     for message, (vectors, kind) in refused.items():
         with pytest.raises(kind, match=message):
             check_vectors(vectors, 2)
+    masked = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], [[0, 1], [0, 0]])
+    assert np.isnan(check_vectors(masked, 2)).tolist() == [[False, True], [False, False]]
 
 
 def test_values_of_all_kinds():

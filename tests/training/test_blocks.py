@@ -137,8 +137,22 @@ def test_the_backend_decides():
 
 
 @compiled
+def test_what_kernels_would_read_past_their_ends_is_refused():
+    sums = K.Sums(np.zeros(4, np.float32))
+    array = np.zeros((2, 16), np.float32)
+    for gradients, widths in (([array] * 4, [2] * 4), ([array], [])):
+        with pytest.raises(ValueError, match="up to three arrays"):
+            sums.add_lane(gradients, widths)
+    sums.add_lane([array], [2])
+    for n_lanes in (0, 2):
+        with pytest.raises(ValueError, match=f"{n_lanes} lanes of 1"):
+            sums(n_lanes)
+    with pytest.raises(ValueError, match="0 lanes of 2 shards"):
+        K.MergedRows(array)([], 2)
+
+
+@compiled
 def test_arrays_of_another_type_are_refused():
-    """Which the kernels would read past their ends."""
     sums, lane = K.Sums(np.zeros(4, np.float32)), np.zeros((2, 16))
     with pytest.raises(TypeError, match="float32"):
         sums.add_lane([lane], [2])
