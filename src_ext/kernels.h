@@ -186,9 +186,11 @@ typedef struct {
 typedef struct {
     int64_t n_layers, n_directions, embedding_dim, hidden, n_outputs, segment_length;
     int64_t n_side;          /* numbers beside a document */
+    int64_t n_step_features; /* numbers beside a token */
     int64_t n_ids, n_tokens; /* ids from ``n_tokens`` on are n-grams */
     int64_t gate_width;      /* of rows with all gates */
     int pooling, form;
+    int by_step; /* each token is classified, and not the document */
     double dropout, embedding_dropout, side_dropout;
     const void *table;
     const int32_t *parents;
@@ -216,7 +218,7 @@ typedef struct {
     const int32_t *ids; /* the data set: documents, targets, weights */
     const int64_t *offsets, *classes;
     const double *soft, *weight;
-    const float *side;
+    const float *side, *features;
     int is_soft;
     double total;
     int begins; /* else it goes on from the results of the call before */

@@ -169,8 +169,8 @@ cdef extern from "kernels.h" nogil:
 
     ctypedef struct network_t:
         int64_t n_layers, n_directions, embedding_dim, hidden, n_outputs, segment_length
-        int64_t n_side, n_ids, n_tokens, gate_width
-        int pooling, form
+        int64_t n_side, n_step_features, n_ids, n_tokens, gate_width
+        int pooling, form, by_step
         double dropout, embedding_dropout, side_dropout
         const void *table
         const int32_t *parents
@@ -196,6 +196,7 @@ cdef extern from "kernels.h" nogil:
         const double *soft
         const double *weight
         const float *side
+        const float *features
         int is_soft
         double total
         int begins

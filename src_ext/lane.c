@@ -21,7 +21,7 @@
 
 enum fixed_buffer {
     PACKED_IDS, PACKED_FIRST, PACKED_LENGTHS, PACKED_ORDER, PACKED_ROWS, PACKED_STEPS, OFFSETS,
-    DISTINCT, INVERSE, MEMBER_IDS, MEMBER_VECTOR, MEMBER_DISTINCT, MEMBER_ROW,
+    PLACES,    DISTINCT, INVERSE, MEMBER_IDS, MEMBER_VECTOR, MEMBER_DISTINCT, MEMBER_ROW,
     EMBEDDING_ROWS, EMBEDDING_DROP, EMBEDDING_VECTORS, EMBEDDING_D_DROP, D_ROWS,
     TOKEN_ROWS, PROJECTED, INITIAL, SCRATCH, ZEROS, D_H, D_C, PREVIOUS, SUMMED, D_REVERSE,
     D_VECTORS, D_DROP, WINNER, POOLED, SHARE, COMBINED, D_SEGMENTS, HEAD_DROP, HEAD_D_DROP,
@@ -37,6 +37,8 @@ typedef struct {
     int64_t n_documents, n_sequences, n_steps, n_tokens;
     int32_t *ids;
     int64_t *n_live, *starts, *lengths, *documents;
+    int64_t *places; /* of tokens in the data set; NULL where nothing asks for them */
+    int64_t n_labels, *labels; /* rows of logits, and where their targets are */
     int64_t *order, *offsets; /* of segments; NULL without them */
     int32_t *inverse;
     int64_t n_vectors, n_rows, n_members;
@@ -177,6 +179,16 @@ static void fastlstm_pack_shard(const lane_t *s, shard_t *shard, int64_t number)
     pack_tokens_t call = {s->ids, first, lengths, n_sequences, shard->n_steps, shard->n_live,
                           shard->starts, shard->ids};
     fastlstm_pack_tokens(&call);
+    const network_t *const net = s->network;
+    shard->places = NULL;
+    if (net->by_step || net->n_step_features) {
+        shard->places = places(work, PLACES, n_tokens);
+        for (int64_t step = 0; step < shard->n_steps; step++)
+            for (int64_t p = 0; p < shard->n_live[step]; p++)
+                shard->places[shard->starts[step] + p] = first[p] + step;
+    }
+    shard->n_labels = net->by_step ? n_tokens : n;
+    shard->labels = net->by_step ? shard->places : shard->documents;
 }
 
 /* The distinct rows of the table that a shard reads: layers/embedding.py, forward. */

@@ -25,6 +25,7 @@ cdef class TrainedNetwork:
         net.pooling = POOLING[config.pooling]
         net.dropout, net.embedding_dropout = config.dropout, config.embedding_dropout
         net.n_side, net.side_dropout = config.n_side, config.side_dropout
+        net.n_step_features, net.by_step = config.n_step_features, config.by_step
         net.table, net.n_ids, net.embedding_dim = rows.data, rows.rows, rows.width
         net.parents, net.n_tokens = _ids(parents), rows.rows - _length(parents)
         net.gate_width = _length(layers[0][0][4])
@@ -51,7 +52,8 @@ cdef class TrainedNetwork:
         n = max(ROWS_AT_ONCE, n_sequences)
         if n not in self.scratch_sizes:
             dtype = self.held[2][0][0][0][0].dtype
-            widths = {self.record.embedding_dim, self.record.n_directions * self.record.hidden}
+            first = self.record.embedding_dim + self.record.n_step_features
+            widths = {first, self.record.n_directions * self.record.hidden}
             sizes = [scratch_size(width, self.record.hidden, n, dtype) for width in widths]
             self.scratch_sizes[n] = max(sizes) * dtype.itemsize
         return self.scratch_sizes[n]
@@ -112,7 +114,7 @@ cdef class Lane:
 
     def __call__(
         self, TrainedNetwork network, LaneMemory memory, ids, offsets, y, weight, total, rows,
-        shards, keys, side, n_sequences, begins,
+        shards, keys, side, features, n_sequences, begins,
     ):
         cdef lane_t *s = &self.record
         if network.kind != self.kind:
@@ -132,6 +134,17 @@ cdef class Lane:
             if cnp.PyArray_DIM(<cnp.ndarray> side, 0) != _length(offsets) - 1:
                 raise ValueError(f"side has {side.shape[0]} rows for {len(offsets) - 1} documents")
             s.side = <const float *> _data(side, cnp.NPY_FLOAT32)
+        if s.network.n_step_features:
+            if _matrix(features, cnp.NPY_FLOAT32).width != s.network.n_step_features:
+                raise ValueError(
+                    f"features have {features.shape[1]} columns, not {s.network.n_step_features}"
+                )
+            if cnp.PyArray_DIM(<cnp.ndarray> features, 0) != _length(ids):
+                raise ValueError(f"features have {features.shape[0]} rows for {len(ids)} tokens")
+            s.features = <const float *> _data(features, cnp.NPY_FLOAT32)
+        n_labels = _length(ids) if s.network.by_step else _length(offsets) - 1
+        if cnp.PyArray_DIM(<cnp.ndarray> y, 0) != n_labels or _length(weight) != n_labels:
+            raise ValueError(f"y and weight have {len(y)} and {len(weight)} rows, not {n_labels}")
         s.begins = begins
         counts = np.empty(s.n_shards, dtype=np.int64)
         s.counts = <int64_t *> _places(counts)

@@ -26,11 +26,14 @@ class TokenSequences(NamedTuple):
         empty document.
     side : ndarray of float32, shape (n_documents, n_side), or None
         Numbers that each document has beside its tokens.
+    features : ndarray of float32, shape (n_tokens, n_step_features), or None
+        Numbers that each token, which is a step of the network, has beside it.
     """
 
     ids: np.ndarray
     offsets: np.ndarray
     side: np.ndarray | None = None
+    features: np.ndarray | None = None
 
     @property
     def n_documents(self) -> int:
@@ -51,17 +54,23 @@ class TokenSequences(NamedTuple):
         """Token ids of one document, a view."""
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
+    def places(self, rows: np.ndarray) -> np.ndarray:
+        """Positions of the tokens of the documents ``rows``, one after the other, int64."""
+        lengths = self.lengths_of(rows)
+        # Position of each token within its document, then within the source.
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        places: np.ndarray = np.repeat(self.offsets[:-1][rows], lengths) + within
+        return places
+
     def take(self, rows: np.ndarray) -> TokenSequences:
         """The documents ``rows``, in that order, as a new record."""
         rows = np.asarray(rows, dtype=np.int64)
-        lengths = self.lengths_of(rows)
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        # Position of each token within its document, then within the source.
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        source = np.repeat(self.offsets[:-1][rows], lengths) + within
+        np.cumsum(self.lengths_of(rows), out=offsets[1:])
+        places = self.places(rows)
         side = None if self.side is None else self.side[rows]
-        return TokenSequences(self.ids[source], offsets, side)
+        features = None if self.features is None else self.features[places]
+        return TokenSequences(self.ids[places], offsets, side, features)
 
     @classmethod
     def join(cls, parts: list[TokenSequences]) -> TokenSequences:
@@ -69,9 +78,14 @@ class TokenSequences(NamedTuple):
         ends = np.cumsum([0, *(len(part.ids) for part in parts)])
         offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
         ids, offsets = np.concatenate([part.ids for part in parts]), [np.zeros(1, int), *offsets]
-        beside = [part.side for part in parts if part.side is not None]
-        assert len(beside) in (0, len(parts)), "all documents have something beside them, or none"
-        return cls(ids, np.concatenate(offsets), np.concatenate(beside) if beside else None)
+
+        def joined(arrays: list[np.ndarray | None]) -> np.ndarray | None:
+            there = [array for array in arrays if array is not None]
+            assert len(there) in (0, len(parts)), "all documents have it, or none"
+            return np.concatenate(there) if there else None
+
+        side = joined([part.side for part in parts])
+        return cls(ids, np.concatenate(offsets), side, joined([part.features for part in parts]))
 
     def runs(self, n_tokens: int) -> Iterator[tuple[int, TokenSequences]]:
         """Whole documents in their order, about ``n_tokens`` tokens at a time, as views.
@@ -87,10 +101,11 @@ class TokenSequences(NamedTuple):
         while first < self.n_documents:
             limit = self.offsets[first] + n_tokens
             last = max(first + 1, int(np.searchsorted(self.offsets, limit, side="right")) - 1)
-            ids = self.ids[self.offsets[first] : self.offsets[last]]
+            tokens = slice(self.offsets[first], self.offsets[last])
             side = None if self.side is None else self.side[first:last]
+            features = None if self.features is None else self.features[tokens]
             offsets = self.offsets[first : last + 1] - self.offsets[first]
-            yield first, TokenSequences(ids, offsets, side)
+            yield first, TokenSequences(self.ids[tokens], offsets, side, features)
             first = last
 
 
@@ -216,6 +231,9 @@ class TokenBatch(NamedTuple):
         None where every sequence is a whole document.
     side : ndarray of float32, shape (n_documents, n_side), or None
         In the order of ``rows``.
+    places : ndarray of int64, shape (n_tokens,), or None
+        Where each token stood in the data set, where that was asked for.
+    features : ndarray of float32, shape (n_tokens, n_step_features), or None
     """
 
     ids: np.ndarray
@@ -225,6 +243,8 @@ class TokenBatch(NamedTuple):
     rows: np.ndarray
     segments: Segments | None = None
     side: np.ndarray | None = None
+    places: np.ndarray | None = None
+    features: np.ndarray | None = None
 
     @property
     def n_tokens(self) -> int:

@@ -23,7 +23,10 @@ ACCUMULATORS = 8
 _SHARD_TOKENS = 32768
 
 
-def pack(k, sequences: TokenSequences, rows: np.ndarray, segment_length: int = 0) -> TokenBatch:
+def pack(
+    k, sequences: TokenSequences, rows: np.ndarray, segment_length: int = 0,
+    with_places: bool = False,
+) -> TokenBatch:  # fmt: skip
     """Pack the documents ``rows`` time-major, longest first (ties keep their order).
 
     Parameters
@@ -34,6 +37,8 @@ def pack(k, sequences: TokenSequences, rows: np.ndarray, segment_length: int = 0
     segment_length : int
         Documents longer than this become as many sequences of equal length as are
         needed; 0 keeps them whole.
+    with_places : bool
+        Whether the batch is to say where its tokens stood.
 
     Raises
     ------
@@ -42,7 +47,8 @@ def pack(k, sequences: TokenSequences, rows: np.ndarray, segment_length: int = 0
     """
     rows = np.asarray(rows, dtype=np.int64)
     lengths = sequences.lengths_of(rows)
-    if len(rows) == 1 and 0 < lengths[0] <= (segment_length or lengths[0]):
+    with_places |= sequences.features is not None
+    if not with_places and len(rows) == 1 and 0 < lengths[0] <= (segment_length or lengths[0]):
         side = None if sequences.side is None else sequences.side[rows]
         return _one_document(sequences.document(rows[0]), lengths, rows, side)
     if np.count_nonzero(lengths) < len(lengths):
@@ -66,7 +72,13 @@ def pack(k, sequences: TokenSequences, rows: np.ndarray, segment_length: int = 0
     ids = np.empty(int(lengths.sum()), dtype=np.int32)
     k.pack_tokens(sequences.ids, first, lengths, n_live, starts, ids)
     side = None if sequences.side is None else sequences.side[rows]
-    return TokenBatch(ids, n_live, starts, lengths, rows, segments, side)
+    batch = TokenBatch(ids, n_live, starts, lengths, rows, segments, side)
+    if not with_places:
+        return batch
+    step = np.repeat(np.arange(len(n_live)), n_live)
+    places = first[np.arange(len(ids)) - starts[step]] + step
+    features = None if sequences.features is None else sequences.features[places]
+    return batch._replace(places=places, features=features)
 
 
 def _one_document(ids, lengths, rows, side) -> TokenBatch:

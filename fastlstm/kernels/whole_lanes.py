@@ -65,8 +65,8 @@ class Lane(Protocol):
     def __call__(
         self, network: TrainedNetwork, memory: LaneMemory, ids: np.ndarray,
         offsets: np.ndarray, y: np.ndarray, weight: np.ndarray, total: float, rows: np.ndarray,
-        shards: np.ndarray, keys: np.ndarray | None, side: np.ndarray | None, n_sequences: int,
-        begins: bool,
+        shards: np.ndarray, keys: np.ndarray | None, side: np.ndarray | None,
+        features: np.ndarray | None, n_sequences: int, begins: bool,
     ) -> tuple[float, float, int]:  # fmt: skip
         """Add the gradients of some shards, without the interpreter's lock.
 
@@ -77,9 +77,10 @@ class Lane(Protocol):
         ids : int32 array, shape (n_tokens,)
         offsets : int64 array, shape (n_documents + 1,)
             As in ``TokenSequences``.
-        y : int64 array, shape (n_documents,), or float64 array
-            Class indices, or probabilities of class 1 or of all classes.
-        weight : float64 array, shape (n_documents,)
+        y : int64 array, shape (n_labels,), or float64 array
+            Class indices, or probabilities of class 1 or of all classes: of the documents or,
+            where each token is classified, of the tokens.
+        weight : float64 array, shape (n_labels,)
         total : float
             What weights are divided by.
         rows : int64 array
@@ -88,6 +89,7 @@ class Lane(Protocol):
             The documents of shard ``s`` are ``rows[shards[s]:shards[s + 1]]``.
         keys : uint32 array, shape (n_shards, n_dropout_keys), or None
         side : float32 array, shape (n_documents, n_side), or None
+        features : float32 array, shape (n_tokens, n_step_features), or None
         n_sequences : int
             Documents, or segments of them, of one shard at most.
         begins : bool

@@ -18,6 +18,9 @@ class ModelConfig(NamedTuple):
     ``vocabulary_size`` ids the last ``n_ngrams`` stand for n-grams. Documents of more than
     ``segment_length`` tokens are read in segments; 0 reads them whole. ``n_side`` numbers
     beside each document join its pooled vector; ``side_dropout`` is theirs.
+    ``n_step_features`` numbers beside each token join its vector; ``n_gaps`` of them say what is
+    missing, and as many, at the end, since when (``fastlstm.side.steps``). ``by_step`` says
+    whether each token is classified, and not the document.
     """
 
     vocabulary_size: int
@@ -33,6 +36,9 @@ class ModelConfig(NamedTuple):
     segment_length: int = 0
     n_side: int = 0
     side_dropout: float = 0.0
+    n_step_features: int = 0
+    n_gaps: int = 0
+    by_step: bool = False
 
     @property
     def n_directions(self) -> int:
@@ -45,7 +51,12 @@ class ModelConfig(NamedTuple):
 
     @property
     def pooled_width(self) -> int:
-        return pooling.width(self.pooling, self.output_width)
+        return self.output_width if self.by_step else pooling.width(self.pooling, self.output_width)
+
+    @property
+    def n_inputs(self) -> int:
+        """Numbers that the first layer reads at each step: a token's vector, and its features."""
+        return self.embedding_dim + self.n_step_features
 
     @property
     def head_width(self) -> int:
@@ -57,7 +68,7 @@ class ModelConfig(NamedTuple):
         shapes: dict[str, tuple[int, ...]] = {}
         gates = 4 * self.hidden_size
         for layer in range(self.num_layers):
-            n_inputs = self.embedding_dim if layer == 0 else self.output_width
+            n_inputs = self.n_inputs if layer == 0 else self.output_width
             for direction in lstm.DIRECTIONS[: self.n_directions]:
                 prefix = f"lstm.{layer}.{direction}"
                 shapes[f"{prefix}.w_x"] = (n_inputs, gates)

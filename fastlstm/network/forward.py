@@ -26,7 +26,7 @@ class ForwardState(NamedTuple):
     batch: TokenBatch
     looked_up: embedding.EmbeddingOutput | None
     caches: list[lstm.LSTMCache]
-    winner: np.ndarray
+    winner: np.ndarray | None
     share: np.ndarray | None
     head_input: np.ndarray
     keys: np.ndarray | None
@@ -62,8 +62,8 @@ def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=Tru
     config : ModelConfig
     source : embedding.Table, list of float arrays, or float array
         Where the vectors of ids are; or, for each direction of the first layer, what it
-        makes of all vectors that ids stand for (``lstm.project``); or the vectors of the
-        batch's positions, shape (n_tokens, embedding_dim).
+        makes of all vectors that ids stand for (``lstm.project``); or what the first layer
+        reads at the batch's positions, shape (n_tokens, n_inputs).
     packed : PackedModel
     batch : TokenBatch
     keys : sequence of int, or None
@@ -78,7 +78,8 @@ def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=Tru
     Returns
     -------
     logits : float array, shape (len(batch.rows), n_outputs)
-        In the order of ``batch.rows``.
+        In the order of ``batch.rows``; where each token is classified in that of
+        ``batch.places``, shape (n_tokens, n_outputs).
     state : ForwardState
         Of use with ``keep`` alone.
     """
@@ -88,15 +89,19 @@ def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=Tru
             k, work, source, batch.ids, config.embedding_dropout, _key(keys, 0)
         )
         inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
+        if config.n_step_features:
+            inputs = _with_features(k, work, config, inputs, batch)
     elif isinstance(source, list):
         inputs = lstm.LayerInput(None, batch.ids, source)
     else:
         inputs = lstm.LayerInput(source)
     caches = _through_layers(k, work, config, inputs, packed, batch, keys, keep, beside)
-    pooled, winner = pooling.forward(
-        k, work, caches[-1].out, batch, config.pooling, config.hidden_size
-    )
-    pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size, keep)
+    pooled, winner, share = caches[-1].out, None, None
+    if not config.by_step:
+        pooled, winner = pooling.forward(
+            k, work, pooled, batch, config.pooling, config.hidden_size
+        )
+        pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size, keep)
     head_input = dropout.apply(
         k, work, "head.drop", pooled, config.dropout, _key(keys, config.num_layers)
     )
@@ -104,6 +109,17 @@ def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=Tru
         head_input = _beside(k, work, config, head_input, batch, keys)
     logits = dense.forward(k, work, head_input, packed.dense)
     return logits, ForwardState(batch, looked_up, caches, winner, share, head_input, keys)
+
+
+def _with_features(k: Kernels, work, config, inputs, batch) -> lstm.LayerInput:
+    """A row for each token: its vector, and behind it what stands beside the token."""
+    assert batch.features is not None, "the network reads what stands beside a token, too"
+    rows = work.array("embedding.joined", batch.n_tokens, config.n_inputs)
+    vectors = work.array("embedding.of_tokens", batch.n_tokens, config.embedding_dim)
+    k.gather_rows(inputs.rows, inputs.inverse, vectors)
+    rows[:, : config.embedding_dim] = vectors
+    rows[:, config.embedding_dim :] = batch.features
+    return lstm.LayerInput(rows)
 
 
 def _beside(k: Kernels, work, config, pooled, batch, keys):
@@ -172,7 +188,7 @@ def backward(
 
     Parameters
     ----------
-    d_logits : float array, shape (n_documents, n_outputs)
+    d_logits : float array, shape of the logits
     gradients : DenseGradients or None
         Those of the dense weights are added to it; None where they are not wanted.
 
@@ -193,8 +209,13 @@ def backward(
             )
     of_embedding = None
     if state.looked_up is not None:
+        d_vectors = found.rows
+        if config.n_step_features:
+            shape = state.looked_up.vectors.shape
+            d_vectors = work.zeros("embedding.d_vectors", *shape)
+            k.scatter_add_rows(found.rows, state.looked_up.inverse, d_vectors)
         of_embedding = embedding.backward(
-            k, work, state.looked_up, found.rows, config.embedding_dropout, _key(keys, 0)
+            k, work, state.looked_up, d_vectors, config.embedding_dropout, _key(keys, 0)
         )
     return ShardGradient(of_embedding, found.pre_activations)
 
@@ -211,6 +232,8 @@ def backward_head(k: Kernels, work, config, packed, state: ForwardState, d_logit
     d_pooled = dropout.apply(
         k, work, "head.d_drop", d_pooled, config.dropout, _key(state.keys, config.num_layers)
     )
+    if config.by_step:
+        return d_pooled
     d_pooled = segments.backward(d_pooled, state.share, batch)
     return pooling.backward(
         k, work, d_pooled, state.winner, batch, config.pooling, config.hidden_size

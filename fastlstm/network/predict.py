@@ -76,18 +76,21 @@ def predict_logits(
     Returns
     -------
     logits : float array, shape (n_documents, n_outputs)
-        A document's row does not depend on the other documents.
+        A document's row does not depend on the other documents. Where each token is
+        classified, of shape (n_tokens, n_outputs).
     """
     dtype = parameters.flat.dtype
-    logits = np.empty((sequences.n_documents, config.n_outputs), dtype=dtype)
+    n = len(sequences.ids) if config.by_step else sequences.n_documents
+    logits = np.empty((n, config.n_outputs), dtype=dtype)
     logits.fill(np.nan)
     workspaces = WorkspacePool(dtype) if workspaces is None else workspaces
     source = parameters.table if projected is None else projected
 
     def work_on(rows):
-        batch = pack(k, sequences, rows, config.segment_length)
+        batch = pack(k, sequences, rows, config.segment_length, config.by_step)
+        where = batch.places if config.by_step else batch.rows
         with workspaces.borrow() as work:
-            logits[batch.rows], _ = forward(
+            logits[where], _ = forward(
                 k, work, config, source, packed, batch, keep=False, beside=beside
             )
 
@@ -192,6 +195,8 @@ class Network:
         pay for it.
         """
         rows = self.config.vocabulary_size
+        if self.config.n_step_features:  # the first layer reads more than what an id stands for
+            return None
         if self._projected is None and self._tokens_read >= rows:
             widths = sum(len(direction.b) for direction in self.packed.layers[0])
             if rows * widths * self.parameters.flat.itemsize <= PROJECTED_BUDGET:
@@ -213,6 +218,7 @@ class Network:
         Returns
         -------
         logits : float array, shape (n_documents, n_outputs)
+            Where each token is classified, of shape (n_tokens, n_outputs).
         """
         largest = int(sequences.ids.max(initial=0))
         if largest >= self.config.vocabulary_size:  # a kernel would read beyond the table
@@ -237,13 +243,16 @@ class Network:
                 logits = with_(pool.map)
         else:  # starting a thread for a single chunk of work would not pay
             logits = with_(map)
-        fill_empty(logits, sequences, prior)
+        if not self.config.by_step:
+            fill_empty(logits, sequences, prior)
         return logits
 
     def _is_short(self, sequences: TokenSequences) -> bool:
         """Whether it is one document that is short and in one piece, and has nothing beside it."""
-        most = min(_PLANNED_TOKENS, self.config.segment_length or _PLANNED_TOKENS)
-        alone = sequences.n_documents == 1 and not self.config.n_side
+        config = self.config
+        most = min(_PLANNED_TOKENS, config.segment_length or _PLANNED_TOKENS)
+        beside = config.n_side or config.n_step_features or config.by_step
+        alone = sequences.n_documents == 1 and not beside
         return alone and 0 < len(sequences.ids) <= most
 
     def _logits_by_plan(self, ids: np.ndarray, projected) -> np.ndarray:

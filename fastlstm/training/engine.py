@@ -28,7 +28,7 @@ def pool_for(k: Kernels, data: LabelledSequences, n_threads: int, n_networks: in
 
     A network has one lane where even all documents are a single shard.
     """
-    rows = np.arange(len(data.y))
+    rows = np.arange(data.sequences.n_documents)
     several = len(split_shards(data.sequences.lengths_of(rows), rows)) > 1
     return ShardPool(min(n_threads, n_networks * (ACCUMULATORS if several else 1)), k)
 
@@ -39,13 +39,13 @@ class MinibatchResult(NamedTuple):
     Attributes
     ----------
     loss : float
-        Sum of weighted losses over the number of documents and the mean weight.
+        Sum of weighted losses over the number of labels and the mean weight.
     dense : Parameters
     embedding : EmbeddingGradient
     squared_norm : float
         Of all gradients together.
     correct : float
-        Weighted share of documents classified right, normalised as the loss is.
+        Weighted share of labels that were found, normalised as the loss is.
     n_tokens : int
     """
 
@@ -111,11 +111,12 @@ class GradientEngine:
         n_lanes = min(ACCUMULATORS, len(shards))
         while len(self._lanes) < n_lanes:
             self._add_lane()
-        # The mean over all documents, not over the minibatch: a weight must count in
+        # The mean over all labels, not over the minibatch: a weight must count in
         # a minibatch of one, too.
         if data.weight is not self._weight:
             self._weight, self._mean_weight = data.weight, float(data.weight.mean())
-        batch = Minibatch(parameters, packed, data, len(rows) * self._mean_weight or 1.0)
+        total = data.n_labels(rows) * self._mean_weight
+        batch = Minibatch(parameters, packed, data, total or 1.0)
         keys = None
         drops = self.config.dropout or self.config.embedding_dropout or self.config.side_dropout
         if rng is not None and drops:

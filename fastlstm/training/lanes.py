@@ -34,24 +34,34 @@ class LabelledSequences(NamedTuple):
     Attributes
     ----------
     sequences : TokenSequences
-    y : int64 array, shape (n_documents,), or float64 array
-        Class indices, or probabilities as the losses take them.
-    weight : float64 array, shape (n_documents,)
+    y : int64 array, shape (n_labels,), or float64 array
+        Class indices, or probabilities as the losses take them, of each document.
+    weight : float64 array, shape (n_labels,)
+    by_step : bool
+        Whether each token has a label, and not the document.
     """
 
     sequences: TokenSequences
     y: np.ndarray
     weight: np.ndarray
+    by_step: bool = False
+
+    def n_labels(self, rows: np.ndarray) -> int:
+        """Labels of the documents ``rows``."""
+        return int(self.sequences.lengths_of(rows).sum()) if self.by_step else len(rows)
 
     def take(self, rows) -> LabelledSequences:
         """The documents ``rows``."""
-        return LabelledSequences(self.sequences.take(rows), self.y[rows], self.weight[rows])
+        labels = self.sequences.places(rows) if self.by_step else rows
+        taken = self.sequences.take(rows)
+        return LabelledSequences(taken, self.y[labels], self.weight[labels], self.by_step)
 
     @classmethod
     def join(cls, parts: list[LabelledSequences]) -> LabelledSequences:
         """The documents of all parts; their targets are of one kind."""
-        sequences, y, weight = zip(*parts, strict=True)
-        return cls(TokenSequences.join(list(sequences)), np.concatenate(y), np.concatenate(weight))
+        sequences, y, weight, by_step = zip(*parts, strict=True)
+        joined = TokenSequences.join(list(sequences))
+        return cls(joined, np.concatenate(y), np.concatenate(weight), by_step[0])
 
 
 class Minibatch(NamedTuple):
@@ -146,8 +156,9 @@ class WalkedLane:
 
     def _shard(self, work, batch: Minibatch, rows, keys):
         k, config, data = self.k, self.config, batch.data
-        packed = pack(k, data.sequences, rows, config.segment_length)
-        y, weight = data.y[packed.rows], data.weight[packed.rows] / batch.total
+        packed = pack(k, data.sequences, rows, config.segment_length, config.by_step)
+        labels = packed.places if config.by_step else packed.rows
+        y, weight = data.y[labels], data.weight[labels] / batch.total
         # Training that explodes is noticed and reported by the loop.
         with np.errstate(over="ignore", invalid="ignore"):
             logits, state = forward(
@@ -193,7 +204,7 @@ class CompiledLane:
                     self._network, memory, data.sequences.ids, data.sequences.offsets, data.y,
                     data.weight, total, rows, np.cumsum([0, *map(len, shards[part])]),
                     None if keys is None else keys[part].astype(np.uint32), data.sequences.side,
-                    n_sequences, first == 0,
+                    data.sequences.features, n_sequences, first == 0,
                 )  # fmt: skip
         return LaneResult(*numbers, self._found, self._lane)
 

@@ -211,7 +211,7 @@ class Trainer:
         """
         started, seconds = time.perf_counter(), 0.0
         state = self.state
-        loss, correct, tokens, documents, rate = 0.0, 0.0, 0, 0, 0.0
+        loss, correct, tokens, labels, rate = 0.0, 0.0, 0, 0, 0.0
         lengths = train.sequences.lengths
         train = self._masked(train)
         batches = minibatches(lengths, self.options.batch_size, state.rng)
@@ -226,9 +226,10 @@ class Trainer:
             rate = self.options.learning_rate * schedule(state.step - first_step + 1)
             scale = clip_factor(norm, self.options.max_grad_norm)
             self._update(result, rate, scale, not (unread and number == len(batches)))
-            loss += result.loss * len(rows)
-            correct += result.correct * len(rows)
-            documents += len(rows)
+            n_labels = train.n_labels(rows)
+            loss += result.loss * n_labels
+            correct += result.correct * n_labels
+            labels += n_labels
             tokens += result.n_tokens
             self._tell("on_step_end", epoch, number, result.loss)
             if guard.requested:
@@ -242,8 +243,8 @@ class Trainer:
         seconds += time.perf_counter() - started
         return EpochRecord(
             epoch=epoch,
-            loss=loss / max(1, documents),
-            accuracy=correct / max(1, documents),
+            loss=loss / max(1, labels),
+            accuracy=correct / max(1, labels),
             learning_rate=rate,
             seconds=seconds,
             tokens_per_second=tokens / seconds,
@@ -371,16 +372,18 @@ class Trainer:
 
 
 def evaluate(k, config, parameters, packed, data: LabelledSequences, pool) -> tuple[float, float]:
-    """Weighted mean loss, and weighted share of documents classified right.
+    """Weighted mean loss, and weighted share of labels that were found.
 
     Empty documents count in neither.
     """
     logits = predict_logits(k, config, parameters, packed, data.sequences, pool.map)
-    rows = np.flatnonzero(data.sequences.lengths > 0)
-    if not len(rows):
+    labels = np.flatnonzero(data.sequences.lengths > 0)
+    if data.by_step:
+        labels = np.arange(len(data.y))
+    if not len(labels):
         return 0.0, 0.0
-    weight = data.weight[rows]
+    weight = data.weight[labels]
     total = float(weight.sum()) or 1.0
-    loss, _ = loss_for(config.n_outputs)(logits[rows], data.y[rows], weight / total)
-    right = predicted_class(logits[rows]) == data.y[rows]
+    loss, _ = loss_for(config.n_outputs)(logits[labels], data.y[labels], weight / total)
+    right = predicted_class(logits[labels]) == data.y[labels]
     return loss, float(np.sum(weight * right) / total)

@@ -53,6 +53,20 @@ CASES = {
         "n_side": 2, "side_dropout": 0.4, "dropout": 0.2, "segment_length": 7, "n_outputs": 3,
     },
     "beside, rows that need no padding": {"n_side": 14, "hidden_size": 25, "side_dropout": 0.4},
+    "features": {"n_step_features": 5},
+    "features in segments, n-grams": {
+        "n_step_features": 3, "segment_length": 7, "n_ngrams": 30, "embedding_dropout": 0.4,
+        "dropout": 0.2, "num_layers": 2,
+    },
+    "features, rows that need no padding": {"n_step_features": 26, "n_side": 3},
+    "labels of steps": {"by_step": True},
+    "labels of steps, classes": {
+        "by_step": True, "n_outputs": 4, "dropout": 0.2, "num_layers": 2, "segment_length": 7,
+        "bidirectional": False, "pooling": "mean_max",
+    },
+    "labels of steps, features": {
+        "by_step": True, "n_step_features": 9, "hidden_size": 32, "dropout": 0.2,
+    },
 }  # fmt: skip
 
 
@@ -72,11 +86,17 @@ def make(k, settings, dtype=np.float32, precision="float32", n=21, soft=False):
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     ids = rng.integers(0, config.vocabulary_size, offsets[-1]).astype(np.int32)
     classes = max(2, config.n_outputs)
-    y = rng.integers(0, classes, n)
+    n_labels = len(ids) if config.by_step else n
+    y = rng.integers(0, classes, n_labels)
     if soft:
-        y = rng.random(n) if config.n_outputs == 1 else rng.dirichlet(np.ones(classes), n)
+        shape = np.ones(classes)
+        y = rng.random(n_labels) if config.n_outputs == 1 else rng.dirichlet(shape, n_labels)
     side = rng.standard_normal((n, config.n_side)).astype(np.float32) if config.n_side else None
-    data = LabelledSequences(TokenSequences(ids, offsets, side), y, rng.uniform(0.5, 2, n))
+    features = None
+    if config.n_step_features:
+        features = rng.standard_normal((len(ids), config.n_step_features)).astype(np.float32)
+    sequences = TokenSequences(ids, offsets, side, features)
+    data = LabelledSequences(sequences, y, rng.uniform(0.5, 2, n_labels), config.by_step)
     packed = pack_model(k, config, parameters, precision, training=True)
     return config, Minibatch(parameters, packed, data, 17.0)
 
@@ -125,9 +145,11 @@ def test_one_call_makes_what_single_kernels_make(settings, dtype):
 
 
 @compiled
+@pytest.mark.parametrize("by_step", [False, True])
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_soft_labels(n_outputs):
-    config, batch = make(K, {"n_outputs": n_outputs}, np.float64, soft=True)
+def test_soft_labels(n_outputs, by_step):
+    settings = {"n_outputs": n_outputs, "by_step": by_step}
+    config, batch = make(K, settings, np.float64, soft=True)
     shards, keys = shards_and_keys(config)
     assert_same(*both(K, config, batch, shards, keys, np.float64), 1e-14)
 
