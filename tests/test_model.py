@@ -58,6 +58,10 @@ CONFIGS = [
         side_dropout=0.4,
         **DROP,
     ),
+    ModelConfig(**SMALL, pooling="max", n_step_features=2),
+    ModelConfig(8, 3, 2, n_ngrams=4, segment_length=2, n_side=1, n_step_features=3, **DROP),
+    ModelConfig(**SMALL, num_layers=2, n_outputs=3, by_step=True, **DROP),
+    ModelConfig(8, 3, 2, n_ngrams=4, segment_length=2, n_step_features=1, by_step=True),
 ]
 # Of the two configurations with n-grams, the ids 4 to 7; 6 is one of three tokens.
 PARENTS = np.array([1, 2, 4, 3], dtype=np.int32)
@@ -73,6 +77,8 @@ def describe(config):
     drop = "-dropout" if config.dropout else ""
     drop += "-ngrams-segments" if config.n_ngrams else ""
     drop += "-side" if config.n_side else ""
+    drop += "-features" if config.n_step_features else ""
+    drop += "-steps" if config.by_step else ""
     return (
         f"{config.num_layers}-{directions}-{config.pooling}-{config.n_outputs}{drop}"
         f"-{size(config)}_parameters"
@@ -108,8 +114,14 @@ class Problem:
         if config.n_side:
             side = np.random.default_rng(2).standard_normal((n, config.n_side))
             sequences = sequences._replace(side=side.astype(np.float32))
-        y = rng.integers(0, max(2, config.n_outputs), n)
-        self.data = LabelledSequences(sequences, y, rng.uniform(0.2, 2, n))
+        if config.n_step_features:
+            shape = len(sequences.ids), config.n_step_features
+            features = np.random.default_rng(3).standard_normal(shape)
+            sequences = sequences._replace(features=features.astype(np.float32))
+        n_labels = len(sequences.ids) if config.by_step else n
+        y = rng.integers(0, max(2, config.n_outputs), n_labels)
+        weight = rng.uniform(0.2, 2, n_labels)
+        self.data = LabelledSequences(sequences, y, weight, config.by_step)
         self.shards = batching.split_shards(sequences.lengths_of(self.ROWS), self.ROWS)
         assert len(self.shards) == 4
         self.work = Workspace(np.float64)
@@ -123,12 +135,18 @@ class Problem:
             keys = np.random.default_rng(self.SEED).integers(0, 2**32, size=shape)
         total = 0.0
         for rows, own in zip(self.shards, keys, strict=True):
-            batch = batching.pack(self.k, self.data.sequences, rows, self.config.segment_length)
+            batch = batching.pack(
+                self.k, self.data.sequences, rows, self.config.segment_length, self.config.by_step
+            )
             logits, _ = forward(
                 self.k, self.work, self.config, self.parameters.table, packed, batch, own
             )
-            total += document_losses(logits, self.data.y[batch.rows]) @ self.data.weight[batch.rows]
-        return total / (len(self.ROWS) * self.data.weight.mean())
+            labels = batch.places if self.config.by_step else batch.rows
+            total += losses(logits, self.data.y[labels]) @ self.data.weight[labels]
+        n_labels = len(self.ROWS)
+        if self.config.by_step:
+            n_labels = sum(self.LENGTHS[row] for row in self.ROWS)
+        return total / (n_labels * self.data.weight.mean())
 
     def arrays(self):
         return {"embedding": self.parameters.embedding, "dense": self.parameters.flat}
@@ -145,7 +163,7 @@ class Problem:
         return {"embedding": table, "dense": result.dense.flat}
 
 
-def document_losses(logits, y):
+def losses(logits, y):
     """docs/explanation/maths.md, eqs. (70) and (75), in their plain forms."""
     if logits.shape[1] == 1:
         logits = np.hstack([np.zeros_like(logits), logits])

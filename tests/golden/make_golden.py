@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 FOLDER = Path(__file__).parent
 LENGTHS = [6, 1, 9, 4, 4, 1, 7]
 POOLINGS = ["last", "mean", "max"]
+OF_STEPS = "steps"  # no pooling: a label for each step, and numbers beside its token
 
 
 def save(name, arrays):
@@ -74,6 +75,8 @@ def lstm_file(layers, directions, inputs=5, hidden=7):
 
 
 def pool(documents, h_n, pooling):
+    if pooling == OF_STEPS:
+        return torch.cat(documents)
     if pooling == "last":
         return torch.cat([h_n[-2], h_n[-1]], dim=1)
     if pooling == "mean":
@@ -82,20 +85,26 @@ def pool(documents, h_n, pooling):
 
 
 def model_file(pooling, n_classes, vocabulary=20, width=6, hidden=5):
-    seed = 1000 + 10 * POOLINGS.index(pooling) + n_classes
+    n_features = 4 if pooling == OF_STEPS else 0
+    seed = 1000 + 10 * [*POOLINGS, OF_STEPS].index(pooling) + n_classes
     generator = torch.Generator().manual_seed(seed)
     n_outputs = 1 if n_classes == 2 else n_classes
     model = nn.ModuleDict({
         "embedding": nn.Embedding(vocabulary, width),
-        "lstm": nn.LSTM(width, hidden, 2, batch_first=True, bidirectional=True),
+        "lstm": nn.LSTM(width + n_features, hidden, 2, batch_first=True, bidirectional=True),
         "dense": nn.Linear(2 * hidden, n_outputs),
     })  # fmt: skip
     randomise(model, generator)
     # Few ids for many tokens: repeats within and across documents, unseen rows too.
     ids = torch.randint(1, vocabulary // 2, (sum(LENGTHS),), generator=generator)
-    y = torch.randint(0, n_classes, (len(LENGTHS),), generator=generator)
-    weight = 0.25 + torch.rand(len(LENGTHS), generator=generator)
-    documents, (h_n, _) = run_packed(model["lstm"], model["embedding"](ids), LENGTHS)
+    n_labels = sum(LENGTHS) if pooling == OF_STEPS else len(LENGTHS)
+    y = torch.randint(0, n_classes, (n_labels,), generator=generator)
+    weight = 0.25 + torch.rand(n_labels, generator=generator)
+    rows = model["embedding"](ids)
+    features = torch.randn(sum(LENGTHS), n_features, generator=generator) if n_features else None
+    if n_features:
+        rows = torch.cat([rows, features], dim=1)
+    documents, (h_n, _) = run_packed(model["lstm"], rows, LENGTHS)
     logits = model["dense"](pool(documents, h_n, pooling))
     if n_outputs == 1:
         each = nn.BCEWithLogitsLoss(reduction="none")(logits[:, 0], y.float())
@@ -109,6 +118,8 @@ def model_file(pooling, n_classes, vocabulary=20, width=6, hidden=5):
         lengths=np.array(LENGTHS), ids=ids, y=y, weight=weight,
         logits=numbers(logits), loss=numbers(loss),
     )  # fmt: skip
+    if n_features:
+        arrays["features"] = features
     save(f"model_{pooling}_{n_classes}_classes", arrays)
 
 
@@ -165,7 +176,7 @@ if __name__ == "__main__":
     for n_layers in (1, 2):
         for n_directions in (1, 2):
             lstm_file(n_layers, n_directions)
-    for kind in POOLINGS:
+    for kind in (*POOLINGS, OF_STEPS):
         for count in (2, 3):
             model_file(kind, count)
     optimizer_file()

@@ -145,8 +145,10 @@ def load_model(pooling, n_classes):
         hidden_size=arrays["lstm.weight_hh_l0"].shape[1],
         num_layers=2,
         bidirectional=True,
-        pooling=pooling,
+        pooling="max" if pooling == "steps" else pooling,
         n_outputs=len(arrays["dense.bias"]),
+        n_step_features=arrays["features"].shape[1] if "features" in arrays else 0,
+        by_step=pooling == "steps",
     )
     weights = {"embedding": arrays["embedding.weight"]}
     for layer in range(2):
@@ -159,14 +161,16 @@ def load_model(pooling, n_classes):
         config.dense_shapes()
     )
     offsets = np.concatenate([[0], np.cumsum(arrays["lengths"])]).astype(np.int64)
-    sequences = TokenSequences(arrays["ids"].astype(np.int32), offsets)
-    data = LabelledSequences(sequences, arrays["y"], arrays["weight"].astype(np.float64))
+    features = arrays.get("features")
+    sequences = TokenSequences(arrays["ids"].astype(np.int32), offsets, None, features)
+    weight = arrays["weight"].astype(np.float64)
+    data = LabelledSequences(sequences, arrays["y"], weight, config.by_step)
     return config, Parameters.from_arrays(weights), data, arrays
 
 
 @each_backend
 @pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "steps"])
 @each_packing
 def test_model(k, training, pooling, n_classes):
     config, parameters, data, arrays = load_model(pooling, n_classes)
@@ -174,7 +178,7 @@ def test_model(k, training, pooling, n_classes):
     logits = inference.predict_logits(k, config, parameters, packed, data.sequences)
     assert_close(logits, arrays["logits"], TOLERANCE, "logits")
 
-    rows = np.arange(len(data.y))
+    rows = np.arange(data.sequences.n_documents)
     with ShardPool(1) as pool:
         engine = GradientEngine(k, config, pool)
         result = engine(parameters, packed, data, rows, None)
