@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "LSTMClassifier": "fastlstm.estimator",
     "LSTMSentimentClassifier": "fastlstm.estimator",
+    "SequenceData": "fastlstm.estimator.sequences",
     "SequenceVectorizer": "fastlstm.estimator",
     "Predictor": "fastlstm.predictor",
     "WordVectors": "fastlstm.vectors.given",

@@ -15,6 +15,7 @@ from fastlstm.estimator import (
     SequenceVectorizer,
     load,
 )
+from fastlstm.estimator.sequences import SequenceData
 from fastlstm.estimator.tuning import tune
 from fastlstm.plotting import ExplanationDisplay, LearningHistoryDisplay
 from fastlstm.predictor import Predictor
@@ -34,6 +35,7 @@ __all__ = [
     "ModelFormatError",
     "NonFiniteLossWarning",
     "Predictor",
+    "SequenceData",
     "SequenceVectorizer",
     "SideColumnWarning",
     "TruncationWarning",

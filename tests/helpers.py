@@ -18,7 +18,8 @@ from fastlstm.kernels.registry import available_backends, load_backend
 
 # Parameters with which LSTMSentimentClassifier is LSTMClassifier behind an encoder.
 NETWORK_ALONE = {"wide": None, **LSTMClassifier().get_params()}
-del NETWORK_ALONE["vocabulary_size"]
+for _name in ("vocabulary_size", "targets", "step_dropout"):
+    del NETWORK_ALONE[_name]
 
 GOLDEN = Path(__file__).parent / "golden"
 

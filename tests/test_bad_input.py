@@ -410,6 +410,7 @@ TEXT_PARAMETERS = {
 WIDE_PARAMETERS = {
     "wide": ["", "other", 3], "text_column": [3, 1.5, ["title", 3]], "side": ["", "other", 3],
 }  # fmt: skip
+OF_IDS = {"vocabulary_size": [0, -1, 1.5, "all"], "targets": CHOICE, "step_dropout": SHARE}
 TRAINING_PARAMETERS = {
     "embedding_dim": COUNT,
     "hidden_size": COUNT,
@@ -450,8 +451,7 @@ TRAINING_PARAMETERS = {
 ESTIMATORS = {
     LSTMSentimentClassifier: (
         {**TEXT_PARAMETERS, **WIDE_PARAMETERS, **TRAINING_PARAMETERS}, TEXTS, LABELS),
-    LSTMClassifier: (
-        {**TRAINING_PARAMETERS, "vocabulary_size": [0, -1, 1.5, "all"]}, IDS, NUMBERS),
+    LSTMClassifier: ({**TRAINING_PARAMETERS, **OF_IDS}, IDS, NUMBERS),
     SequenceVectorizer: ({**TEXT_PARAMETERS, "padding": ["none", None, 0]}, TEXTS, LABELS),
 }  # fmt: skip
 PARAMETERS = [

@@ -114,8 +114,9 @@ def test_all_of_the_package_is_looked_at():
         assert name in THINGS
     for name in ("fit", "partial_fit"):
         assert f"fastlstm.estimator.base.BaseLSTM.{name}" in METHODS
-    for name in ("predict", "predict_proba", "decision_function", "save"):
-        assert f"fastlstm.estimator.base.BaseLSTM.{name}" in METHODS
+    for name in ("predict", "predict_proba", "decision_function"):
+        assert f"fastlstm.estimator.predicting.Predicting.{name}" in METHODS
+    assert "fastlstm.estimator.base.BaseLSTM.save" in METHODS
     assert "fastlstm.predictor.Predictor.predict" in METHODS
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastlstm.core.records import Encoded, TokenSequences
 from fastlstm.side.reader import SideReader
+from fastlstm.side.steps import StepReader
 from fastlstm.text.encoder import TextEncoder
 
 # Whole documents, and the probability of each output's class: (n_documents, n_outputs).
@@ -20,15 +21,18 @@ class LabelledDocuments(NamedTuple):
     Attributes
     ----------
     encoded : Encoded
-    y : int64 array, shape (n_documents,)
-        Class indices.
-    weight : float64 array, shape (n_documents,)
+    y : int64 array, shape (n_labels,)
+        Class indices, of each document.
+    weight : float64 array, shape (n_labels,)
         With the weight of the class.
+    by_step : bool
+        Whether each step has a label, and not the document.
     """
 
     encoded: Encoded
     y: np.ndarray
     weight: np.ndarray
+    by_step: bool = False
 
 
 class FitData(NamedTuple):
@@ -51,6 +55,8 @@ class FitData(NamedTuple):
         Training documents of each class, by their sample weights alone.
     reader : SideReader or None
         How documents were read, if something stands beside their text.
+    steps : StepReader or None
+        How features of their steps were read, if there are some.
     """
 
     encoder: TextEncoder | None
@@ -62,6 +68,7 @@ class FitData(NamedTuple):
     classes: np.ndarray
     class_count: np.ndarray
     reader: SideReader | None = None
+    steps: StepReader | None = None
 
     @property
     def n_side(self) -> int:

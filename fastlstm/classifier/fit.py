@@ -263,6 +263,7 @@ def _model(
     return FittedModel(
         data.encoder, job.config, trained.parameters, job.ngrams, company.linear, blend,
         data.classes, data.class_prior, record, reader=data.reader, side=company.side,
+        steps=data.steps,
     )  # fmt: skip
 
 
@@ -430,7 +431,8 @@ def _taught(
     soft = probabilities(scorer.logits(others, job.n_threads))
     target = soft[:, 1] if data.n_outputs == 1 else soft
     weight = np.full(len(target), data.train.weight.mean())
-    more = LabelledSequences(job.ngrams.longest(others.sequences), target, weight)
+    sequences = job.ngrams.longest(others.sequences)
+    more = LabelledSequences(sequences, target, weight, data.train.by_step)
     trained = train_networks(
         job, with_soft_labels(parts, more, data.n_outputs), job.seed + len(parts), vectors, None,
         "with more texts, ",

@@ -24,6 +24,7 @@ from fastlstm.network.losses import probabilities
 from fastlstm.network.parameters import Parameters
 from fastlstm.network.predict import Network, fill_empty, prior_logits
 from fastlstm.side.reader import SideReader
+from fastlstm.side.steps import StepReader
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.history import EpochRecord
@@ -96,6 +97,8 @@ class FittedModel:
         How tables, or vectors beside documents, are read; None for text alone.
     side : SidePart or None
         Of what stands beside the text.
+    steps : StepReader or None
+        How features of steps are read, beside token ids or alone.
     """
 
     encoder: TextEncoder | None
@@ -110,6 +113,7 @@ class FittedModel:
     quantized: bool = False
     reader: SideReader | None = None
     side: SidePart | None = None
+    steps: StepReader | None = None
 
     @property
     def components(self) -> list[str]:
@@ -202,14 +206,21 @@ class Scorer:
         shares = zip(self.model.components, blend.shares, logits, strict=True)
         found = {name: share * part.astype(np.float64) for name, share, part in shares}
         found["bias"] = np.tile(blend.bias, (len(logits[0]), 1))
+        if self.model.config.by_step:
+            return found
         empty = encoded.sequences.lengths == 0
         for name, added in found.items():
             added[empty] = prior_logits(self.model.class_prior) if name == "bias" else 0
         return found
 
     def logits(self, encoded: Encoded, n_threads: int = 1) -> np.ndarray:
-        """Logits of the whole, float64, shape (n_documents, n_outputs)."""
+        """Logits of the whole, float64, shape (n_documents, n_outputs).
+
+        Of a model that classifies each step, of shape (n_steps, n_outputs).
+        """
         logits = self.model.blend(self.components(encoded, n_threads))
+        if self.model.config.by_step:
+            return logits
         fill_empty(logits, encoded.sequences, self.model.class_prior)
         return logits
 

@@ -32,9 +32,10 @@ class HeldOutPart(NamedTuple):
 def hold_out_parts(data: LabelledSequences, share: float, n: int, seed: int) -> list[HeldOutPart]:
     """A part for each of ``n`` networks; see ``folds``."""
     parts = []
-    for train, rows in folds(data.y, share, n, seed):
-        if len(rows) and data.weight[train].any():
-            parts.append(HeldOutPart(data.take(train), data.take(rows), rows))
+    for train, rows in folds(data.label_of_each, share, n, seed):
+        held_out, others = data.take(rows), data.take(train)
+        if len(held_out.y) and others.weight.any():
+            parts.append(HeldOutPart(others, held_out, rows))
         else:
             parts.append(HeldOutPart(data, None, None))
     return parts

@@ -85,7 +85,7 @@ class Job(NamedTuple):
     def labelled(self, documents: LabelledDocuments) -> LabelledSequences:
         """Labelled documents as the network reads them, with ids of n-grams."""
         sequences = self.ngrams.longest(documents.encoded.sequences)
-        return LabelledSequences(sequences, documents.y, documents.weight)
+        return LabelledSequences(sequences, *documents[1:])
 
 
 class FirstVectors(NamedTuple):
@@ -104,9 +104,12 @@ class FirstVectors(NamedTuple):
 
 def make_config(options: Options, data: FitData, ngrams: NGrams) -> ModelConfig:
     """The shape of the networks."""
+    steps = data.steps
+    # Without tokens, all steps share a vector of one number.
+    embedding_dim = options.embedding_dim if steps is None or steps.has_tokens else 1
     return ModelConfig(
         vocabulary_size=data.n_tokens + len(ngrams),
-        embedding_dim=int(options.embedding_dim),
+        embedding_dim=int(embedding_dim),
         hidden_size=int(options.hidden_size),
         num_layers=int(options.num_layers),
         bidirectional=bool(options.bidirectional),
@@ -118,6 +121,9 @@ def make_config(options: Options, data: FitData, ngrams: NGrams) -> ModelConfig:
         segment_length=int(options.segment_length or 0),
         n_side=data.n_side,
         side_dropout=_SIDE_DROPOUT if data.n_side else 0.0,
+        n_step_features=0 if steps is None else steps.n_columns,
+        n_gaps=0 if steps is None else steps.n_gaps,
+        by_step=data.train.by_step,
     )
 
 
@@ -162,6 +168,8 @@ def first_vectors(
     source, coverage = options.word_vectors, None
     if source is None:
         return None, None
+    if data.steps is not None and not data.steps.has_tokens:
+        raise ValueError(f"word_vectors={source!r} are of tokens, and X has no tokens. Use None.")
     if isinstance(source, str) and source == "skipgram":
         streams = make_streams(seed)
         with bar("word vectors") as show:
@@ -267,7 +275,7 @@ def train(
     callbacks: Sequence[Callback],
 ) -> Turns[None]:  # fmt: skip
     """Train network ``number`` as a fit does."""
-    epochs = n_epochs(job.options, len(part.train.y))
+    epochs = n_epochs(job.options, part.train.sequences.n_documents)
     options = job.options._replace(max_epochs=epochs)
     if epochs == 1:
         options = options._replace(learning_rate_schedule="constant", warmup_fraction=0.0)

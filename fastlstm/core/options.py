@@ -39,6 +39,8 @@ class Options(NamedTuple):
     n_estimators: int = 1
     n_iter_no_change: int = 3
     calibrate: bool = False
+    targets: str = "documents"
+    step_dropout: float = 0.0
     n_jobs: int | None = None
     verbose: int = 0
     backend: str = "auto"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numbers
 import os
 import sys
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, NamedTuple, NoReturn
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -28,14 +28,15 @@ from fastlstm.classifier.fitted import FittedModel, Scorer, predicting_precision
 from fastlstm.classifier.quantized import quantized
 from fastlstm.core.options import Options
 from fastlstm.core.records import Encoded
-from fastlstm.core.threads import effective_n_jobs
 from fastlstm.estimator.going_on import (
     built_in,
     networks_to_be,
     refuse_training_of_8_bits,
 )
 from fastlstm.estimator.notes import what_is_kept
+from fastlstm.estimator.predicting import Predicting
 from fastlstm.estimator.saving import COLUMNS, save
+from fastlstm.estimator.step_labels import flat_labels, flat_weights
 from fastlstm.estimator.validation import (
     check_classes,
     check_labels,
@@ -43,13 +44,12 @@ from fastlstm.estimator.validation import (
     check_weights,
     class_weights,
     encode_labels,
-    read_labels,
     refuse_unknown,
 )
 from fastlstm.kernels.contract import POOLING, PRECISIONS
 from fastlstm.kernels.registry import BACKENDS, load_backend
-from fastlstm.network.losses import log_probabilities, predicted_class, probabilities
 from fastlstm.side.reader import SideReader
+from fastlstm.side.steps import StepReader
 from fastlstm.text.encoder import TextEncoder
 from fastlstm.training.interrupts import guard_for
 from fastlstm.training.optim.optimizers import OPTIMIZERS
@@ -75,14 +75,20 @@ class Reading(NamedTuple):
         Ids below it are tokens that the network will know.
     encoded : Encoded
         Documents with labels, then those without.
-    labels : array, shape (n_labelled,)
-        Checked.
+    labels : array, shape (n_labels,)
+        Checked: of the first documents or, where each step has one, of their steps.
     encode : callable
         ``encode(X, name)``: further documents, read alike.
     columns : dict
         What the estimator then knows of the columns of X.
     reader : SideReader or None
         How documents with something beside their text are read.
+    steps : StepReader or None
+        How features of steps are read.
+    by_step : bool
+        Whether each step has a label, and not the document.
+    n_labelled : int or None
+        Documents with labels, where that is not the number of these.
     """
 
     encoder: TextEncoder | None
@@ -92,6 +98,9 @@ class Reading(NamedTuple):
     encode: Callable[[object, str, object], Encoded]
     columns: dict
     reader: SideReader | None = None
+    steps: StepReader | None = None
+    by_step: bool = False
+    n_labelled: int | None = None
 
 
 def fitted(path: str, doc: str, kind: Callable | None = None) -> property:
@@ -109,7 +118,7 @@ def fitted(path: str, doc: str, kind: Callable | None = None) -> property:
     return property(get if kind is None else lambda self: kind(get(self)), doc=doc)
 
 
-class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
+class BaseLSTM(Predicting, BaseEstimator):
     """An LSTM classifier over token sequences: parameters, fitting, prediction, saving."""
 
     _parameter_constraints = {
@@ -163,10 +172,6 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
 
         Without ``start`` it decides which tokens there are.
         """
-
-    @abstractmethod
-    def _encode(self, X, model: FittedModel, X_side=None) -> Encoded:
-        """Documents as a fitted model reads them."""
 
     def _warn_of_first_part(self, n_documents: int) -> None:
         """Say what the first call of ``partial_fit`` settles with so many documents."""
@@ -354,23 +359,27 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
         if any(valid.get(name, _VALID) is not value for name, value in values.items()):
             validate_parameter_constraints(self._parameter_constraints, values, type(self).__name__)
             _VALID[self] = values
-        options = Options(**{name: getattr(self, name) for name in _OPTIONS})
+        # Options that an estimator has no parameter for stay as they are.
+        options = Options(**{name: getattr(self, name) for name in _OPTIONS if name in values})
         k = load_backend(options.backend)
         k.packed_dtype(np.float32, options.precision, training=True)
         return options
 
     def _data(self, reading: Reading, classes, indices, sample_weight) -> FitData:
-        n = len(reading.labels)
+        n = len(reading.labels) if reading.n_labelled is None else reading.n_labelled
         encoded, unlabelled = reading.encoded, None
         if encoded.n_documents > n:
             encoded, unlabelled = encoded.split(n)
-        weight = check_weights(sample_weight, n)
+        if reading.by_step:
+            weight = flat_weights(sample_weight, encoded.sequences.lengths)
+        else:
+            weight = check_weights(sample_weight, n)
         counts = np.bincount(indices, weights=weight, minlength=len(classes))
         weight = weight * class_weights(self.class_weight, classes, indices)
         return FitData(
             reading.encoder, reading.n_tokens, reading.encoded.sequences,
-            LabelledDocuments(encoded, indices, weight), None, unlabelled, classes, counts,
-            reading.reader,
+            LabelledDocuments(encoded, indices, weight, reading.by_step), None, unlabelled,
+            classes, counts, reading.reader, reading.steps,
         )  # fmt: skip
 
     def _given_validation(self, X_val, y_val, X_side_val, reading: Reading, classes):
@@ -384,12 +393,14 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"{missing} is missing: pass X_val and y_val together, or neither.")
         encoded = reading.encode(X_val, "X_val", X_side_val)
-        labels = check_labels(y_val, name="y_val")
-        check_same_length(encoded.n_documents, labels, "X_val", "y_val")
+        if reading.by_step:
+            labels = flat_labels(y_val, encoded.sequences.lengths, "y_val")
+        else:
+            labels = check_labels(y_val, name="y_val")
+            check_same_length(encoded.n_documents, labels, "X_val", "y_val")
         _, indices = encode_labels(labels, classes, name="y_val")
-        return LabelledDocuments(
-            encoded, indices, class_weights(self.class_weight, classes, indices)
-        )
+        weight = class_weights(self.class_weight, classes, indices)
+        return LabelledDocuments(encoded, indices, weight, reading.by_step)
 
     def _take(self, model: FittedModel, reading: Reading, others: dict):
         """Hold a new model, and what later training asks for: "_states" of ``partial_fit``,
@@ -426,114 +437,6 @@ class BaseLSTM(ClassifierMixin, BaseEstimator, ABC):
     stopped_by_ = fitted("model_.record.stopped_by", "What ended training.")
     backend_ = fitted("scorer_.backend", "The backend that ran.")
     backend_reason_ = fitted("scorer_.reason", "Why it was that one.")
-
-    # -- predicting ------------------------------------------------------------
-
-    def _scored(self, X, X_side=None) -> tuple[FittedModel, np.ndarray]:
-        """The model, taken once since another thread may fit, and its logits."""
-        check_is_fitted(self)
-        scorer = self.scorer_
-        encoded = self._encode(X, scorer.model, X_side)
-        n_threads = effective_n_jobs(self.n_jobs, scorer.uses_threads(encoded))
-        return scorer.model, scorer.logits(encoded, n_threads)
-
-    def decision_function(self, X, X_side=None) -> np.ndarray:
-        """Logits.
-
-        Parameters
-        ----------
-        X : documents
-        X_side : 2-D array of numbers or None
-            Vectors beside them, of a model that was fitted with such.
-
-        Returns
-        -------
-        scores : float64 array, shape (n_documents,) or (n_documents, n_classes)
-            With two classes the log-odds of ``classes_[1]``.
-        """
-        logits = self._scored(X, X_side)[1]
-        return logits[:, 0] if logits.shape[1] == 1 else logits
-
-    def decision_parts(self, X, X_side=None) -> dict[str, np.ndarray]:
-        """What each part of the model adds to the logits.
-
-        Parameters
-        ----------
-        X : documents
-        X_side : 2-D array of numbers or None
-
-        Returns
-        -------
-        parts : dict of str to float64 array, shape as that of ``decision_function``
-            "networks", "bias" and, with ``wide``, "linear_part", and, with something beside the
-            text, "side_columns": their sum is what ``decision_function`` gives. Of a document
-            without a token, and with nothing beside it, all is bias.
-        """
-        check_is_fitted(self)
-        scorer = self.scorer_
-        encoded = self._encode(X, scorer.model, X_side)
-        n_threads = effective_n_jobs(self.n_jobs, scorer.uses_threads(encoded))
-        found = scorer.contributions(encoded, n_threads)
-        one_column = scorer.model.config.n_outputs == 1
-        return {name: part[:, 0] if one_column else part for name, part in found.items()}
-
-    def predict_proba(self, X, X_side=None) -> np.ndarray:
-        """Class probabilities.
-
-        Parameters
-        ----------
-        X : documents
-        X_side : 2-D array of numbers or None
-
-        Returns
-        -------
-        probabilities : float64 array, shape (n_documents, n_classes)
-            Columns in the order of ``classes_``. A document without a token gets
-            ``class_prior_``.
-        """
-        return probabilities(self._scored(X, X_side)[1])
-
-    def predict_log_proba(self, X, X_side=None) -> np.ndarray:
-        """Natural logarithms of the class probabilities.
-
-        They are finite where ``predict_proba`` rounds to 0.
-
-        Parameters
-        ----------
-        X : documents
-        X_side : 2-D array of numbers or None
-
-        Returns
-        -------
-        logarithms : float64 array, shape (n_documents, n_classes)
-        """
-        return log_probabilities(self._scored(X, X_side)[1])
-
-    def predict(self, X, X_side=None) -> np.ndarray:
-        """Most likely label of each document, shape (n_documents,)."""
-        model, logits = self._scored(X, X_side)
-        return model.classes[predicted_class(logits)]
-
-    def score(self, X, y, sample_weight=None, *, X_side=None) -> float:
-        """Accuracy on documents with their labels.
-
-        Parameters
-        ----------
-        X : documents
-        y : array-like, shape (n_documents,)
-            In any container that ``fit`` takes.
-        sample_weight : array-like, shape (n_documents,), or None
-        X_side : 2-D array of numbers or None
-
-        Returns
-        -------
-        accuracy : float
-        """
-        if X_side is None:
-            return super().score(X, read_labels(y), sample_weight)
-        from sklearn.metrics import accuracy_score
-
-        return accuracy_score(read_labels(y), self.predict(X, X_side), sample_weight=sample_weight)
 
     def save(self, path) -> None:
         """Write the fitted model to one file, which ``fastlstm.load`` reads.

@@ -5,26 +5,32 @@ from __future__ import annotations
 import numbers
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from fastlstm.core.options import OF_IDS
-from fastlstm.core.records import UNK_ID, Encoded
+from fastlstm.core.records import UNK_ID, Encoded, TokenSequences
 from fastlstm.estimator.base import BaseLSTM, Reading
 from fastlstm.estimator.saving import COLUMNS
+from fastlstm.estimator.sequences import SequenceData, check_below
+from fastlstm.estimator.step_labels import flat_labels
 from fastlstm.estimator.validation import (
     check_labels,
     check_same_length,
     check_token_ids,
-    strip_padding,
+    padding_mask,
 )
+from fastlstm.side.learning import learn_steps
+from fastlstm.side.steps import StepReader
 
 
 class LSTMClassifier(BaseLSTM):
     """LSTM classifier over token ids: embedding, LSTM layers, pooling, dense.
 
     X is a 2-D array of whole numbers, one document a row, as wide in prediction as
-    in training. 0 is padding and is ignored at either end of a row.
+    in training. 0 is padding and is ignored at either end of a row. Or it is
+    :class:`SequenceData`: sequences of any length, of token ids, of numbers (features) of each
+    step, or of both.
 
     Parameters
     ----------
@@ -96,6 +102,12 @@ class LSTMClassifier(BaseLSTM):
         as they say.
     class_weight : dict, "balanced" or None, default=None
         Factor on the loss of each class's documents.
+    targets : {"documents", "steps"}, default="documents"
+        What has a label: each document, or each of its steps. With "steps" y is a sequence of
+        1-D arrays, one label a step, and so is what ``predict`` gives; nothing is pooled.
+    step_dropout : float in [0, 1), default=0
+        Share of steps whose features are taken away in training, others in each epoch, as if
+        they were missing. For features that will be missing more often than in training.
     vocabulary_size : int or None, default=None
         Number of token ids; None takes the largest id of the first fit plus 1.
     warm_start : bool, default=False
@@ -150,6 +162,8 @@ class LSTMClassifier(BaseLSTM):
 
     _parameter_constraints = {
         **BaseLSTM._parameter_constraints,
+        "targets": [StrOptions({"documents", "steps"})],
+        "step_dropout": [Interval(numbers.Real, 0, 1, closed="left")],
         "vocabulary_size": [Interval(numbers.Integral, 1, None, closed="left"), None],
     }
 
@@ -185,6 +199,8 @@ class LSTMClassifier(BaseLSTM):
         n_iter_no_change=OF_IDS.n_iter_no_change,
         calibrate=OF_IDS.calibrate,
         class_weight=None,
+        targets=OF_IDS.targets,
+        step_dropout=OF_IDS.step_dropout,
         vocabulary_size=None,
         warm_start=False,
         random_state=None,
@@ -222,6 +238,8 @@ class LSTMClassifier(BaseLSTM):
         self.n_iter_no_change = n_iter_no_change
         self.calibrate = calibrate
         self.class_weight = class_weight
+        self.targets = targets
+        self.step_dropout = step_dropout
         self.vocabulary_size = vocabulary_size
         self.warm_start = warm_start
         self.random_state = random_state
@@ -246,35 +264,94 @@ class LSTMClassifier(BaseLSTM):
             for name, value in vars(self).items()
             if start is not None or name not in COLUMNS
         }
-
-        def checked(X, reset=False):
-            return validate_data(columns, X, dtype="numeric", reset=reset)
-
-        X = checked(X, reset=start is None)
-        labels = check_labels(y)
-        check_same_length(len(X), labels)
         size = self.vocabulary_size if start is None else start.ngrams.n_tokens
-        ids = check_token_ids(X, size)
+        data, padded = _sequences(columns, X, size, reset=start is None)
+        by_step = self.targets == "steps"
+        if by_step:
+            labels = flat_labels(_without_padding(y, padded), data.lengths)
+        else:
+            labels = check_labels(y)
+            check_same_length(len(data), labels)
+        steps = None if start is None else start.steps
+        if start is None and data.n_features:
+            values = data.sequences_.features
+            steps = learn_steps(values, self.step_dropout > 0, data.has_tokens)
+        if start is None and not data.has_tokens:
+            size = UNK_ID + 1
+        read = [_as_read(data, steps, "X")]
         if others is not None:
-            ids = np.concatenate([ids, check_token_ids(checked(others), size, name="X_unlabelled")])
-        n_tokens = size or int(ids.max(initial=UNK_ID)) + 1
+            others, _ = _sequences(columns, others, size, "X_unlabelled")
+            read.append(_as_read(others, steps, "X_unlabelled"))
+        sequences = TokenSequences.join(read) if len(read) > 1 else read[0]
+        n_tokens = size or int(sequences.ids.max(initial=UNK_ID)) + 1
 
         def encode(X, name, X_side):
             _refuse_side(X_side)
-            return Encoded(strip_padding(check_token_ids(checked(X), n_tokens, name=name)))
+            others, _ = _sequences(columns, X, n_tokens, name)
+            return Encoded(_as_read(others, steps, name))
 
         learned = {name: vars(columns)[name] for name in COLUMNS if name in vars(columns)}
-        return Reading(None, n_tokens, Encoded(strip_padding(ids)), labels, encode, learned)
+        return Reading(
+            None, n_tokens, Encoded(sequences), labels, encode, learned, None, steps, by_step,
+            len(data),
+        )  # fmt: skip
 
     def _encode(self, X, model, X_side=None) -> Encoded:
         _refuse_side(X_side)
-        X = validate_data(self, X, dtype="numeric", reset=False)
-        return Encoded(strip_padding(check_token_ids(X, model.ngrams.n_tokens)))
+        size = model.ngrams.n_tokens
+        data, _ = _sequences(self, X, size)
+        return Encoded(_as_read(data, model.steps, "X"))
+
+
+def _sequences(
+    estimator, X, size: int | None, name: str = "X", reset: bool = False
+) -> tuple[SequenceData, np.ndarray | None]:
+    """X as sequences, and the padded array that it may be."""
+    if isinstance(X, SequenceData):
+        if size is not None and X.has_tokens:
+            check_below(X.sequences_, size, name)
+        return X, None
+    ids = validate_data(estimator, X, dtype="numeric", reset=reset)
+    ids = check_token_ids(ids, size, name=name)
+    return SequenceData.of_padded(ids), ids
+
+
+def _without_padding(y, padded: np.ndarray | None):
+    """Labels that are padded as their tokens are, without padding."""
+    if padded is None or not isinstance(y, np.ndarray) or y.shape != padded.shape:
+        return y
+    return [labels[inside] for labels, inside in zip(y, padding_mask(padded), strict=True)]
+
+
+def _as_read(data: SequenceData, steps: StepReader | None, name: str) -> TokenSequences:
+    """What the network reads of sequences, once it is what the model takes.
+
+    Raises
+    ------
+    ValueError
+        If there are features that it does not know, or none where it needs some.
+    """
+    wanted = (True, 0) if steps is None else (steps.has_tokens, steps.n_features)
+    given = (data.has_tokens, data.n_features)
+    if given != wanted:
+        what = [
+            " and ".join(["token ids"] * tokens + [f"{n} feature{'s' * (n > 1)} a step"] * (n > 0))
+            for tokens, n in (wanted, given)
+        ]
+        raise ValueError(
+            f"the model reads {what[0]}, and {name} has {what[1]}. Pass SequenceData(tokens=..., "
+            "features=...) with what it was fitted with."
+        )
+    sequences = data.sequences_
+    if steps is None:
+        return sequences
+    assert sequences.features is not None, "as many as wanted"
+    return sequences._replace(features=steps.read(sequences.features, sequences.offsets))
 
 
 def _refuse_side(X_side) -> None:
     if X_side is not None:
         raise ValueError(
-            "LSTMClassifier reads token ids alone; LSTMSentimentClassifier takes X_side beside "
-            "texts."
+            "LSTMClassifier reads sequences alone; LSTMSentimentClassifier takes X_side beside "
+            "texts. Numbers beside each token are features of SequenceData."
         )

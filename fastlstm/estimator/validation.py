@@ -413,17 +413,23 @@ def check_token_ids(X: np.ndarray, vocabulary_size: int | None, name="X") -> np.
     return X.astype(np.int32)
 
 
-def strip_padding(ids: np.ndarray) -> TokenSequences:
-    """Rows of a padded array without the zeros at either end."""
-    n, width = ids.shape
+def padding_mask(ids: np.ndarray) -> np.ndarray:
+    """Where a padded array holds no zeros of either end, bool, shape of ``ids``."""
+    width = ids.shape[1]
     real = ids != PAD_ID
     some = real.any(axis=1)
     first = np.where(some, real.argmax(axis=1), 0)
     last = np.where(some, width - real[:, ::-1].argmax(axis=1), 0)
-    offsets = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(last - first, out=offsets[1:])
     column = np.arange(width)
-    inside = (column >= first[:, None]) & (column < last[:, None])
+    inside: np.ndarray = (column >= first[:, None]) & (column < last[:, None])
+    return inside
+
+
+def strip_padding(ids: np.ndarray) -> TokenSequences:
+    """Rows of a padded array without the zeros at either end."""
+    inside = padding_mask(ids)
+    offsets = np.zeros(len(ids) + 1, dtype=np.int64)
+    np.cumsum(inside.sum(axis=1), out=offsets[1:])
     return TokenSequences(np.ascontiguousarray(ids[inside]), offsets)
 
 

@@ -98,9 +98,7 @@ def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=Tru
     caches = _through_layers(k, work, config, inputs, packed, batch, keys, keep, beside)
     pooled, winner, share = caches[-1].out, None, None
     if not config.by_step:
-        pooled, winner = pooling.forward(
-            k, work, pooled, batch, config.pooling, config.hidden_size
-        )
+        pooled, winner = pooling.forward(k, work, pooled, batch, config.pooling, config.hidden_size)
         pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size, keep)
     head_input = dropout.apply(
         k, work, "head.drop", pooled, config.dropout, _key(keys, config.num_layers)
@@ -211,6 +209,7 @@ def backward(
     if state.looked_up is not None:
         d_vectors = found.rows
         if config.n_step_features:
+            assert found.rows is not None, "nothing was projected"
             shape = state.looked_up.vectors.shape
             d_vectors = work.zeros("embedding.d_vectors", *shape)
             k.scatter_add_rows(found.rows, state.looked_up.inverse, d_vectors)

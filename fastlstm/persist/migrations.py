@@ -31,7 +31,7 @@ from fastlstm.core.errors import ModelFormatError
 Arrays = dict[str, np.ndarray]
 Metadata = dict[str, Any]
 
-CURRENT_VERSION = 6
+CURRENT_VERSION = 7
 
 
 def _with_ngrams(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
@@ -105,6 +105,18 @@ def _with_side(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
     return arrays, {**metadata, "config": config, "settings": settings, **off}
 
 
+def _with_steps(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
+    """Version 6 to 7: features and labels of steps, of which there were none."""
+    try:
+        config = {**metadata["config"], "n_step_features": 0, "n_gaps": 0, "by_step": False}
+        settings = metadata["settings"]
+        if metadata["encoder"] is None:
+            settings = {"targets": "documents", "step_dropout": 0.0, **settings}
+    except (KeyError, TypeError) as error:
+        raise ModelFormatError(f"the model's description is incomplete: {error}") from error
+    return arrays, {**metadata, "config": config, "settings": settings, "steps": None}
+
+
 # From a version to the next one.
 MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     1: _with_ngrams,
@@ -112,6 +124,7 @@ MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     3: _with_text_rules,
     4: _with_precision,
     5: _with_side,
+    6: _with_steps,
 }
 
 

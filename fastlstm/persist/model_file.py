@@ -30,6 +30,7 @@ from fastlstm.persist.container import (
 from fastlstm.persist.migrations import Arrays, Metadata
 from fastlstm.persist.small_arrays import enlarged, shrunk
 from fastlstm.side.reader import SideReader
+from fastlstm.side.steps import StepReader
 from fastlstm.text.encoder import TextEncoder, needed_tokenizer
 from fastlstm.text.ngrams import NGrams
 
@@ -114,6 +115,7 @@ def write_model(saved: SavedModel, path: str | os.PathLike[str] | Writable) -> N
         "wide": model.linear is not None,
         "side": None if model.reader is None else model.reader.state(),
         "side_part": model.side is not None,
+        "steps": None if model.steps is None else model.steps.state(),
         "blend": [part.tolist() for part in model.blend],
         "n_networks": len(model.networks),
         "missing": saved.missing,
@@ -236,7 +238,7 @@ def _saved_model(
     model = FittedModel(
         encoder, config, networks, ngrams, linear, _blend(metadata["blend"]), classes, prior,
         _record(fitted, prior), quantized, _reader(config, encoder, metadata["side"]),
-        _side_part(config, of_side) if of_side else None,
+        _side_part(config, of_side) if of_side else None, _steps(config, metadata["steps"]),
     )  # fmt: skip
     columns = {name: value for name, value in fitted.items() if name not in _RECORD}
     needed = None if state is None else needed_tokenizer(state)
@@ -270,7 +272,7 @@ def _record(fitted: Metadata, prior: np.ndarray) -> TrainingRecord:
 
 
 # The others count something that every network has.
-_MAY_BE_ZERO = ("n_ngrams", "segment_length", "n_side")
+_MAY_BE_ZERO = ("n_ngrams", "segment_length", "n_side", "n_step_features", "n_gaps")
 
 
 def _config(values: Metadata) -> ModelConfig:
@@ -351,6 +353,17 @@ def _reader(
 def _blend(values: list[Any]) -> Blend:
     shares, bias = (np.array(part, dtype=np.float64) for part in values)
     return Blend(shares, bias)
+
+
+def _steps(config: ModelConfig, state: Metadata | None) -> StepReader | None:
+    reader = None if state is None else StepReader.from_state(state)
+    found = (0, 0) if reader is None else (reader.n_columns, reader.n_gaps)
+    if found != (config.n_step_features, config.n_gaps):
+        raise ModelFormatError(
+            f"steps have {found[0]} features with {found[1]} gaps, not "
+            f"{config.n_step_features} with {config.n_gaps}"
+        )
+    return reader
 
 
 def _networks(
@@ -434,6 +447,8 @@ def _check_consistent(saved: SavedModel) -> None:
         or not np.all(model.class_prior >= 0)
         or not np.isclose(model.class_prior.sum(), 1),
         "class_count_": model.record.class_count.shape != (n,),
+        "what is beside steps": model.encoder is not None
+        and (model.steps is not None or model.config.by_step),
         "vocabulary": model.encoder is not None and model.encoder.n_known != model.ngrams.n_tokens,
         "blend": not (
             model.blend.shares.shape == (len(model.components),)

@@ -29,7 +29,7 @@ _EPOCH = datetime.datetime(1970, 1, 1)
 # Numbers beyond it are taken as it, so that their squares can be added up; and standard
 # deviations from the mean likewise, so that a slip of the keyboard has no answer of its own.
 LARGEST = 1e100
-_FARTHEST = 1e4
+FARTHEST = 1e4
 
 # Types that NumPy reads as numbers as they are.
 _PLAIN = {float, int, bool, type(None)}
@@ -309,7 +309,7 @@ def scaled(parts: tuple[Scaled, ...], raw: np.ndarray) -> np.ndarray:
         values = np.clip(raw[:, number], -LARGEST, LARGEST)
         with np.errstate(over="ignore"):
             away = (np.where(is_missing, part.mean, values) - part.mean) / part.scale
-        found.append(np.clip(away, -_FARTHEST, _FARTHEST))
+        found.append(np.clip(away, -FARTHEST, FARTHEST))
         if part.flags_missing:
             found.append(is_missing.astype(np.float64))
     return np.stack(found, axis=1)

@@ -25,6 +25,7 @@ from fastlstm.side.encoder import (
     dates,
     plain_numbers,
 )
+from fastlstm.side.steps import StepReader
 from fastlstm.text.containers import FROM_0, type_name
 
 # A category has a place of its own from this many rows on, and so many have at most.
@@ -153,3 +154,40 @@ def fitted_transformer(transformer: Any, X: Any, y: Any) -> tuple[Any, Any]:
     if hasattr(copy, "fit_transform"):
         return copy, copy.fit_transform(X, y)
     return copy, copy.fit(X, y).transform(X)
+
+
+def learn_steps(values: np.ndarray, tells_gaps: bool, has_tokens: bool) -> StepReader:
+    """How features of steps are read, from those of the training documents.
+
+    Parameters
+    ----------
+    values : float array, shape (n_steps, n_features)
+        NaN where missing.
+    tells_gaps : bool
+        Whether gaps are told where nothing is missing, too.
+    has_tokens : bool
+    """
+    from sklearn.preprocessing import StandardScaler
+
+    missing = np.isnan(values)
+    patterns = [np.packbits(column).tobytes() for column in missing.T]
+    number_of = {pattern: number for number, pattern in enumerate(dict.fromkeys(patterns))}
+    group = tuple(number_of[pattern] for pattern in patterns)
+    values = np.clip(values.astype(np.float64), -LARGEST, LARGEST)
+    with warnings.catch_warnings():  # of means of nothing
+        warnings.simplefilter("ignore", RuntimeWarning)
+        scaler = StandardScaler().fit(values)
+        differ = np.nanmax(values, axis=0) > np.nanmin(values, axis=0)
+    if not differ.all():
+        which = np.flatnonzero(~differ)
+        warnings.warn(
+            f"{len(which)} of {len(differ)} features of steps have no two different values and "
+            f"are left out; the first has number {which[0]}, counted from 0.",
+            SideColumnWarning,
+            stacklevel=2,
+        )
+    mean = np.where(differ, scaler.mean_, 0.0).tolist()
+    scale = np.where(differ, scaler.scale_, 0.0).tolist()
+    gaps = tells_gaps or bool(missing.any())
+    n_gaps = len(number_of) if gaps else 0
+    return StepReader(tuple(mean), tuple(scale), group, n_gaps, has_tokens)

@@ -25,7 +25,7 @@ from fastlstm.training.callbacks import Callback
 from fastlstm.training.engine import GradientEngine, LabelledSequences
 from fastlstm.training.history import EpochRecord, History
 from fastlstm.training.interrupts import NO_GUARD, Guard
-from fastlstm.training.masking import mask, occurs_once
+from fastlstm.training.masking import drop_steps, mask, occurs_once
 from fastlstm.training.optim.optimizers import clip_factor, make_optimizer
 from fastlstm.training.optim.schedules import make_schedule
 from fastlstm.training.rollback import Rollback
@@ -256,15 +256,20 @@ class Trainer:
 
     def _masked(self, train: LabelledSequences) -> LabelledSequences:
         """The documents with what this epoch does not see replaced."""
+        options, sequences = self.options, train.sequences
+        if options.step_dropout and sequences.features is not None:
+            sequences = drop_steps(
+                sequences, self.config.n_gaps, options.step_dropout, self.state.rng
+            )
+            train = train._replace(sequences=sequences)
         if self._n_tokens <= UNK_ID:  # the table has no row of the unknown token
             return train
-        options = self.options
         ids = mask(
-            train.sequences.ids, self.state.parameters.parents, self._n_tokens, self.state.rng,
+            sequences.ids, self.state.parameters.parents, self._n_tokens, self.state.rng,
             ngram_rate=options.ngram_dropout, token_rate=options.token_dropout,
             rare=self._rare, rare_rate=self.unknown_share,
         )  # fmt: skip
-        return train._replace(sequences=train.sequences._replace(ids=ids))
+        return train._replace(sequences=sequences._replace(ids=ids))
 
     def _predicting(self) -> Parameters:
         """The weights that predict: their moving average, where there is one."""

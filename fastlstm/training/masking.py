@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastlstm.core.records import UNK_ID
+from fastlstm.core.gaps import since_seen
+from fastlstm.core.records import UNK_ID, TokenSequences
 
 
 def occurs_once(ids, parents, n_tokens) -> np.ndarray:
@@ -69,3 +70,27 @@ def mask(ids, parents, n_tokens, rng, *, ngram_rate=0.0, token_rate=0.0, rare=No
         ids = ids.copy()
     ids[unknown] = UNK_ID
     return ids
+
+
+def drop_steps(sequences: TokenSequences, n_gaps: int, rate: float, rng) -> TokenSequences:
+    """The documents with the features of some steps taken away, as if they were missing.
+
+    Parameters
+    ----------
+    sequences : TokenSequences
+        With features, as ``fastlstm.side.steps`` lays them out.
+    n_gaps : int
+        Groups of features whose gaps are told.
+    rate : float
+        Share of the steps.
+    rng : numpy.random.Generator
+    """
+    assert sequences.features is not None, "there are features to take away"
+    features = sequences.features.copy()
+    dropped = rng.random(len(features), dtype=np.float32) < rate
+    first = features.shape[1] - 2 * n_gaps
+    features[dropped, :first] = 0
+    missing = features[:, first : first + n_gaps]
+    missing[dropped] = 1
+    features[:, first + n_gaps :] = since_seen(missing < 1, sequences.offsets)
+    return sequences._replace(features=features)

@@ -220,7 +220,7 @@ def test_vectors_beside_texts(tmp_path):
         LSTMSentimentClassifier(**SMALL).fit(X["text"], Y).predict(["a"], X_side=[[1.0]])
     both = LSTMSentimentClassifier(**SMALL).fit(X, Y, X_side=vectors)
     assert both.config_.n_side == 5 + 4
-    with pytest.raises(ValueError, match="LSTMClassifier reads token ids alone"):
+    with pytest.raises(ValueError, match="LSTMClassifier reads sequences alone"):
         LSTMClassifier().fit([[2], [3]], [0, 1], X_side=[[1.0], [2.0]])
 
 

@@ -69,6 +69,7 @@ PROBABILITIES_OF_IDS = {
     1: [[0.49824372, 0.50175628], [0.50507386, 0.49492614]],
     3: [[0.49997877, 0.50002123], [0.50848099, 0.49151901]],
     4: [[0.50157261, 0.49842739], [0.50594535, 0.49405465]],
+    6: [[0.50058928, 0.49941072], [0.50937953, 0.49062047]],
 }
 # Before the text rules had names: what version 3 read differently from the rules of today.
 TEXTS_OF_3 = [
@@ -205,6 +206,26 @@ def test_a_model_of_version_5_can_be_written_anew(tmp_path):
     model.save(tmp_path / "model.fastlstm")
     again = fastlstm.load(tmp_path / "model.fastlstm")
     assert np.array_equal(again.predict_proba(TEXTS_OF_4), model.predict_proba(TEXTS_OF_4))
+
+
+# Before anything stood beside a step: a text with columns beside it.
+COLUMNS_OF_6 = {
+    "text": ["great film", "a dull day at all", ""],
+    "stars": [5, None, 2],
+    "shop": ["b", "c", "a"],
+}
+PROBABILITIES_OF_6 = [
+    [0.31184713, 0.68815287], [0.71012716, 0.28987284], [0.46038023, 0.53961977],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("read", [fastlstm.load, fastlstm.Predictor])
+def test_a_model_of_version_6_predicts_as_it_did(read):
+    pandas = pytest.importorskip("pandas")
+    model = read(OLD / "columns_version_6.fastlstm")
+    found = model.predict_proba(pandas.DataFrame(COLUMNS_OF_6))
+    assert found == pytest.approx(np.array(PROBABILITIES_OF_6), abs=1e-6)
+    assert model.scorer_.model.steps is None
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4, 5])

@@ -1,0 +1,239 @@
+"""Sequences of any length, as LSTMClassifier takes them: token ids, numbers beside them, both."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+from fastlstm.core.records import PAD_ID, UNK_ID, TokenSequences
+from fastlstm.estimator.validation import check_token_ids, padding_mask, strip_padding
+from fastlstm.text.containers import FROM_0, type_name
+
+
+class SequenceData:
+    """Documents as sequences of steps, each of its own length: token ids, features, or both.
+
+    What :class:`LSTMClassifier` takes in place of a padded array. Indexing gives the documents
+    of a slice, a mask or an array of places, so scikit-learn's splitters take it, too.
+
+    Parameters
+    ----------
+    tokens : sequence of 1-D arrays of whole numbers, or 2-D array, or None
+        Ids of each document, without padding; in a 2-D array 0 is padding at either end of a
+        row. None where features are all that there is.
+    features : sequence of 2-D arrays of numbers, or 3-D array, or None
+        For each document an array of shape (n_steps, n_features), with a step for each token.
+        NaN is a missing value. Beside padded tokens a 3-D array may be padded, too: rows at
+        padding are left out.
+
+    Attributes
+    ----------
+    lengths : int64 array, shape (n_documents,)
+        Steps of each document.
+    n_features : int
+        Numbers beside each step; 0 without features.
+    has_tokens : bool
+
+    Raises
+    ------
+    ValueError, TypeError
+        For input that cannot be used; the message names the document and the step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastlstm import SequenceData
+    >>> pitch = [np.array([[110.0], [np.nan]]), np.array([[220.0], [233.0], [196.0]])]
+    >>> X = SequenceData(tokens=[[5, 2], [3, 2, 4]], features=pitch)
+    >>> X
+    SequenceData(2 documents, 5 steps, tokens, 1 feature)
+    >>> X[[1]].lengths
+    array([3])
+    """
+
+    def __init__(self, tokens=None, features=None):
+        if tokens is None and features is None:
+            raise ValueError("SequenceData needs tokens, features, or both.")
+        ids, mask, values = None, None, None
+        if tokens is not None:
+            ids, lengths, mask = _flat_tokens(tokens)
+        if features is not None:
+            values, n_steps = _flat_features(features, mask)
+            if ids is None:
+                lengths = n_steps
+            _check_lengths(lengths, n_steps)
+        self.has_tokens = ids is not None
+        if ids is None:
+            ids = np.full(int(lengths.sum()), UNK_ID, dtype=np.int32)
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        self.sequences_ = TokenSequences(ids, offsets, None, values)
+
+    @classmethod
+    def of_padded(cls, ids: np.ndarray) -> SequenceData:
+        """Documents of a padded array of ids that were checked."""
+        return cls._of(strip_padding(ids), True)
+
+    @classmethod
+    def _of(cls, sequences: TokenSequences, has_tokens: bool) -> SequenceData:
+        data = object.__new__(cls)
+        data.sequences_, data.has_tokens = sequences, has_tokens
+        return data
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Steps of each document, int64, shape (n_documents,)."""
+        return self.sequences_.lengths
+
+    @property
+    def n_features(self) -> int:
+        """Numbers beside each step."""
+        values = self.sequences_.features
+        return 0 if values is None else int(values.shape[1])
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(n_documents,), for tools that ask."""
+        return (len(self),)
+
+    def __len__(self) -> int:
+        return self.sequences_.n_documents
+
+    def __getitem__(self, key) -> SequenceData:
+        """The documents that ``key`` takes out of an array of them; one alone, too."""
+        if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:  # as scikit-learn asks
+            key = key[0]
+        key = key if isinstance(key, (numbers.Integral, slice)) else np.asarray(key)
+        if isinstance(key, np.ndarray) and not key.size:
+            key = key.astype(np.int64)
+        rows = np.atleast_1d(np.arange(len(self))[key])
+        return self._of(self.sequences_.take(rows), self.has_tokens)
+
+    def __iter__(self):
+        """Each document, alone."""
+        return (self[row] for row in range(len(self)))
+
+    def __repr__(self) -> str:
+        def count(n, what):
+            return f"{n:,} {what}{'s' * (n != 1)}"
+
+        parts = [count(len(self), "document"), count(len(self.sequences_.ids), "step")]
+        parts += ["tokens"] * self.has_tokens
+        if self.n_features:
+            parts.append(count(self.n_features, "feature"))
+        return f"SequenceData({', '.join(parts)})"
+
+
+def _is_array_of(container: Any, ndim: int) -> bool:
+    """Whether it is one array with so many axes, and not an array of objects."""
+    array = container if isinstance(container, np.ndarray) else None
+    return array is not None and array.ndim == ndim and array.dtype.kind != "O"
+
+
+def _flat_tokens(tokens: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Ids one after the other, lengths, and for a padded array where there is no padding."""
+    if _is_array_of(tokens, 2):
+        ids = check_token_ids(tokens, None, name="tokens")
+        mask = padding_mask(ids)
+        return np.ascontiguousarray(ids[mask]), mask.sum(axis=1), mask
+    arrays = []
+    for row, given in enumerate(_documents(tokens, "tokens")):
+        array = np.asarray(given)
+        if not array.size and array.dtype.kind in "fO":
+            array = array.astype(np.int32)
+        if array.ndim != 1:
+            raise ValueError(
+                f"tokens of document {row} are {type_name(given)} with {array.ndim} axes. Pass a "
+                f"1-D array of ids for each document. {FROM_0}"
+            )
+        if array.dtype.kind not in "iufb":
+            raise TypeError(
+                f"tokens of document {row} are of dtype {array.dtype}. Token ids are whole "
+                f"numbers; use SequenceVectorizer to make them from text. {FROM_0}"
+            )
+        arrays.append(check_token_ids(array[None], None, name=f"tokens of document {row},")[0])
+    lengths = np.array([len(array) for array in arrays], dtype=np.int64)
+    return np.concatenate(arrays) if arrays else np.zeros(0, np.int32), lengths, None
+
+
+def _flat_features(features: Any, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of all steps, one after the other, and how many steps each document has."""
+    documents = _documents(features, "features")
+    arrays, width = [], None
+    for row, given in enumerate(documents):
+        try:
+            array = np.asarray(given)
+            if array.dtype.kind not in "f":
+                array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"features of document {row} are not numbers ({error}). {FROM_0}"
+            ) from error
+        if array.ndim != 2:
+            raise ValueError(
+                f"features of document {row} are {type_name(given)} of shape {array.shape}. Pass "
+                "an array of shape (n_steps, n_features) for each document; one feature is a "
+                f"column, array[:, None]. {FROM_0}"
+            )
+        width = array.shape[1] if width is None else width
+        if array.shape[1] != width:
+            raise ValueError(
+                f"features of document {row} have {array.shape[1]} columns, and those of document "
+                f"0 {width}. Every step has the same features; NaN is a missing one. {FROM_0}"
+            )
+        bad = np.argwhere(np.isinf(array))
+        if len(bad):
+            raise ValueError(
+                f"features of document {row} hold infinity in step {bad[0][0]}, column "
+                f"{bad[0][1]}. Use NaN for what is missing. {FROM_0}"
+            )
+        if mask is not None and row < len(mask) and len(array) == mask.shape[1]:
+            array = array[mask[row]]
+        arrays.append(array)
+    if not width:
+        what = "no document" if width is None else "no column"
+        raise ValueError(f"features hold {what}. Leave them out, or pass numbers for each step.")
+    return np.concatenate(arrays), np.array([len(array) for array in arrays], dtype=np.int64)
+
+
+def _documents(container: Any, name: str) -> list:
+    """The members of a container, one for each document."""
+    if isinstance(container, (str, bytes)) or not hasattr(type(container), "__iter__"):
+        raise TypeError(f"{name} is {type_name(container)}. Pass an array for each document.")
+    return list(container)
+
+
+def _check_lengths(lengths: np.ndarray, n_steps: np.ndarray) -> None:
+    if len(lengths) != len(n_steps):
+        raise ValueError(
+            f"there are tokens of {len(lengths)} documents and features of {len(n_steps)}. Pass "
+            "both for each document."
+        )
+    wrong = np.flatnonzero(lengths != n_steps)
+    if len(wrong):
+        row = wrong[0]
+        raise ValueError(
+            f"document {row} has {lengths[row]} tokens and features of {n_steps[row]} steps. Pass "
+            f"a row of features for each token. {FROM_0}"
+        )
+
+
+def check_below(sequences: TokenSequences, vocabulary_size: int, name: str) -> None:
+    """Refuse ids that a network has no vector for.
+
+    Raises
+    ------
+    ValueError
+        Names the document and the step.
+    """
+    above = np.flatnonzero(sequences.ids >= vocabulary_size)
+    if not len(above):
+        return
+    row = int(np.searchsorted(sequences.offsets, above[0], side="right")) - 1
+    raise ValueError(
+        f"{name} has {sequences.ids[above[0]]} in document {row}, step "
+        f"{above[0] - sequences.offsets[row]}: the vocabulary has {vocabulary_size} ids, 0 to "
+        f"{vocabulary_size - 1}. Map unknown tokens to {UNK_ID}, or fit with a larger "
+        f"vocabulary_size. {PAD_ID} is padding. {FROM_0}"
+    )
