@@ -7,14 +7,17 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils import _safe_indexing
 
 from fastlstm.classifier.held_out import hold_out
 from fastlstm.estimator.text import LSTMSentimentClassifier
 from fastlstm.estimator.validation import check_labels, check_same_length
 from fastlstm.evaluation import accuracy, macro_f1
+from fastlstm.side.tables import check_vectors, columns_of, is_table, n_rows
 from fastlstm.text.documents import check_documents
 from fastlstm.training.interrupts import Guard, guard_for, guarded_by
 
@@ -135,7 +138,7 @@ class _Deadline(Guard):
 
 def tune(
     texts, labels, *, minutes=5.0, estimator=None, metric="accuracy", random_state=0, fixed=(),
-    report: Callable[[list[Trial]], None] | None = None,
+    report: Callable[[list[Trial]], None] | None = None, X_side=None,
 ) -> TuningResult:  # fmt: skip
     """Search for better parameters of a text classifier.
 
@@ -144,7 +147,8 @@ def tune(
 
     Parameters
     ----------
-    texts : list, tuple, array or Series of str
+    texts : list, tuple, array or Series of str, or a table
+        What ``fit`` takes, columns beside the text too.
     labels : array-like, shape (n_documents,)
     minutes : float
         After these the search ends, within a step of training.
@@ -164,6 +168,8 @@ def tune(
         Further parameters to leave alone, at their default.
     report : callable or None
         Called with all trials after each step of one.
+    X_side : 2-D array of numbers, shape (n_documents, width), or None
+        A vector beside each text, as with ``fit``.
 
     Returns
     -------
@@ -196,11 +202,16 @@ def tune(
     start = LSTMSentimentClassifier() if estimator is None else estimator
     free = _free(start, fixed)
     mend = "an estimator= with missing='empty' takes them as empty"
-    texts, _ = check_documents(texts, missing=start.missing, name="texts", mend=mend)
+    several = is_table(texts, "texts") and len(columns_of(texts, "texts")) > 1
+    if not several:
+        texts, _ = check_documents(texts, missing=start.missing, name="texts", mend=mend)
     labels = check_labels(labels, name="labels")
-    check_same_length(len(texts), labels, "texts", "labels")
+    n = n_rows(texts) if several else len(texts)
+    check_same_length(n, labels, "texts", "labels")
+    if X_side is not None:
+        X_side = check_vectors(X_side, n)
     guard = guard_for(sys._getframe(1))
-    search = _Search(optuna, start, texts, labels, metric, random_state, report)
+    search = _Search(optuna, start, (texts, X_side), labels, metric, random_state, report)
     study = _study(optuna, random_state)
     try:
         with guarded_by(_Deadline(minutes)) as deadline:
@@ -244,13 +255,13 @@ def _study(optuna, seed):
 class _Search:
     """Runs trials on one division of the documents."""
 
-    def __init__(self, optuna, start, texts, labels, metric, seed, report):
+    def __init__(self, optuna, start, documents, labels, metric, seed, report):
         self._optuna, self._start, self._metric = optuna, start, METRICS[metric]
         self._seed, self._report = seed, report or (lambda trials: None)
         train, held_out = hold_out(labels, _HELD_OUT, seed)
         if not len(held_out):
             raise ValueError("each class has one document, so none can be held out to choose by.")
-        self._texts, self._labels = texts, np.asarray(labels)
+        self._documents, self._labels = documents, np.asarray(labels)
         self._held_out = held_out
         # Nested: what a trial has seen of the documents only grows.
         order = np.random.default_rng(seed).permutation(train)
@@ -282,9 +293,15 @@ class _Search:
         clf = clone(self._start).set_params(
             **{**_ALONE, **params}, random_state=self._seed, verbose=0
         )
-        clf.fit([self._texts[i] for i in rows], self._labels[rows])
-        predicted = clf.predict([self._texts[i] for i in self._held_out])
+        (X, X_side), (others, beside_others) = map(self._of, (rows, self._held_out))
+        clf.fit(X, self._labels[rows], X_side=X_side)
+        predicted = clf.predict(others, X_side=beside_others)
         return float(self._metric(self._labels[self._held_out], predicted))
+
+    def _of(self, rows) -> tuple[Any, np.ndarray | None]:
+        """Documents, and the vectors beside them."""
+        X, X_side = self._documents
+        return _safe_indexing(X, rows), None if X_side is None else X_side[rows]
 
     def result(self, stopped_by: str) -> TuningResult:
         whole = [trial for trial in self.trials if trial.share == 1]

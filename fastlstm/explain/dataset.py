@@ -97,7 +97,9 @@ class ConfidentErrors(ShownList[ConfidentError]):
         return fragments([e.explanation for e in first], [e.heading for e in first])
 
 
-def confident_errors(clf, X, y, n: int = 10, method="integrated_gradients") -> ConfidentErrors:
+def confident_errors(
+    clf, X, y, n: int = 10, method="integrated_gradients", *, X_side=None
+) -> ConfidentErrors:
     """The wrong predictions with the highest probability, each with its reasons.
 
     Parameters
@@ -111,6 +113,8 @@ def confident_errors(clf, X, y, n: int = 10, method="integrated_gradients") -> C
         Errors at most.
     method : str
         As in ``LSTMSentimentClassifier.explain``. The class that was predicted is explained.
+    X_side : 2-D array of numbers or None
+        Vectors beside the texts, of a model that was fitted with such.
 
     Returns
     -------
@@ -122,7 +126,7 @@ def confident_errors(clf, X, y, n: int = 10, method="integrated_gradients") -> C
     ValueError
         If ``X`` and ``y`` differ in length, or a label is none of the classes.
     """
-    scorer, documents, n_threads = reading_of(clf, X)
+    scorer, documents, n_threads = reading_of(clf, X, X_side)
     model, texts = scorer.model, documents.texts
     true = _indices(y, model.classes, len(texts))
     encoded = documents.of(model.text_encoder.encode(texts))

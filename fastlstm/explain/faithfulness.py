@@ -69,7 +69,7 @@ def _area(curves, shares) -> np.ndarray:
 
 
 def faithfulness(
-    clf, texts, method="integrated_gradients", *, lime_samples=None, random_state=0
+    clf, texts, method="integrated_gradients", *, lime_samples=None, random_state=0, X_side=None
 ) -> Faithfulness:
     """Deletion and insertion curves of a method on some documents.
 
@@ -87,6 +87,8 @@ def faithfulness(
         takes as many as make its cost that of integrated gradients, counted in tokens.
     random_state : int
         For "random" and "lime".
+    X_side : 2-D array of numbers or None
+        Vectors beside the texts, of a model that was fitted with such.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def faithfulness(
         raise ValueError(f"method={method!r} is not known; use one of {names}.")
     if lime_samples is not None and lime_samples < 2:
         raise ValueError(f"lime_samples={lime_samples} is too few; pass 2 or more, or None.")
-    scorer, documents, n_threads = reading_of(clf, texts)
+    scorer, documents, n_threads = reading_of(clf, texts, X_side)
     whole = scorer.model.text_encoder.read(documents.texts)
     rows = np.flatnonzero(whole.lengths)
     if not len(rows):

@@ -67,7 +67,7 @@ class StepReader(NamedTuple):
         out = np.zeros((len(values), self.n_columns), dtype=np.float32)
         scale = np.array(self.scale)
         tells = scale > 0
-        away = np.clip(values, -LARGEST, LARGEST) - np.array(self.mean)
+        away = np.clip(values.astype(np.float64), -LARGEST, LARGEST) - np.array(self.mean)
         away /= np.where(tells, scale, 1.0)
         away = np.clip(away, -FARTHEST, FARTHEST)
         out[:, : self.n_features] = np.where(missing | ~tells, 0.0, away)

@@ -400,5 +400,6 @@ def test_nothing_warns_by_the_way():
     tokens, features, y = make(60, missing=0.3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        X = SequenceData(tokens, features)
-        LSTMClassifier(**{**SMALL, "max_epochs": 1}).fit(X, y).predict(X)
+        for dtype in (np.float64, np.float32, np.float16):
+            X = SequenceData(tokens, [values.astype(dtype) / 1e4 for values in features])
+            LSTMClassifier(**{**SMALL, "max_epochs": 1}).fit(X, y).predict(X)

@@ -224,6 +224,24 @@ def test_vectors_beside_texts(tmp_path):
         LSTMClassifier().fit([[2], [3]], [0, 1], X_side=[[1.0], [2.0]])
 
 
+def test_explanations_of_many_documents_read_vectors():
+    rng = np.random.default_rng(0)
+    vectors = np.column_stack([Y + rng.normal(0, 0.2, N), rng.normal(size=N)])
+    texts = X["text"].tolist()
+    clf = LSTMSentimentClassifier(**SMALL).fit(texts, Y, X_side=vectors)
+    misled = vectors * [-1, 1] + [1, 0]
+    wrong = np.flatnonzero(clf.predict(texts, misled) != Y)
+    errors = fastlstm.explain.confident_errors(clf, texts, Y, n=N, X_side=misled)
+    assert sorted(error.row for error in errors) == wrong.tolist()
+    chances = [p.max() for p in clf.predict_proba(texts, misled)[[e.row for e in errors]]]
+    assert chances == sorted(chances, reverse=True)
+    curves = fastlstm.explain.faithfulness(clf, texts[:5], "occlusion", X_side=vectors[:5])
+    assert curves.deletion[:, 0] == pytest.approx(clf.predict_proba(texts[:5], vectors[:5]).max(1))
+    for call in (fastlstm.explain.faithfulness, fastlstm.explain.confident_errors):
+        with pytest.raises(ValueError, match="X_side"):
+            call(clf, texts[:5], *([Y[:5]] if "errors" in call.__name__ else []))
+
+
 def test_validation_and_unlabelled_documents():
     rng = np.random.default_rng(0)
     clf = LSTMSentimentClassifier(**SMALL).fit(X, Y, X_val=X_NEW, y_val=Y_NEW, X_unlabelled=X_NEW)

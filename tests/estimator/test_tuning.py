@@ -156,11 +156,11 @@ def test_time_that_ends_in_the_first_trial_ends_it(reviews, monkeypatch, clock, 
 def test_time_that_ends_in_a_later_trial_keeps_what_was_found(reviews, monkeypatch, clock):
     fit, fits = LSTMSentimentClassifier.fit, []
 
-    def timed(self, *arguments):
+    def timed(self, *arguments, **others):
         fits.append(self)
         if len(fits) == 3:
             clock.now += 60
-        return fit(self, *arguments)
+        return fit(self, *arguments, **others)
 
     monkeypatch.setattr(LSTMSentimentClassifier, "fit", timed)
     start = LSTMSentimentClassifier(**START)
@@ -198,6 +198,28 @@ def test_ctrl_c_within_a_trial(reviews, monkeypatch, early_stopping):
     assert (found.best_params, len(found.trials), found.stopped_by) == ({}, 1, "interrupt")
 
 
+@pytest.mark.filterwarnings("ignore::fastlstm.SideColumnWarning")
+def test_columns_and_vectors_beside_the_texts(reviews):
+    """The label stands beside a text that says nothing; each row keeps its own."""
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 200)
+    table = pandas.DataFrame(
+        {"text": ["so it is"] * 200, "told": labels + rng.normal(0, 0.1, 200)},
+        index=rng.permutation(200),
+    )
+    options = {"minutes": 600, "report": after_trials(2, interrupt)}
+    of_table = LSTMSentimentClassifier(**START, text_column="text")
+    found = search(table, labels, estimator=of_table, **options)
+    assert found.trials[0].score == 1
+    texts, vectors = table["text"].tolist(), table[["told"]].to_numpy()
+    options["estimator"] = LSTMSentimentClassifier(**START)
+    found = search(texts, labels, X_side=vectors, **options)
+    assert found.trials[0].score == 1
+    with pytest.raises(ValueError, match="X_side"):
+        search(texts, labels, X_side=vectors[:9], **options)
+
+
 def test_ctrl_c_ends_a_loop_around_the_search(reviews):
     start = LSTMSentimentClassifier(**START)
     begun = []
@@ -215,10 +237,10 @@ def test_what_the_user_set_stays(reviews, monkeypatch, clock):
     params, fitted = [], []
     fit = LSTMSentimentClassifier.fit
 
-    def seen(self, *arguments):
+    def seen(self, *arguments, **others):
         fitted.append(self.get_params())
         clock.now += 1
-        return fit(self, *arguments)
+        return fit(self, *arguments, **others)
 
     monkeypatch.setattr(LSTMSentimentClassifier, "fit", seen)
     own = {"hidden_size": 7, "early_stopping": True, "dropout": 0.35, "n_estimators": 2}

@@ -120,7 +120,8 @@ def model_file(pooling, n_classes, vocabulary=20, width=6, hidden=5):
     )  # fmt: skip
     if n_features:
         arrays["features"] = features
-    save(f"model_{pooling}_{n_classes}_classes", arrays)
+    kind = pooling if pooling == OF_STEPS else f"model_{pooling}"
+    save(f"{kind}_{n_classes}_classes", arrays)
 
 
 def optimizer_file(steps=12, size=23):

@@ -137,7 +137,8 @@ def test_lstm(k, training, layers, directions):
 
 def load_model(pooling, n_classes):
     """Configuration, weights and labelled documents of a file."""
-    arrays = golden(f"model_{pooling}_{n_classes}_classes")
+    kind = pooling if pooling == "steps" else f"model_{pooling}"
+    arrays = golden(f"{kind}_{n_classes}_classes")
     vocabulary_size, width = arrays["embedding.weight"].shape
     config = ModelConfig(
         vocabulary_size=vocabulary_size,

@@ -222,7 +222,7 @@ PROBABILITIES_OF_6 = [
 @pytest.mark.parametrize("read", [fastlstm.load, fastlstm.Predictor])
 def test_a_model_of_version_6_predicts_as_it_did(read):
     pandas = pytest.importorskip("pandas")
-    model = read(OLD / "columns_version_6.fastlstm")
+    model = read(OLD / "columns_of_6.fastlstm")
     found = model.predict_proba(pandas.DataFrame(COLUMNS_OF_6))
     assert found == pytest.approx(np.array(PROBABILITIES_OF_6), abs=1e-6)
     assert model.scorer_.model.steps is None
