@@ -11,7 +11,6 @@ are those of a CPU, and each instruction level has a folder.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import statistics
 from collections.abc import Callable
@@ -21,12 +20,13 @@ from pathlib import Path
 from accuracy_child import ROWS
 from cases import CASES
 from machine import FOLDER, RESULTS
+from measured import GROUPS, group_ratios, read
+from plots import draw_all
 
 from fastlstm.kernels.levels import LEVELS
 
 ROOT = FOLDER.parent
 _PAGES = ("README.md", "docs/explanation/benchmarks.md", "docs/explanation/attributions.md")
-GROUPS = ("PyTorch", "Keras", "ONNX Runtime", "NumPy", "TF-IDF + LR")
 _NAMES = {
     "fastlstm": "fastlstm", "torch_padded": "PyTorch, padded",
     "torch_packed": "PyTorch, packed", "torch_one_thread": "PyTorch, 1 thread",
@@ -35,14 +35,6 @@ _NAMES = {
     "fastlstm_int8": "fastlstm, 8 bits", "onnx_int8": "ONNX Runtime, 8 bits",
 }  # fmt: skip
 _COLD_NAMES = {**_NAMES, "torch_one_thread": "PyTorch", "keras_call": "Keras"}
-_COLOURS = {"PyTorch": "#d95f02", "Keras": "#7570b3", "ONNX Runtime": "#66a61e",
-            "fastlstm": "#1b9e77"}  # fmt: skip
-
-
-def read(folder: Path, name: str) -> dict | None:
-    """A results file; None if there is none."""
-    path = folder / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def markdown(header, rows) -> str:
@@ -133,6 +125,36 @@ def vectors_alone_table(folder: Path) -> str | None:
         for kind, found in results["sets"]["mosi"]["vectors_alone"].items()
     ]
     return markdown(("logistic regression on", "training videos left out", "test videos"), rows)
+
+
+def utterances_table(folder: Path) -> str | None:
+    """Utterances alone, and in their videos."""
+    results = read(folder, "utterances")
+    if results is None:
+        return None
+    rows = [
+        (row, _mean(found["accuracy"]), _mean(found["macro_f1"]),
+         f"{found['mcnemar_p']:.2g}" if "mcnemar_p" in found else "")
+        for row, found in results["rows"].items()
+    ]  # fmt: skip
+    return markdown(("", "accuracy", "macro-F1", "p (McNemar)"), rows)
+
+
+def missing_data_table(folder: Path) -> str | None:
+    """Accuracy where 0 to 90 % is missing."""
+    results = read(folder, "missing_data")
+    if results is None:
+        return None
+    shown = [n for n, share in enumerate(results["shares"]) if share in (0.0, 0.3, 0.5, 0.7, 0.9)]
+    rows = [
+        (f"{part} of {name}", row,
+         *(f"{100 * statistics.mean(of_seed[n] for of_seed in accuracy):.1f}" for n in shown))
+        for part, sets in results["parts"].items()
+        for name, found in sets.items()
+        for row, accuracy in found.items()
+    ]  # fmt: skip
+    header = [f"{100 * results['shares'][n]:.0f} %" for n in shown]
+    return markdown(("missing", "", *header), rows)
 
 
 def _mean(shares: list[float]) -> str:
@@ -243,14 +265,6 @@ def speed_table(folder: Path) -> str | None:
 
 def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
-
-
-def group_ratios(result: dict, precision: str) -> dict[str, float]:
-    """Time of each group's best way beside fastlstm's in the same precision."""
-    key = "times_fastlstm" if precision == "float32" else "times_fastlstm_bf16"
-    ratios = result.get(key, {})
-    best = {group: ways.get(precision) for group, ways in result["best"].items()}
-    return {g: ratios[name] for g, name in best.items() if name in ratios and g != "fastlstm"}
 
 
 def ways_table(folder: Path) -> str | None:
@@ -392,6 +406,8 @@ TABLES: dict[str, Callable[[Path], str | None]] = {
     "small data": small_data_table,
     "side columns": side_columns_table,
     "vectors alone": vectors_alone_table,
+    "utterances": utterances_table,
+    "missing data": missing_data_table,
     "word vectors": word_vectors_table,
     "faithfulness": faithfulness_table,
     "explanation costs": explanation_costs_table,
@@ -419,100 +435,6 @@ def fill(text: str, folder: Path) -> str:
     return text
 
 
-# -- the plots -------------------------------------------------------------------------
-
-
-def _axes(title, label, size):
-    """A figure of the style of all plots, and its axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(size, layout="constrained")
-    axes = figure.subplots()
-    axes.set_title(title, loc="left", fontsize=11)
-    axes.set_ylabel(label)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", alpha=0.3)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
-def _save(figure, path: Path):
-    import matplotlib
-
-    matplotlib.rcParams["svg.hashsalt"] = "fastlstm"  # the same file from the same numbers
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
-
-
-def ratio_bars(folder: Path):
-    """Bars of each peer's time beside fastlstm's, by case and precision; a figure or None."""
-    bars = []
-    for name in CASES:
-        result = read(folder, name)
-        if result is None or "us_per_token" not in result or name == "whole_job":
-            continue
-        for precision, end in (("float32", ""), ("bfloat16", "\nbfloat16")):
-            ratios = group_ratios(result, precision)
-            ratios = {g: r for g, r in ratios.items() if g in _COLOURS}
-            if ratios:
-                bars.append((name.replace("_", "\n") + end, ratios))
-    if not bars:
-        return None
-    figure, axes = _axes("Time beside fastlstm (1 = as fast, higher = slower)",
-                         "times fastlstm", (1.6 + 1.2 * len(bars), 3.6))  # fmt: skip
-    groups = [g for g in GROUPS if any(g in ratios for _, ratios in bars)]
-    for number, group in enumerate(groups):
-        width = 0.8 / len(groups)
-        shift = (number - (len(groups) - 1) / 2) * width
-        places = [i + shift for i, (_, ratios) in enumerate(bars) if group in ratios]
-        heights = [ratios[group] for _, ratios in bars if group in ratios]
-        drawn = axes.bar(places, heights, width, label=group, color=_COLOURS[group])
-        axes.bar_label(drawn, fmt="%.1f", fontsize=8)
-    axes.axhline(1, color=_COLOURS["fastlstm"], linewidth=2, label="fastlstm")
-    axes.set_xticks(range(len(bars)), [label for label, _ in bars], fontsize=8)
-    axes.legend(frameon=False, fontsize=8)
-    return figure
-
-
-def growth_curves(folder: Path):
-    """Cost of a token along the axes of "growth"; a figure or None."""
-    from matplotlib.figure import Figure
-
-    result = read(folder, "growth")
-    if result is None:
-        return None
-    axis_names = [a for a in ("documents", "steps", "hidden", "batch")
-                  if a in result["summary"]["training"]]  # fmt: skip
-    figure = Figure((3 * len(axis_names), 3), layout="constrained")
-    for axes, axis in zip(figure.subplots(1, len(axis_names), squeeze=False)[0], axis_names,
-                          strict=True):  # fmt: skip
-        for library, group in (("fastlstm", "fastlstm"), ("torch_padded", "PyTorch")):
-            for kind, style in (("training", "-"), ("inference", "--")):
-                chosen = [
-                    p
-                    for p in result["points"]
-                    if (p["axis"], p["library"], p["kind"]) == (axis, library, kind)
-                ]
-                if not chosen:
-                    continue
-                axes.plot([p["value"] for p in chosen], [p["us_per_token"] for p in chosen],
-                          style, marker="o", markersize=3, color=_COLOURS[group],
-                          label=f"{group}, {kind}")  # fmt: skip
-        axes.set_xscale("log", base=10 if axis == "documents" else 2)
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel(axis)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.3)
-    first = figure.axes[0]
-    first.set_ylabel("us a token")
-    handles, labels = figure.axes[-1].get_legend_handles_labels()
-    first.legend(handles, labels, frameon=False, fontsize=7)
-    return figure
-
-
-PLOTS = {"speed": ratio_bars, "growth": growth_curves}
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     pages = [str(ROOT / page) for page in _PAGES]
@@ -528,11 +450,7 @@ def main():
     except ImportError:
         print("no plots: matplotlib is not installed")
         return
-    for name, draw in PLOTS.items():
-        for level in LEVELS:
-            figure = draw(folder / level)
-            if figure is not None:
-                _save(figure, Path(arguments.images) / f"{name}-{level}.svg")
+    draw_all(folder, Path(arguments.images))
 
 
 if __name__ == "__main__":
