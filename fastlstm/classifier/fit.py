@@ -14,7 +14,7 @@ import numpy as np
 
 from fastlstm.classifier.blend import Blend, fit_blend
 from fastlstm.classifier.data import FitData, SoftlyLabelled
-from fastlstm.classifier.fitted import FittedModel, Scorer, TrainingRecord
+from fastlstm.classifier.fitted import FittedModel, Scorer, TrainingRecord, logits_beside
 from fastlstm.classifier.held_out import (
     HeldOutPart,
     hold_out_parts,
@@ -63,7 +63,7 @@ class Company(NamedTuple):
     ----------
     linear : LinearPart or None
     side : SidePart or None
-    out_of_fold : list of float arrays, shape (n_documents, n_outputs)
+    out_of_fold : tuple of float arrays, shape (n_documents, n_outputs)
         Of each of the two that is there: its logits of documents that it was fitted without.
     relevance : float64 array, shape (n_columns,), or None
         Of columns beside the text: ``side`` and the networks are for numbers times this.
@@ -71,7 +71,7 @@ class Company(NamedTuple):
 
     linear: LinearPart | None = None
     side: SidePart | None = None
-    out_of_fold: list[np.ndarray] = []
+    out_of_fold: tuple[np.ndarray, ...] = ()
     relevance: np.ndarray | None = None
 
     @property
@@ -80,14 +80,7 @@ class Company(NamedTuple):
 
     def logits(self, encoded: Encoded) -> list[np.ndarray]:
         """Of other documents."""
-        found = []
-        if self.linear is not None:
-            assert encoded.whole is not None, "a linear part reads whole texts"
-            found.append(self.linear.logits(encoded.whole))
-        if self.side is not None:
-            assert encoded.side is not None, "read as the documents of training"
-            found.append(self.side.logits(encoded.side))
-        return found
+        return logits_beside(self.linear, self.side, encoded)
 
 
 # Fewer validation documents than this choose an epoch at random.
@@ -306,7 +299,7 @@ def _company_of(job: Job, fitted: LinearFit | None, judges: bool) -> Company:
         side = found.part
         relevance = found.relevance if judges else None
         parts.append(found.out_of_fold)
-    return Company(linear, side, parts, relevance)
+    return Company(linear, side, tuple(parts), relevance)
 
 
 def _with_company(

@@ -139,6 +139,20 @@ def mean_logits(
     return mean
 
 
+def logits_beside(
+    linear: LinearPart | None, side: SidePart | None, encoded: Encoded
+) -> list[np.ndarray]:
+    """Logits of each part beside the networks that is there, shape (n_documents, n_outputs)."""
+    found = []
+    if linear is not None:
+        assert encoded.whole is not None, "a linear part reads whole texts"
+        found.append(linear.logits(encoded.whole))
+    if side is not None:
+        assert encoded.side is not None, "the model reads what stands beside a text, too"
+        found.append(side.logits(encoded.side))
+    return found
+
+
 class Scorer:
     """A fitted model on a backend of this machine: from encoded documents to logits.
 
@@ -191,14 +205,8 @@ class Scorer:
         """Logits of each of ``model.components``, of shape (n_documents, n_outputs)."""
         model = self.model
         sequences = model.ngrams.longest(encoded.sequences)
-        logits = [mean_logits(self.networks, sequences, model.class_prior, n_threads)]
-        if model.linear is not None:
-            assert encoded.whole is not None, "a linear part reads whole texts"
-            logits.append(model.linear.logits(encoded.whole))
-        if model.side is not None:
-            assert encoded.side is not None, "the model reads what stands beside a text, too"
-            logits.append(model.side.logits(encoded.side))
-        return logits
+        of_networks = mean_logits(self.networks, sequences, model.class_prior, n_threads)
+        return [of_networks, *logits_beside(model.linear, model.side, encoded)]
 
     def contributions(self, encoded: Encoded, n_threads: int = 1) -> dict[str, np.ndarray]:
         """What each component adds to the logits of the whole; float64 arrays of their shape."""

@@ -2,7 +2,7 @@
 # dependencies = ["skrub"]
 # ///
 """A plan of data ops with the classifier: cross-validation and a learner; `SelectCols` before the
-classifier in a pipeline.
+classifier in a pipeline; `TableVectorizer` for the columns beside the text.
 """
 
 import numpy as np
@@ -35,6 +35,13 @@ def main():
 
     pipeline = make_pipeline(skrub.SelectCols(["text"]), clf).fit(table, table["y"])
     np.testing.assert_array_equal(pipeline.predict_proba(unseen), chances)
+
+    beside = LSTMSentimentClassifier(
+        **{**clf.get_params(), "text_column": "text", "side": skrub.TableVectorizer()}
+    ).fit(table[["text", "domain"]], table["y"])
+    names = beside.get_params()["side"].fit(table[["domain"]]).get_feature_names_out()
+    assert beside.config_.n_side == len(names) == len(set(reviews.domains)), names
+    assert beside.score(unseen, test.labels) > 0.5
 
 
 if __name__ == "__main__":
