@@ -329,10 +329,11 @@ def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
     _run(_kernels(kind).pool_backward, &s)
 
 
-def dropout(x, rate, key, out):
+def dropout(x, rate, key, out, first):
     cdef int kind = _kind(x)
     cdef dropout_t s
-    s.x, s.rate, s.key, s.out = _matrix(x, kind), rate, key, _data(out, kind)
+    s.x, s.rate, s.key, s.first = _matrix(x, kind), rate, key, first
+    s.out = _data(out, kind)
     _run(_kernels(kind).dropout, &s)
 
 

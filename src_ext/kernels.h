@@ -134,6 +134,7 @@ typedef struct {
     matrix_t x;
     double rate;
     uint32_t key;
+    int64_t first; /* row of the whole matrix that ``x`` begins with */
     void *out;
 } dropout_t;
 

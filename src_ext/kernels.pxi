@@ -125,6 +125,7 @@ cdef extern from "kernels.h" nogil:
         matrix_t x
         double rate
         uint32_t key
+        int64_t first
         void *out
 
     ctypedef struct squared_norm_t:

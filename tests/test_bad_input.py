@@ -424,6 +424,7 @@ TRAINING_PARAMETERS = {
     "max_ngrams": [0, -1, 1.5, "all"],
     "ngram_dropout": SHARE,
     "segment_length": [0, -1, 1.5, "all"],
+    "recompute": ["", "always", 2, None],
     "average_decay": SHARE,
     "word_vectors": [3, 1.5, ["skipgram"]],
     "optimizer": CHOICE,

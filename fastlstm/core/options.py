@@ -23,6 +23,7 @@ class Options(NamedTuple):
     max_ngrams: int | None = 100_000
     ngram_dropout: float = 0.3
     segment_length: int | None = None
+    recompute: bool | str = "auto"
     average_decay: float = 0.0
     word_vectors: object = None
     optimizer: str = "adam"

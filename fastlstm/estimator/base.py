@@ -121,6 +121,9 @@ def fitted(path: str, doc: str, kind: Callable | None = None) -> property:
 class BaseLSTM(Predicting, BaseEstimator):
     """An LSTM classifier over token sequences: parameters, fitting, prediction, saving."""
 
+    # Of pickles from before there was this parameter.
+    recompute: Any = "auto"
+
     _parameter_constraints = {
         "embedding_dim": [Interval(numbers.Integral, 1, None, closed="left")],
         "hidden_size": [Interval(numbers.Integral, 1, None, closed="left")],
@@ -134,6 +137,7 @@ class BaseLSTM(Predicting, BaseEstimator):
         "max_ngrams": [Interval(numbers.Integral, 1, None, closed="left"), None],
         "ngram_dropout": [Interval(numbers.Real, 0, 1, closed="left")],
         "segment_length": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "recompute": ["boolean", StrOptions({"auto"})],
         "average_decay": [Interval(numbers.Real, 0, 1, closed="left")],
         "word_vectors": [str, os.PathLike, WordVectors, HasMethods(["get_vector"]), None],
         "optimizer": [StrOptions(set(OPTIMIZERS))],

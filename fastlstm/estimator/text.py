@@ -225,6 +225,11 @@ class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
     segment_length : int or None, default=100
         Longer documents are read in parts of about equal length, at most this many
         tokens each, and the parts are pooled together. None reads documents whole.
+    recompute : bool or "auto", default="auto"
+        Whether training keeps the states of few steps and computes the others again: memory
+        then grows with the root of a document's length, and a step takes up to 1.5 times as
+        long. "auto" does so where the states of a shard of a minibatch would take more than
+        256 MiB. No bit of the result depends on it.
     average_decay : float in [0, 1), default=0.995
         The weights that predict are a moving average over the steps, of which this
         share stays at each step; 0 takes the last weights. Not in ``partial_fit``.
@@ -359,6 +364,7 @@ default="skipgram"
         max_ngrams=OF_TEXTS.max_ngrams,
         ngram_dropout=OF_TEXTS.ngram_dropout,
         segment_length=OF_TEXTS.segment_length,
+        recompute=OF_TEXTS.recompute,
         average_decay=OF_TEXTS.average_decay,
         word_vectors=OF_TEXTS.word_vectors,
         optimizer=OF_TEXTS.optimizer,
@@ -408,6 +414,7 @@ default="skipgram"
         self.max_ngrams = max_ngrams
         self.ngram_dropout = ngram_dropout
         self.segment_length = segment_length
+        self.recompute = recompute
         self.average_decay = average_decay
         self.word_vectors = word_vectors
         self.optimizer = optimizer

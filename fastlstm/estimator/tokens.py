@@ -62,6 +62,11 @@ class LSTMClassifier(BaseLSTM):
     segment_length : int or None, default=None
         Longer documents are read in parts of about equal length, at most this many
         tokens each, and the parts are pooled together. None reads documents whole.
+    recompute : bool or "auto", default="auto"
+        Whether training keeps the states of few steps and computes the others again: memory
+        then grows with the root of a document's length, and a step takes up to 1.5 times as
+        long. "auto" does so where the states of a shard of a minibatch would take more than
+        256 MiB. No bit of the result depends on it.
     average_decay : float in [0, 1), default=0
         The weights that predict are a moving average over the steps, of which this
         share stays at each step; 0 takes the last weights. Not in ``partial_fit``.
@@ -160,6 +165,9 @@ class LSTMClassifier(BaseLSTM):
     array([1, 0])
     """
 
+    # Of pickles from before there were these parameters.
+    targets, step_dropout = OF_IDS.targets, OF_IDS.step_dropout
+
     _parameter_constraints = {
         **BaseLSTM._parameter_constraints,
         "targets": [StrOptions({"documents", "steps"})],
@@ -182,6 +190,7 @@ class LSTMClassifier(BaseLSTM):
         max_ngrams=OF_IDS.max_ngrams,
         ngram_dropout=OF_IDS.ngram_dropout,
         segment_length=OF_IDS.segment_length,
+        recompute=OF_IDS.recompute,
         average_decay=OF_IDS.average_decay,
         word_vectors=OF_IDS.word_vectors,
         optimizer=OF_IDS.optimizer,
@@ -221,6 +230,7 @@ class LSTMClassifier(BaseLSTM):
         self.max_ngrams = max_ngrams
         self.ngram_dropout = ngram_dropout
         self.segment_length = segment_length
+        self.recompute = recompute
         self.average_decay = average_decay
         self.word_vectors = word_vectors
         self.optimizer = optimizer

@@ -352,7 +352,7 @@ class Kernels(Protocol):
         d_h : float array, shape (n_tokens, width); overwritten
         """
 
-    def dropout(self, x: np.ndarray, rate: float, key: int, out: np.ndarray) -> None:
+    def dropout(self, x: np.ndarray, rate: float, key: int, out: np.ndarray, first: int) -> None:
         """Inverted dropout with a mask computed from (key, position) alone.
 
         The mask is a counter-based hash (the "lowbias32" finaliser by C. Wellons), so
@@ -366,6 +366,8 @@ class Kernels(Protocol):
         key : int
             Names the mask; 0 <= key < 2**32.
         out : float array, shape (n, width); overwritten, may be ``x``
+        first : int
+            The row of a larger array that ``x`` begins with, where it is a part of one.
         """
 
     # -- optimisers --

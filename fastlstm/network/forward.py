@@ -13,6 +13,7 @@ import numpy as np
 
 from fastlstm.core.records import TokenBatch
 from fastlstm.kernels.contract import Kernels
+from fastlstm.network import recompute
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.layers import dense, dropout, embedding, lstm, pooling, segments
 
@@ -30,6 +31,7 @@ class ForwardState(NamedTuple):
     share: np.ndarray | None
     head_input: np.ndarray
     keys: np.ndarray | None
+    again: recompute.Kept | None = None
 
 
 class ShardGradient(NamedTuple):
@@ -52,7 +54,9 @@ def n_dropout_keys(config: ModelConfig) -> int:
     return config.num_layers + 1
 
 
-def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=True, beside=None):
+def forward(
+    k: Kernels, work, config, source, packed, batch, keys=None, keep=True, beside=None, again=False
+):
     """Logits of one packed shard: for training, prediction and explanation.
 
     Parameters
@@ -74,6 +78,9 @@ def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=Tru
         ``beside(calls, cancel)`` makes calls on two threads, or returns False; see
         ``Companion.run``. It serves documents too few to be shared out, without ``keep``:
         directions run side by side, or each layer runs behind the one below it.
+    again : bool
+        Keep little, and compute the rest again in the backward pass (``recompute.py``); for
+        a table as ``source``. No bit depends on it.
 
     Returns
     -------
@@ -88,6 +95,8 @@ def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=Tru
         looked_up = embedding.forward(
             k, work, source, batch.ids, config.embedding_dropout, _key(keys, 0)
         )
+        if again:
+            return _forward_again(k, work, config, looked_up, packed, batch, keys)
         inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
         if config.n_step_features:
             inputs = _with_features(k, work, config, inputs, batch)
@@ -100,13 +109,28 @@ def forward(k: Kernels, work, config, source, packed, batch, keys=None, keep=Tru
     if not config.by_step:
         pooled, winner = pooling.forward(k, work, pooled, batch, config.pooling, config.hidden_size)
         pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size, keep)
+    logits, head_input = _head(k, work, config, pooled, packed, batch, keys)
+    return logits, ForwardState(batch, looked_up, caches, winner, share, head_input, keys)
+
+
+def _forward_again(k: Kernels, work, config, looked_up, packed, batch, keys):
+    """As ``forward``, with what ``recompute.py`` keeps."""
+    pooled, kept = recompute.forward(k, work, config, packed, batch, looked_up, keys)
+    share = None
+    if not config.by_step:
+        pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size)
+    logits, head_input = _head(k, work, config, pooled, packed, batch, keys)
+    return logits, ForwardState(batch, looked_up, [], None, share, head_input, keys, kept)
+
+
+def _head(k: Kernels, work, config, pooled, packed, batch, keys):
+    """Logits, and what the dense layer read."""
     head_input = dropout.apply(
         k, work, "head.drop", pooled, config.dropout, _key(keys, config.num_layers)
     )
     if config.n_side:
         head_input = _beside(k, work, config, head_input, batch, keys)
-    logits = dense.forward(k, work, head_input, packed.dense)
-    return logits, ForwardState(batch, looked_up, caches, winner, share, head_input, keys)
+    return dense.forward(k, work, head_input, packed.dense), head_input
 
 
 def _with_features(k: Kernels, work, config, inputs, batch) -> lstm.LayerInput:
@@ -196,6 +220,10 @@ def backward(
     """
     keys, batch = state.keys, state.batch
     d_out = backward_head(k, work, config, packed, state, d_logits, gradients)
+    if state.again is not None:
+        d_rows = recompute.backward(state.again, d_out, gradients)
+        distinct = state.again.walk.distinct
+        return ShardGradient(_of_embedding(k, work, config, state, d_rows, distinct), [])
     for layer in reversed(range(config.num_layers)):
         found = lstm.backward(
             k, work, f"lstm.{layer}", state.caches[layer], d_out, batch, packed.layers[layer],
@@ -207,16 +235,21 @@ def backward(
             )
     of_embedding = None
     if state.looked_up is not None:
-        d_vectors = found.rows
-        if config.n_step_features:
-            assert found.rows is not None, "nothing was projected"
-            shape = state.looked_up.vectors.shape
-            d_vectors = work.zeros("embedding.d_vectors", *shape)
-            k.scatter_add_rows(found.rows, state.looked_up.inverse, d_vectors)
-        of_embedding = embedding.backward(
-            k, work, state.looked_up, d_vectors, config.embedding_dropout, _key(keys, 0)
-        )
+        assert found.rows is not None, "nothing was projected"
+        of_vectors = not config.n_step_features
+        of_embedding = _of_embedding(k, work, config, state, found.rows, of_vectors)
     return ShardGradient(of_embedding, found.pre_activations)
+
+
+def _of_embedding(k: Kernels, work, config, state, d_rows, of_vectors: bool):
+    """Gradient of the table, from that of the distinct vectors or of each token's row."""
+    d_vectors = d_rows
+    if not of_vectors:
+        d_vectors = work.zeros("embedding.d_vectors", *state.looked_up.vectors.shape)
+        k.scatter_add_rows(d_rows, state.looked_up.inverse, d_vectors)
+    return embedding.backward(
+        k, work, state.looked_up, d_vectors, config.embedding_dropout, _key(state.keys, 0)
+    )
 
 
 def backward_head(k: Kernels, work, config, packed, state: ForwardState, d_logits, gradients=None):
@@ -234,6 +267,8 @@ def backward_head(k: Kernels, work, config, packed, state: ForwardState, d_logit
     if config.by_step:
         return d_pooled
     d_pooled = segments.backward(d_pooled, state.share, batch)
+    if state.again is not None:
+        return d_pooled
     return pooling.backward(
         k, work, d_pooled, state.winner, batch, config.pooling, config.hidden_size
     )

@@ -109,7 +109,7 @@ def _with_steps(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
     """Version 6 to 7: features and labels of steps, of which there were none."""
     try:
         config = {**metadata["config"], "n_step_features": 0, "n_gaps": 0, "by_step": False}
-        settings = metadata["settings"]
+        settings = {"recompute": "auto", **metadata["settings"]}
         if metadata["encoder"] is None:
             settings = {"targets": "documents", "step_dropout": 0.0, **settings}
     except (KeyError, TypeError) as error:

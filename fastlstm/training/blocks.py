@@ -143,7 +143,7 @@ class RowSums:
         The table, which others may want to have for themselves, is not held.
         """
         lanes = [lane.compiled for lane in done if lane.compiled is not None]
-        if n_shards > 1 and lanes:
+        if n_shards > 1 and len(lanes) == len(done):
             if self._merged is None:
                 self._merged = cast(LaneKernels, self.k).MergedRows(table)
             *found, norm = self._merged(lanes, n_shards)

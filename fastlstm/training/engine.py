@@ -69,6 +69,11 @@ class GradientEngine:
     dtype : dtype
     most_bytes : int or None
         Memory of a thread beyond it is given back after each minibatch.
+
+    Attributes
+    ----------
+    recompute : bool or "auto"
+        See ``recompute.is_worth_it``; may be another one later.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class GradientEngine:
         self.config = config
         self.pool = pool
         self.dtype = dtype
+        self.recompute: bool | str = "auto"
         self._dense = DenseSums(k, config, dtype)
         self.gradient = self._dense.total
         self.weight_blocks = weight_blocks(config)
@@ -116,7 +122,7 @@ class GradientEngine:
         if data.weight is not self._weight:
             self._weight, self._mean_weight = data.weight, float(data.weight.mean())
         total = data.n_labels(rows) * self._mean_weight
-        batch = Minibatch(parameters, packed, data, total or 1.0)
+        batch = Minibatch(parameters, packed, data, total or 1.0, self.recompute)
         keys = None
         drops = self.config.dropout or self.config.embedding_dropout or self.config.side_dropout
         if rng is not None and drops:

@@ -23,6 +23,7 @@ from fastlstm.network.forward import backward, forward
 from fastlstm.network.layers.embedding import EmbeddingGradient
 from fastlstm.network.losses import class_of, loss_for, predicted_class
 from fastlstm.network.parameters import DenseGradients, PackedModel, Parameters
+from fastlstm.network.recompute import is_worth_it
 
 # Shards that the backend computes in one call: none runs so long that Ctrl-C feels ignored.
 _SHARDS_AT_ONCE = 4
@@ -85,12 +86,21 @@ class Minibatch(NamedTuple):
     data : LabelledSequences
     total : float
         What weights are divided by.
+    recompute : bool or "auto"
+        See ``recompute.is_worth_it``.
     """
 
     parameters: Parameters
     packed: PackedModel
     data: LabelledSequences
     total: float
+    recompute: bool | str = "auto"
+
+    def again(self, config: ModelConfig, rows: np.ndarray) -> bool:
+        """Whether the shard of these documents keeps few states."""
+        n_tokens = int(self.data.sequences.lengths_of(rows).sum())
+        itemsize = self.parameters.flat.dtype.itemsize
+        return is_worth_it(config, n_tokens, itemsize, self.recompute)
 
 
 class LaneResult(NamedTuple):
@@ -136,20 +146,23 @@ def lanes_of(k: Kernels, config: ModelConfig, dtype, most_bytes: int | None) -> 
 
     What a thread has used beyond ``most_bytes`` is given back.
     """
+    workspaces = WorkspacePool(dtype, most_bytes)
     if isinstance(k, LaneKernels):
         compiled, make = k, partial(k.LaneMemory, config)
         memories = WorkspacePool(dtype, most_bytes, make)
-        return lambda: CompiledLane(compiled, config, dtype, memories)
-    workspaces = WorkspacePool(dtype, most_bytes)
+        return lambda: CompiledLane(compiled, config, dtype, memories, workspaces)
     return lambda: WalkedLane(k, config, dtype, workspaces)
 
 
 class WalkedLane:
     """A lane by single kernels, see ``Lane``."""
 
-    def __init__(self, k: Kernels, config: ModelConfig, dtype, workspaces: WorkspacePool):
+    def __init__(
+        self, k: Kernels, config: ModelConfig, dtype, workspaces: WorkspacePool,
+        gradients: DenseGradients | None = None,
+    ):  # fmt: skip
         self.k, self.config, self.workspaces = k, config, workspaces
-        self.gradients = DenseGradients(k, config, dtype)
+        self.gradients = gradients or DenseGradients(k, config, dtype)
         self.loss = loss_for(config.n_outputs)
 
     def __call__(self, batch: Minibatch, shards: list[np.ndarray], keys) -> LaneResult:
@@ -167,13 +180,14 @@ class WalkedLane:
 
     def _shard(self, work, batch: Minibatch, rows, keys):
         k, config, data = self.k, self.config, batch.data
+        again = batch.again(config, rows)
         packed = pack(k, data.sequences, rows, config.segment_length, config.by_step)
         labels = packed.places if config.by_step else packed.rows
         y, weight = data.y[labels], data.weight[labels] / batch.total
         # Training that explodes is noticed and reported by the loop.
         with np.errstate(over="ignore", invalid="ignore"):
             logits, state = forward(
-                k, work, config, batch.parameters.table, batch.packed, packed, keys
+                k, work, config, batch.parameters.table, batch.packed, packed, keys, again=again
             )
             loss, d_logits = self.loss(logits, y, weight)
             gradient = backward(
@@ -187,17 +201,23 @@ class WalkedLane:
 
 
 class CompiledLane:
-    """A lane in one call of the backend, see ``Lane``."""
+    """A lane in one call of the backend, see ``Lane``; one that keeps few states is walked."""
 
-    def __init__(self, k: LaneKernels, config: ModelConfig, dtype, memories: WorkspacePool):
+    def __init__(
+        self, k: LaneKernels, config: ModelConfig, dtype, memories: WorkspacePool,
+        workspaces: WorkspacePool,
+    ):  # fmt: skip
         self.k, self.config, self.memories = k, config, memories
         self.gradients = DenseGradients(cast(Kernels, k), config, dtype)
+        self._walked = WalkedLane(cast(Kernels, k), config, dtype, workspaces, self.gradients)
         self._lane = k.Lane(config, self.gradients.blocks)
         self._of: tuple[Parameters, PackedModel] | None = None
         self._network: TrainedNetwork | None = None
 
     def __call__(self, batch: Minibatch, shards: list[np.ndarray], keys) -> LaneResult:
-        parameters, packed, data, total = batch
+        parameters, packed, data, total, _ = batch
+        if any(batch.again(self.config, rows) for rows in shards):
+            return self._walked(batch, shards, keys)
         if self._of is None or self._of[0] is not parameters or self._of[1] is not packed:
             self._network = self.k.TrainedNetwork(
                 self.config, parameters.embedding, parameters.parents, packed

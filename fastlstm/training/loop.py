@@ -133,6 +133,7 @@ class Trainer:
         self.callbacks: list[Callback] = list(callbacks)
         parameters = state.parameters
         self.engine = engine or GradientEngine(k, config, pool, parameters.flat.dtype)
+        self.engine.recompute = options.recompute
         self.optimizer = make_optimizer(
             options.optimizer, momentum=options.momentum, weight_decay=options.weight_decay
         )

@@ -70,8 +70,8 @@ CASES = {
 }  # fmt: skip
 
 
-def make(k, settings, dtype=np.float32, precision="float32", n=21, soft=False):
-    """A configuration, and a minibatch of documents of 1 to 30 tokens."""
+def make(k, settings, dtype=np.float32, precision="float32", n=21, soft=False, longest=30):
+    """A configuration, and a minibatch of documents of 1 to ``longest`` tokens."""
     config = ModelConfig(**{**PLAIN, **settings})
     rng = np.random.default_rng(0)
     n_tokens = config.vocabulary_size - config.n_ngrams
@@ -82,7 +82,7 @@ def make(k, settings, dtype=np.float32, precision="float32", n=21, soft=False):
     parameters = init_parameters(config, make_streams(1), dtype, parents)
     parameters.embedding[n_tokens:] = rng.normal(size=parameters.embedding[n_tokens:].shape) / 9
     parameters.embedding *= 10
-    lengths = rng.integers(1, 31, n)
+    lengths = rng.integers(1, longest + 1, n)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     ids = rng.integers(0, config.vocabulary_size, offsets[-1]).astype(np.int32)
     classes = max(2, config.n_outputs)

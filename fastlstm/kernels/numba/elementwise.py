@@ -119,13 +119,14 @@ def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
 
 
 @kernel
-def dropout(x, rate, key, out):
+def dropout(x, rate, key, out, first):
     threshold = np.uint32(rate * 4294967296.0)
     scale = x.dtype.type(1.0 / (1.0 - rate))
     width = x.shape[1]
     for p in range(x.shape[0]):
         for j in range(width):
-            z = np.uint32(np.uint32(p * width + j) * np.uint32(0x9E3779B9)) ^ np.uint32(key)
+            place = np.uint32((first + p) * width + j)
+            z = np.uint32(place * np.uint32(0x9E3779B9)) ^ np.uint32(key)
             z = np.uint32((z ^ (z >> np.uint32(16))) * np.uint32(0x7FEB352D))
             z = np.uint32((z ^ (z >> np.uint32(15))) * np.uint32(0x846CA68B))
             z = z ^ (z >> np.uint32(16))

@@ -137,7 +137,7 @@ _EACH_ITS_OWN = np.zeros(0, dtype=np.int32)
 # repeated token, and costs a gather of all gates (in training also their sum): worth
 # it from this many terms a token on. The first is from ``pytest benchmarks/test_engine.py
 # -k distinct``; inference saves one product of three for a gather alone.
-_TERMS_TRAINING = 45
+TERMS_TRAINING = 45
 _TERMS_INFERENCE = 25
 
 
@@ -235,7 +235,7 @@ def sweeps(
     if initial is None:
         zero = [work.zeros("lstm.initial", n, hidden)] * len(directions)
         initial = InitialState(zero, zero)
-    terms = _TERMS_TRAINING if keep else _TERMS_INFERENCE
+    terms = TERMS_TRAINING if keep else _TERMS_INFERENCE
     distinct = inputs.projected is not None or projects_distinct(inputs, n_tokens, terms)
     rows = None if distinct else _row_for_each_token(k, work, f"{name}.rows", inputs, n_tokens)
     out = work.array(f"{name}.out", n_tokens, len(directions) * hidden)
@@ -358,13 +358,11 @@ def backward(
             pre_activations[d], cache.out, cache.c[d], d_out, d == 1, memory, previous, zeros,
             StateGradient(d_h[d], d_c[d]), d_inputs, of_weights,
         )  # fmt: skip
-        if distinct and projected is None:  # eqs. (48) and (49)
-            into = d_tokens if d == 0 else work.array("lstm.d_reverse", *d_tokens.shape)
-            k.matmul(d_inputs, 4 * hidden, packed.w_x_t, n_inputs, zeros, memory, into)
-            if gradients is not None:
-                k.weight_gradient(rows, d_inputs, 4 * hidden, memory, of_weights.w_x, no_bias)
-            if d == 1:
-                d_tokens[:, :n_inputs] += into[:, :n_inputs]  # eq. (42)
+        if distinct and projected is None:
+            backward_of_distinct(
+                k, work, packed, d, rows, d_inputs, d_tokens, zeros,
+                None if gradients is None else of_weights,
+            )  # fmt: skip
     d_rows = None
     if projected is None and (distinct or inverse is None):
         d_rows = _narrow(d_tokens, n_inputs)
@@ -372,6 +370,35 @@ def backward(
         d_rows = work.zeros(f"{name}.d_rows", len(rows), n_inputs)
         k.scatter_add_rows(d_tokens, inverse, d_rows)
     return LayerGradient(d_rows, InitialState(d_h[:, :, :hidden], d_c), pre_activations)
+
+
+def backward_of_distinct(
+    k: Kernels, work, packed, d, rows, summed, d_rows, zeros, gradient
+) -> None:
+    """From the summed gradients of distinct rows' projections, eqs. (48) and (49).
+
+    Parameters
+    ----------
+    packed : PackedDirection
+    d : int
+        The direction; the second one adds, eq. (42).
+    rows : float array, shape (n_rows, n_inputs)
+    summed : float array, shape (n_rows, padded_width(4 * hidden))
+    d_rows : float array, shape (n_rows, padded_width(n_inputs))
+        Gradient of the rows; overwritten.
+    zeros : float array
+        As long as a row of ``d_rows``, at least.
+    gradient : DirectionGradient or None
+        That of the input weights is added to it.
+    """
+    memory, n_inputs = scratch(k, work, packed), packed.n_inputs
+    into = d_rows if d == 0 else work.array("lstm.d_reverse", *d_rows.shape)
+    k.matmul(summed, 4 * packed.hidden, packed.w_x_t, n_inputs, zeros, memory, into)
+    if gradient is not None:
+        no_bias = work.array("lstm.no_bias", 0)
+        k.weight_gradient(rows, summed, 4 * packed.hidden, memory, gradient.w_x, no_bias)
+    if d == 1:
+        d_rows[:, :n_inputs] += into[:, :n_inputs]
 
 
 def _narrow(padded, width):
