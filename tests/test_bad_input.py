@@ -424,7 +424,7 @@ TRAINING_PARAMETERS = {
     "max_ngrams": [0, -1, 1.5, "all"],
     "ngram_dropout": SHARE,
     "segment_length": [0, -1, 1.5, "all"],
-    "recompute": ["", "always", 2, None],
+    "recompute": ["", "always", 2, None],  # fmt: skip
     "average_decay": SHARE,
     "word_vectors": [3, 1.5, ["skipgram"]],
     "optimizer": CHOICE,

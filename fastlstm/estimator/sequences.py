@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numbers
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from fastlstm.core.records import PAD_ID, UNK_ID, TokenSequences
 from fastlstm.estimator.validation import check_token_ids, padding_mask, strip_padding
-from fastlstm.text.containers import FROM_0, type_name
+from fastlstm.text.containers import FROM_0, column_names, is_missing, type_name
 
 
 class SequenceData:
@@ -24,9 +26,10 @@ class SequenceData:
         Ids of each document, without padding; in a 2-D array 0 is padding at either end of a
         row. None where features are all that there is.
     features : sequence of 2-D arrays of numbers, or 3-D array, or None
-        For each document an array of shape (n_steps, n_features), with a step for each token.
-        NaN is a missing value. Beside padded tokens a 3-D array may be padded, too: rows at
-        padding are left out.
+        For each document an array of shape (n_steps, n_features), with a step for each token;
+        a data frame for each document, whose columns are then known by name, or anything that
+        NumPy makes such an array of. NaN is a missing value. Beside padded tokens a 3-D array
+        may be padded, too: rows at padding are left out. Without tokens every row is a step.
 
     Attributes
     ----------
@@ -35,11 +38,18 @@ class SequenceData:
     n_features : int
         Numbers beside each step; 0 without features.
     has_tokens : bool
+    tokens, features : list of arrays, one for each document, or None
+        Views.
 
     Raises
     ------
     ValueError, TypeError
         For input that cannot be used; the message names the document and the step.
+
+    Warns
+    -----
+    UserWarning
+        If rows of a 3-D array without tokens look like padding.
 
     Examples
     --------
@@ -56,11 +66,11 @@ class SequenceData:
     def __init__(self, tokens=None, features=None):
         if tokens is None and features is None:
             raise ValueError("SequenceData needs tokens, features, or both.")
-        ids, mask, values = None, None, None
+        ids, mask, values, self.names_ = None, None, None, ()
         if tokens is not None:
             ids, lengths, mask = _flat_tokens(tokens)
         if features is not None:
-            values, n_steps = _flat_features(features, mask)
+            values, n_steps, self.names_ = _flat_features(features, mask)
             if ids is None:
                 lengths = n_steps
             _check_lengths(lengths, n_steps)
@@ -76,10 +86,32 @@ class SequenceData:
         return cls._of(strip_padding(ids), True)
 
     @classmethod
-    def _of(cls, sequences: TokenSequences, has_tokens: bool) -> SequenceData:
+    def _of(
+        cls, sequences: TokenSequences, has_tokens: bool, names: tuple[str, ...] = ()
+    ) -> SequenceData:
         data = object.__new__(cls)
-        data.sequences_, data.has_tokens = sequences, has_tokens
+        data.sequences_, data.has_tokens, data.names_ = sequences, has_tokens, names
         return data
+
+    def __array__(self, *_, **__):
+        raise TypeError(
+            "SequenceData is no array: its documents have different lengths. Pass it to "
+            "LSTMClassifier as it is; .tokens and .features are lists of arrays."
+        )
+
+    @property
+    def tokens(self) -> list[np.ndarray] | None:
+        """Ids of each document."""
+        sequences = self.sequences_
+        return np.split(sequences.ids, sequences.offsets[1:-1]) if self.has_tokens else None
+
+    @property
+    def features(self) -> list[np.ndarray] | None:
+        """Numbers of each document, shape (n_steps, n_features)."""
+        sequences = self.sequences_
+        if sequences.features is None:
+            return None
+        return np.split(sequences.features, sequences.offsets[1:-1])
 
     @property
     def lengths(self) -> np.ndarray:
@@ -108,7 +140,7 @@ class SequenceData:
         if isinstance(key, np.ndarray) and not key.size:
             key = key.astype(np.int64)
         rows = np.atleast_1d(np.arange(len(self))[key])
-        return self._of(self.sequences_.take(rows), self.has_tokens)
+        return self._of(self.sequences_.take(rows), self.has_tokens, self.names_)
 
     def __iter__(self):
         """Each document, alone."""
@@ -143,9 +175,12 @@ def _flat_tokens(tokens: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None
         if not array.size and array.dtype.kind in "fO":
             array = array.astype(np.int32)
         if array.ndim != 1:
+            mend = "Pass a 1-D array of ids for each document"
+            if array.ndim == 2:
+                mend += ", or SequenceData(features=...) if these are numbers of steps"
             raise ValueError(
-                f"tokens of document {row} are {type_name(given)} with {array.ndim} axes. Pass a "
-                f"1-D array of ids for each document. {FROM_0}"
+                f"tokens of document {row} are {type_name(given)} with {array.ndim} axes. {mend}. "
+                f"{FROM_0}"
             )
         if array.dtype.kind not in "iufb":
             raise TypeError(
@@ -157,30 +192,38 @@ def _flat_tokens(tokens: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None
     return np.concatenate(arrays) if arrays else np.zeros(0, np.int32), lengths, None
 
 
-def _flat_features(features: Any, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of all steps, one after the other, and how many steps each document has."""
-    documents = _documents(features, "features")
-    arrays, width = [], None
-    for row, given in enumerate(documents):
-        try:
-            array = np.asarray(given)
-            if array.dtype.kind not in "f":
-                array = array.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise TypeError(
-                f"features of document {row} are not numbers ({error}). {FROM_0}"
-            ) from error
+def _flat_features(
+    features: Any, mask: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Numbers of all steps one after the other, steps of each document, names of columns."""
+    if _is_array_of(features, 2):
+        raise ValueError(
+            f"features are one array of shape {features.shape}. Pass a list with an array for each "
+            "document: [array] if this is one, or [array[:n], array[n:], ...] if it holds several."
+        )
+    if mask is None and _is_array_of(features, 3):
+        _warn_of_padding(features)
+    arrays: list[np.ndarray] = []
+    names: tuple[str, ...] = ()
+    for row, given in enumerate(_documents(features, "features")):
+        array, own = _numbers(given, row), tuple(map(str, column_names(given) or ()))
         if array.ndim != 2:
             raise ValueError(
                 f"features of document {row} are {type_name(given)} of shape {array.shape}. Pass "
                 "an array of shape (n_steps, n_features) for each document; one feature is a "
                 f"column, array[:, None]. {FROM_0}"
             )
-        width = array.shape[1] if width is None else width
+        width = arrays[0].shape[1] if arrays else array.shape[1]
         if array.shape[1] != width:
             raise ValueError(
                 f"features of document {row} have {array.shape[1]} columns, and those of document "
                 f"0 {width}. Every step has the same features; NaN is a missing one. {FROM_0}"
+            )
+        names = names if row else own
+        if own != names:
+            raise ValueError(
+                f"features of document {row} are {list(own)}, and those of document 0 "
+                f"{list(names)}. Pass the same columns in the same order. {FROM_0}"
             )
         bad = np.argwhere(np.isinf(array))
         if len(bad):
@@ -191,17 +234,62 @@ def _flat_features(features: Any, mask: np.ndarray | None) -> tuple[np.ndarray, 
         if mask is not None and row < len(mask) and len(array) == mask.shape[1]:
             array = array[mask[row]]
         arrays.append(array)
-    if not width:
-        what = "no document" if width is None else "no column"
+    if not arrays or not arrays[0].shape[1]:
+        what = "no column" if arrays else "no document"
         raise ValueError(f"features hold {what}. Leave them out, or pass numbers for each step.")
-    return np.concatenate(arrays), np.array([len(array) for array in arrays], dtype=np.int64)
+    n_steps = np.array([len(array) for array in arrays], dtype=np.int64)
+    return np.concatenate(arrays), n_steps, names
+
+
+def _numbers(given: Any, row: int) -> np.ndarray:
+    """One document's features as floats; whatever stands for a missing one is NaN."""
+    try:
+        array = np.asarray(given)
+        if array.dtype.kind == "O":
+            members = [np.nan if is_missing(value) else value for value in array.ravel().tolist()]
+            array = np.array(members, dtype=np.float64).reshape(array.shape)
+        return array if array.dtype.kind == "f" else array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        where, columns = "", column_names(given) or []
+        for name in columns if len(columns) > 1 else ():
+            try:
+                _numbers(given[[name]], row)
+            except (TypeError, ValueError):
+                where = f", column {name!r},"
+                break
+        raise TypeError(
+            f"features of document {row}{where} are not numbers ({error}). Make numbers of "
+            f"categories and dates first. {FROM_0}"
+        ) from error
+
+
+def _warn_of_padding(features: np.ndarray) -> None:
+    """Say so where most documents of a 3-D array end in rows of nothing but 0, or but NaN."""
+    if features.shape[1] < 2 or features.dtype.kind not in "fiu":
+        return
+    last = features[:, -1]
+    empty = (last == 0).all(axis=1) | (last != last).all(axis=1)
+    if len(features) > 1 and 2 * np.count_nonzero(empty) > len(features):
+        warnings.warn(
+            f"{np.count_nonzero(empty)} of {len(features)} documents end in steps of nothing but 0 "
+            "or NaN, which look like padding. They are read as steps: pass a list with an array of "
+            "its own length for each document.",
+            stacklevel=4,
+        )
 
 
 def _documents(container: Any, name: str) -> list:
     """The members of a container, one for each document."""
-    if isinstance(container, (str, bytes)) or not hasattr(type(container), "__iter__"):
-        raise TypeError(f"{name} is {type_name(container)}. Pass an array for each document.")
-    return list(container)
+    mend = "Pass a list with an array for each document"
+    if isinstance(container, Mapping):
+        mend += f": list({name}.values())"
+    elif column_names(container) is not None or hasattr(type(container), "get_group"):
+        mend += f": [rows.drop(columns='id') for _, rows in {name}.groupby('id')]"
+        if not hasattr(type(container), "groupby"):
+            mend = mend.replace(f"{name}.groupby('id')", name)
+    elif not isinstance(container, (str, bytes)) and hasattr(type(container), "__iter__"):
+        return list(container)
+    raise TypeError(f"{name} is {type_name(container)}. {mend}.")
 
 
 def _check_lengths(lengths: np.ndarray, n_steps: np.ndarray) -> None:

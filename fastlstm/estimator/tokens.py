@@ -101,7 +101,8 @@ class LSTMClassifier(BaseLSTM):
     n_estimators : int, default=1
         Networks whose logits are averaged. Each holds out other documents.
     n_iter_no_change : int, default=3
-        Epochs without a better validation accuracy before training stops.
+        Epochs without a better validation accuracy before training stops. They
+        count from when it is better than that of the most frequent class.
     calibrate : bool, default=False
         Fit a temperature on documents held out, so that probabilities are as often right
         as they say.
@@ -153,6 +154,7 @@ class LSTMClassifier(BaseLSTM):
     model_ : FittedModel
         All of the above but the backend, in one record.
     n_features_in_ : int
+        After a fit on an array, not on ``SequenceData``.
 
     Examples
     --------
@@ -280,25 +282,25 @@ class LSTMClassifier(BaseLSTM):
         if by_step:
             labels = flat_labels(_without_padding(y, padded), data.lengths)
         else:
-            labels = check_labels(y)
+            labels = check_labels(_not_of_steps(y, data.lengths))
             check_same_length(len(data), labels)
         steps = None if start is None else start.steps
         if start is None and data.n_features:
             values = data.sequences_.features
-            steps = learn_steps(values, self.step_dropout > 0, data.has_tokens)
+            steps = learn_steps(values, self.step_dropout > 0, data.has_tokens, data.names_)
         if start is None and not data.has_tokens:
             size = UNK_ID + 1
-        read = [_as_read(data, steps, "X")]
+        read = [_as_read(data, steps, size, "X")]
         if others is not None:
             others, _ = _sequences(columns, others, size, "X_unlabelled")
-            read.append(_as_read(others, steps, "X_unlabelled"))
+            read.append(_as_read(others, steps, size, "X_unlabelled"))
         sequences = TokenSequences.join(read) if len(read) > 1 else read[0]
         n_tokens = size or int(sequences.ids.max(initial=UNK_ID)) + 1
 
         def encode(X, name, X_side):
             _refuse_side(X_side)
             others, _ = _sequences(columns, X, n_tokens, name)
-            return Encoded(_as_read(others, steps, name))
+            return Encoded(_as_read(others, steps, n_tokens, name))
 
         learned = {name: vars(columns)[name] for name in COLUMNS if name in vars(columns)}
         return Reading(
@@ -310,7 +312,7 @@ class LSTMClassifier(BaseLSTM):
         _refuse_side(X_side)
         size = model.ngrams.n_tokens
         data, _ = _sequences(self, X, size)
-        return Encoded(_as_read(data, model.steps, "X"))
+        return Encoded(_as_read(data, model.steps, size, "X"))
 
 
 def _sequences(
@@ -318,12 +320,41 @@ def _sequences(
 ) -> tuple[SequenceData, np.ndarray | None]:
     """X as sequences, and the padded array that it may be."""
     if isinstance(X, SequenceData):
-        if size is not None and X.has_tokens:
-            check_below(X.sequences_, size, name)
         return X, None
-    ids = validate_data(estimator, X, dtype="numeric", reset=reset)
-    ids = check_token_ids(ids, size, name=name)
+    try:
+        ids = validate_data(estimator, X, dtype="numeric", reset=reset)
+        ids = check_token_ids(ids, size, name=name)
+    except (TypeError, ValueError) as error:
+        # Where it is not known what was meant, say what there is.
+        if _is_plain(X):
+            raise
+        raise type(error)(f"{error}{_OTHER_INPUTS}") from error
     return SequenceData.of_padded(ids), ids
+
+
+# What else X may be, for whoever passes something that is no array of ids.
+_OTHER_INPUTS = (
+    "\nLSTMClassifier takes token ids in a 2-D array. Sequences of different lengths, or of "
+    "numbers, are SequenceData(tokens=...) or SequenceData(features=...), one array a document, "
+    "and NaN is welcome there; texts are for LSTMSentimentClassifier."
+)
+
+
+def _not_of_steps(y, lengths: np.ndarray):
+    """Labels, unless each document has as many as it has steps."""
+    if isinstance(y, (list, tuple)) and len(y) == len(lengths) and len(y):
+        own = [np.shape(labels) for labels in y[:5]]
+        if own == [(n,) for n in lengths[:5].tolist()]:
+            raise ValueError(
+                "y has a label for each step of each document. Set targets='steps', or pass one "
+                "label per document."
+            )
+    return y
+
+
+def _is_plain(X) -> bool:
+    """Whether it is a 2-D array of whole numbers, of which some other thing is wrong."""
+    return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "iub"
 
 
 def _without_padding(y, padded: np.ndarray | None):
@@ -333,13 +364,16 @@ def _without_padding(y, padded: np.ndarray | None):
     return [labels[inside] for labels, inside in zip(y, padding_mask(padded), strict=True)]
 
 
-def _as_read(data: SequenceData, steps: StepReader | None, name: str) -> TokenSequences:
+def _as_read(
+    data: SequenceData, steps: StepReader | None, size: int | None, name: str
+) -> TokenSequences:
     """What the network reads of sequences, once it is what the model takes.
 
     Raises
     ------
     ValueError
-        If there are features that it does not know, or none where it needs some.
+        If there are features that it does not know, or none where it needs some; if they have
+        other names; if an id is not below ``size``.
     """
     wanted = (True, 0) if steps is None else (steps.has_tokens, steps.n_features)
     given = (data.has_tokens, data.n_features)
@@ -349,9 +383,17 @@ def _as_read(data: SequenceData, steps: StepReader | None, name: str) -> TokenSe
             for tokens, n in (wanted, given)
         ]
         raise ValueError(
-            f"the model reads {what[0]}, and {name} has {what[1]}. Pass SequenceData(tokens=..., "
-            "features=...) with what it was fitted with."
+            f"the model reads {what[0]}, and {name} has {what[1]}. Pass SequenceData("
+            f"{', '.join(['tokens=...'] * wanted[0] + ['features=...'] * (wanted[1] > 0))}), as it "
+            "was fitted with."
         )
+    if steps is not None and steps.names and data.names_ and steps.names != data.names_:
+        raise ValueError(
+            f"the features of {name} are {list(data.names_)}, and the model was fitted with "
+            f"{list(steps.names)}. Pass the same columns in the same order."
+        )
+    if size is not None and data.has_tokens:
+        check_below(data.sequences_, size, name)
     sequences = data.sequences_
     if steps is None:
         return sequences

@@ -200,6 +200,11 @@ def tune(
     if not minutes > 0:
         raise ValueError(f"minutes={minutes!r} must be above 0.")
     start = LSTMSentimentClassifier() if estimator is None else estimator
+    if not isinstance(start, LSTMSentimentClassifier):
+        raise TypeError(
+            f"estimator is {type(start).__name__}; tune searches for an LSTMSentimentClassifier. "
+            "GridSearchCV of scikit-learn takes LSTMClassifier, and SequenceData."
+        )
     free = _free(start, fixed)
     mend = "an estimator= with missing='empty' takes them as empty"
     several = is_table(texts, "texts") and len(columns_of(texts, "texts")) > 1

@@ -397,7 +397,7 @@ def check_token_ids(X: np.ndarray, vocabulary_size: int | None, name="X") -> np.
         if not whole.all():
             complain(
                 ~whole, "token ids are whole numbers",
-                "Use SequenceVectorizer to make ids from text.",
+                "Use SequenceVectorizer to make ids from text, and SequenceData for numbers.",
             )  # fmt: skip
     if X.dtype.kind not in "iufb":
         raise ValueError(f"{name} has dtype {X.dtype}; token ids are integers.")

@@ -156,7 +156,9 @@ def fitted_transformer(transformer: Any, X: Any, y: Any) -> tuple[Any, Any]:
     return copy, copy.fit(X, y).transform(X)
 
 
-def learn_steps(values: np.ndarray, tells_gaps: bool, has_tokens: bool) -> StepReader:
+def learn_steps(
+    values: np.ndarray, tells_gaps: bool, has_tokens: bool, names: tuple[str, ...] = ()
+) -> StepReader:
     """How features of steps are read, from those of the training documents.
 
     Parameters
@@ -166,6 +168,8 @@ def learn_steps(values: np.ndarray, tells_gaps: bool, has_tokens: bool) -> StepR
     tells_gaps : bool
         Whether gaps are told where nothing is missing, too.
     has_tokens : bool
+    names : tuple of str
+        Of the features, if they have some.
     """
     from sklearn.preprocessing import StandardScaler
 
@@ -180,9 +184,12 @@ def learn_steps(values: np.ndarray, tells_gaps: bool, has_tokens: bool) -> StepR
         differ = np.nanmax(values, axis=0) > np.nanmin(values, axis=0)
     if not differ.all():
         which = np.flatnonzero(~differ)
+        first = f"has number {which[0]}"
+        if names:
+            first = f"is {names[which[0]]!r}, number {which[0]}"
         warnings.warn(
             f"{len(which)} of {len(differ)} features of steps have no two different values and "
-            f"are left out; the first has number {which[0]}, counted from 0.",
+            f"are left out; the first {first}, counted from 0.",
             SideColumnWarning,
             stacklevel=2,
         )
@@ -190,4 +197,4 @@ def learn_steps(values: np.ndarray, tells_gaps: bool, has_tokens: bool) -> StepR
     scale = np.where(differ, scaler.scale_, 0.0).tolist()
     gaps = tells_gaps or bool(missing.any())
     n_gaps = len(number_of) if gaps else 0
-    return StepReader(tuple(mean), tuple(scale), group, n_gaps, has_tokens)
+    return StepReader(tuple(mean), tuple(scale), group, n_gaps, has_tokens, names)

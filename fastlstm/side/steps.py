@@ -31,6 +31,8 @@ class StepReader(NamedTuple):
         Groups whose gaps are told, which is all of them or none.
     has_tokens : bool
         Whether features stand beside tokens, or are all that there is.
+    names : tuple of str
+        Of the features, if they came with names.
     """
 
     mean: tuple[float, ...]
@@ -38,6 +40,7 @@ class StepReader(NamedTuple):
     group: tuple[int, ...]
     n_gaps: int
     has_tokens: bool
+    names: tuple[str, ...] = ()
 
     @property
     def n_features(self) -> int:
@@ -93,7 +96,10 @@ class StepReader(NamedTuple):
             If it is not of that form.
         """
         mean, scale, group = (tuple(state[name]) for name in ("mean", "scale", "group"))
-        reader = cls(mean, scale, group, state["n_gaps"], state["has_tokens"])
+        names = tuple(state["names"])
+        reader = cls(mean, scale, group, state["n_gaps"], state["has_tokens"], names)
+        if not all(type(name) is str for name in names) or len(names) not in (0, len(mean)):
+            raise ValueError("features of steps have names that are none, or some of them")
         if set(state) != set(cls._fields) or not 0 < len(mean) == len(scale) == len(group):
             raise ValueError("features of steps are not described as they should be")
         if not all(type(v) in (int, float) and math.isfinite(v) for v in (*mean, *scale)):

@@ -205,8 +205,9 @@ class CompiledLane:
 
     def __init__(
         self, k: LaneKernels, config: ModelConfig, dtype, memories: WorkspacePool,
-        workspaces: WorkspacePool,
+        workspaces: WorkspacePool | None = None,
     ):  # fmt: skip
+        workspaces = workspaces or WorkspacePool(dtype)
         self.k, self.config, self.memories = k, config, memories
         self.gradients = DenseGradients(cast(Kernels, k), config, dtype)
         self._walked = WalkedLane(cast(Kernels, k), config, dtype, workspaces, self.gradients)

@@ -16,7 +16,7 @@ from fastlstm.core.threads import ShardPool, Turns
 from fastlstm.core.versions import Ledger, Version
 from fastlstm.data.batching import minibatches
 from fastlstm.kernels import whole_lanes
-from fastlstm.network.losses import loss_for, predicted_class
+from fastlstm.network.losses import class_of, loss_for, predicted_class
 from fastlstm.network.parameters import Parameters, pack_model, repack
 from fastlstm.network.predict import predict_logits
 from fastlstm.training.averaging import WeightAverage
@@ -84,10 +84,19 @@ class TrainingState:
 
 
 class Best:
-    """The best epoch so far by validation accuracy, ties by validation loss."""
+    """The best epoch so far by validation accuracy, ties by validation loss.
 
-    def __init__(self, patience: int):
-        self.patience = patience
+    Parameters
+    ----------
+    patience : int
+        Epochs without a better one after which ``offer`` says so.
+    beginning : float
+        Accuracy of saying the most frequent class. Until it is exceeded no epoch is waited for:
+        the network has not begun to learn.
+    """
+
+    def __init__(self, patience: int, beginning: float = 0.0):
+        self.patience, self.beginning = patience, beginning
         self.score: tuple[float, float] | None = None
         self.parameters: Parameters | None = None
         self.waited = 0
@@ -98,7 +107,7 @@ class Best:
         if self.score is None or score > self.score:
             self.score, self.parameters, self.waited = score, parameters.copy(), 0
             return False
-        self.waited += 1
+        self.waited += self.score[0] > self.beginning
         return self.waited >= self.patience
 
 
@@ -171,7 +180,7 @@ class Trainer:
         )
         best = None
         if valid is not None and options.early_stopping:
-            best = Best(options.n_iter_no_change or n_epochs)
+            best = Best(options.n_iter_no_change or n_epochs, of_most_frequent(valid))
         first_step, first_epoch = state.step, len(state.history)
         if self.unknown_share:
             self._rare = occurs_once(train.sequences.ids, state.parameters.parents, self._n_tokens)
@@ -375,6 +384,13 @@ class Trainer:
     def _tell(self, hook: str, *arguments) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(*arguments)
+
+
+def of_most_frequent(data: LabelledSequences) -> float:
+    """Weighted share of the labels that are the most frequent class."""
+    counts = np.bincount(class_of(data.y), weights=data.weight)
+    total = float(counts.sum())
+    return float(counts.max()) / total if total else 0.0
 
 
 def evaluate(k, config, parameters, packed, data: LabelledSequences, pool) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, train_test_split
 
 import fastlstm
-from fastlstm import LSTMClassifier, SequenceData, SideColumnWarning
+from fastlstm import LSTMClassifier, LSTMSentimentClassifier, SequenceData, SideColumnWarning
 
 SMALL = {"embedding_dim": 6, "hidden_size": 8, "random_state": 0, "max_epochs": 12,
          "learning_rate": 0.02, "dropout": 0.1, "embedding_dropout": 0.0}  # fmt: skip
@@ -307,7 +307,7 @@ def test_features_that_tell_nothing():
 VALUES = [np.ones((2, 3)), np.ones((1, 3))]
 BAD_DATA = [
     ({}, ValueError, "needs tokens, features, or both"),
-    ({"tokens": "abc"}, TypeError, "tokens is str. Pass an array for each document"),
+    ({"tokens": "abc"}, TypeError, "tokens is str. Pass a list with an array for each"),
     ({"tokens": 3}, TypeError, "tokens is int"),
     ({"tokens": [["a", "b"], ["c"]]}, TypeError, "document 0 .*use SequenceVectorizer"),
     ({"tokens": [[1, 2], [-1]]}, ValueError, "document 1.* start at 0"),
@@ -315,7 +315,10 @@ BAD_DATA = [
     ({"tokens": [[1, 2], [[3]]]}, ValueError, "document 1 .* 2 axes"),
     ({"tokens": [1, 2]}, ValueError, "document 0 .* 0 axes"),
     ({"tokens": [[1, 2], [2**31]]}, ValueError, "document 1"),
-    ({"features": VALUES[0]}, ValueError, r"document 0 .*shape \(3,\).*array\[:, None\]"),
+    ({"features": [VALUES[0][0]]}, ValueError, r"document 0 .*shape \(3,\).*array\[:, None\]"),
+    ({"features": VALUES[0]}, ValueError, r"one array of shape \(2, 3\). Pass a list .*\[array\]"),
+    ({"tokens": VALUES}, ValueError, r"document 0 .* 2 axes.*SequenceData\(features=...\)"),
+    ({"features": {"a": VALUES[0]}}, TypeError, r"features is dict.*list\(features.values\(\)\)"),
     ({"features": [VALUES[0], np.ones((1, 2))]}, ValueError, "document 1 have 2 .*document 0 3"),
     ({"features": [[["a"]], [["b"]]]}, TypeError, "features of document 0 are not numbers"),
     ({"features": [VALUES[0], np.full((1, 3), np.inf)]}, ValueError,
@@ -332,6 +335,82 @@ BAD_DATA = [
 def test_bad_sequences(given, kind, message):
     with pytest.raises(kind, match=message):
         SequenceData(**given)
+
+
+def test_data_frames():
+    pandas = pytest.importorskip("pandas")
+    polars = pytest.importorskip("polars")
+    rng = np.random.default_rng(0)
+    long = pandas.DataFrame(rng.normal(size=(200, 3)), columns=["u", "v", "w"])
+    long["id"] = np.repeat(np.arange(40), 5)
+    long.loc[::7, "v"] = np.nan
+    y = rng.integers(0, 2, 40)
+    frames = [rows.drop(columns="id") for _, rows in long.groupby("id")]
+    X = SequenceData(features=frames)
+    assert np.array_equal(X.features[3], frames[3].to_numpy(), equal_nan=True)
+    assert X.tokens is None
+    assert X[[1, 2]].names_ == ("u", "v", "w")
+    model = LSTMClassifier(**{**SMALL, "max_epochs": 1}).fit(X, y)
+    expected = model.predict_proba(X)
+    same = {
+        "arrays": [frame.to_numpy() for frame in frames],
+        "nullable": [frame.convert_dtypes() for frame in frames],
+        "polars": [polars.from_pandas(frame) for frame in frames],
+        "lists": [frame.to_numpy().tolist() for frame in frames],
+        "None": [frame.astype(object).where(frame.notna(), None) for frame in frames],
+    }
+    for kind, given in same.items():
+        assert np.array_equal(model.predict_proba(SequenceData(features=given)), expected), kind
+    turned = SequenceData(features=[frame[["w", "v", "u"]] for frame in frames])
+    message = (
+        r"features of X are \['w', 'v', 'u'\], and the model was fitted with \['u', 'v', 'w'\]"
+    )
+    with pytest.raises(ValueError, match=message):
+        model.predict(turned)
+    with pytest.raises(ValueError, match=r"document 1 are \['w', 'v', 'u'\]"):
+        SequenceData(features=[frames[0], frames[1][["w", "v", "u"]]])
+    mend = r"\[rows.drop\(columns='id'\) for _, rows in features.groupby\('id'\)\]"
+    with pytest.raises(TypeError, match=f"DataFrame.*{mend}"):
+        SequenceData(features=long)
+    with pytest.raises(TypeError, match="GroupBy.*for _, rows in features"):
+        SequenceData(features=long.groupby("id"))
+    with pytest.raises(TypeError, match="document 1, column 'v', are not numbers"):
+        SequenceData(features=[frames[0], frames[1].assign(v="x")])
+    long["v"] = 1.0
+    with pytest.warns(SideColumnWarning, match="the first is 'v', number 1"):
+        rows = [rows.drop(columns="id") for _, rows in long.groupby("id")]
+        LSTMClassifier(**{**SMALL, "max_epochs": 1}).fit(SequenceData(features=rows), y)
+
+
+def test_padding_that_is_read_as_steps_is_told():
+    values = np.random.default_rng(0).normal(size=(10, 6, 2))
+    SequenceData(features=values)
+    for empty in (0.0, np.nan):
+        padded = values.copy()
+        padded[:7, 3:] = empty
+        with pytest.warns(UserWarning, match="7 of 10 documents end in .* look like padding"):
+            SequenceData(features=padded)
+        SequenceData(np.ones((10, 6), int), padded)  # the tokens say what padding is
+        SequenceData(features=list(padded))
+
+
+def test_what_is_no_array_of_ids_is_pointed_to_sequences():
+    model = LSTMClassifier(**SMALL)
+    series = [np.ones((n, 2)) for n in (3, 4)]
+    hint = r"SequenceData\(features=...\)"
+    for X in ([[1, 2], [3]], series, np.ones((2, 3, 2)), np.array([[0.5, np.nan], [1, 2]]),
+              ["a text", "another"]):  # fmt: skip
+        with pytest.raises(ValueError, match=hint):
+            model.fit(X, [0, 1])
+    X = SequenceData(features=series)
+    with pytest.raises(TypeError, match="SequenceData is no array.*to LSTMClassifier"):
+        np.asarray(X)
+    with pytest.raises(TypeError, match="SequenceData is no array.*to LSTMClassifier"):
+        LSTMSentimentClassifier().fit(X, [0, 1])
+    with pytest.raises(TypeError, match="GridSearchCV .* takes LSTMClassifier"):
+        fastlstm.tune(X, [0, 1], estimator=model)
+    with pytest.raises(ValueError, match="label for each step .*Set targets='steps'"):
+        model.fit(X, [np.array([0, 1, 0]), np.array([1, 1, 0, 0])])
 
 
 def test_bad_labels_of_steps():
@@ -376,6 +455,8 @@ def test_sequences_that_a_model_does_not_read():
             model.predict(X)
     with pytest.raises(ValueError, match="reads token ids, and X has token ids and 3 features"):
         LSTMClassifier(**{**SMALL, "max_epochs": 1}).fit(ids, y).predict(both)
+    with pytest.raises(ValueError, match=r"reads 3 features a step, .*\(features=...\)"):
+        LSTMClassifier(**{**SMALL, "max_epochs": 1}).fit(alone, y).predict(ids)
     new = SequenceData([[2, 3], [3, 40]], [np.ones((2, 3))] * 2)
     with pytest.raises(ValueError, match="X has 40 in document 1, step 1: the vocabulary has 12"):
         model.predict(new)

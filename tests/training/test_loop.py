@@ -386,13 +386,25 @@ def test_without_early_stopping_validation_changes_nothing(monkeypatch):
 
 
 def test_equal_epochs_are_no_better(monkeypatch):
-    monkeypatch.setattr(loop, "evaluate", lambda *args: (0.5, 0.5))
+    monkeypatch.setattr(loop, "evaluate", lambda *args: (0.5, 0.9))
     state = fresh_state()
     recorder, kept = keep_weights(state)
     data = marked_documents(20)
     train(data, data, state=state, callbacks=[recorder], max_epochs=9, n_iter_no_change=2)
     assert len(kept) == 3
     assert np.array_equal(weights(state), kept[0])
+
+
+def test_what_is_no_better_than_the_most_frequent_class_is_not_waited_for(monkeypatch):
+    data = marked_documents(20)
+    share = np.bincount(data.y).max() / 20
+    scores = iter([(0.7, share)] * 5 + [(0.7, share + 0.05)] * 9)
+    monkeypatch.setattr(loop, "evaluate", lambda *args: next(scores))
+    state = fresh_state()
+    recorder, kept = keep_weights(state)
+    train(data, data, state=state, callbacks=[recorder], max_epochs=12, n_iter_no_change=2)
+    assert (len(kept), state.stopped_by) == (8, "early_stopping")
+    assert np.array_equal(weights(state), kept[5])
 
 
 def test_best_epoch_is_restored_for_real():
