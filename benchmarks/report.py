@@ -365,6 +365,20 @@ def mixed_lengths_table(folder: Path) -> str | None:
     return markdown(header, rows)
 
 
+def long_documents_table(folder: Path) -> str | None:
+    """Memory and time of training on one long document."""
+    results = read(folder, "long_documents")
+    if results is None:
+        return None
+    names = {"plain": "fastlstm, all states kept", "recompute": "fastlstm, `recompute=True`",
+             "torch": "PyTorch"}  # fmt: skip
+    rows = [
+        (names[way], f"{found['peak_mib']:,.0f}", f"{found['seconds']:.2f}")
+        for way, found in results["ways"].items()
+    ]
+    return markdown((f"{results['n_tokens']:,} tokens", "peak MiB", "s a step"), rows)
+
+
 def scaling_table(folder: Path) -> str | None:
     """A simulated schedule of one fit, and what was measured."""
     result = read(folder, "scaling")
@@ -419,6 +433,7 @@ TABLES: dict[str, Callable[[Path], str | None]] = {
     "growth": growth_table,
     "mixed lengths": mixed_lengths_table,
     "scaling": scaling_table,
+    "long documents": long_documents_table,
 }
 
 

@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
+from fastlstm import LSTMClassifier, SequenceData
+from fastlstm.core.threads import ShardPool
 from fastlstm.core.workspace import WorkspacePool
+from fastlstm.data import batching
 from fastlstm.network import recompute
-from fastlstm.training.lanes import WalkedLane
+from fastlstm.training.engine import GradientEngine
+from fastlstm.training.lanes import CompiledLane, WalkedLane
 from tests.helpers import each_precision
-from tests.training.test_lanes import CASES, K, make, shards_and_keys, unpadded
+from tests.training.test_lanes import CASES, K, compiled, make, shards_and_keys, unpadded
 
 
 def compare(k, config, batch, shards, keys, dtype=np.float32):
@@ -55,6 +59,59 @@ def test_same_bits_in_every_backend_and_precision(k, precision, name):
     config, batch = make(k, CASES[name], precision=precision, longest=300)
     shards, keys = shards_and_keys(config)
     compare(k, config, batch, shards, keys)
+
+
+@compiled
+@pytest.mark.parametrize("name", [name for name in CASES if name[:14] != "segments, mean"])
+def test_same_bits_as_a_lane_in_one_call(name):
+    """Of means over segments the sums are made in another order."""
+    config, batch = make(K, CASES[name], longest=300)
+    shards, keys = shards_and_keys(config)
+    memories = WorkspacePool(np.float32, None, lambda: K.LaneMemory(config))
+    lanes = [CompiledLane(K, config, np.float32, memories) for _ in range(2)]
+    plain, again = (
+        lane(batch._replace(recompute=recompute), shards, keys)
+        for lane, recompute in zip(lanes, (False, True), strict=True)
+    )
+    assert (plain.compiled is None, again.compiled is None) == (False, True)
+    for one, other in zip(plain.found(), again.found(), strict=True):
+        assert np.array_equal(one.values, other.values)
+    sums = [unpadded(K, config, [lane.gradients], np.float32).flat for lane in lanes]
+    assert np.array_equal(*sums)
+
+
+@compiled
+def test_long_documents_beside_short_ones_are_found_by_themselves(monkeypatch):
+    """A minibatch whose lanes are of both kinds adds up to what it would with one."""
+    config, batch = make(K, {"num_layers": 2}, n=40, longest=200)
+    lengths = batch.data.sequences.lengths
+    rows = np.arange(40)
+    with ShardPool(2, K) as pool:
+        engines = [GradientEngine(K, config, pool) for _ in range(2)]
+        plain = engines[0](batch.parameters, batch.packed, batch.data, rows, None)
+        plain = plain.dense.flat.copy(), plain.embedding.values.copy(), plain.squared_norm
+        shards = batching.split_shards(lengths, rows)
+        tokens = sorted(int(lengths[shard].sum()) for shard in shards)
+        numbers = 4 * config.num_layers * config.n_directions * config.hidden_size * 7
+        monkeypatch.setattr(recompute, "_AUTO_BYTES", numbers * tokens[-1] - 1)
+        assert len(shards) > 1 and tokens[-2] < tokens[-1]
+        found = engines[1](batch.parameters, batch.packed, batch.data, rows, None)
+    assert np.array_equal(found.dense.flat, plain[0])
+    assert np.array_equal(found.embedding.values, plain[1])
+    assert found.squared_norm == pytest.approx(plain[2], rel=1e-12)
+
+
+def test_a_fit_has_the_bits_of_one_that_keeps_all():
+    rng = np.random.default_rng(0)
+    X = SequenceData([rng.integers(2, 30, n) for n in rng.integers(200, 600, 12)])
+    y = np.arange(12) % 2
+    settings = {"embedding_dim": 5, "hidden_size": 6, "max_epochs": 2, "random_state": 0}
+    found = [
+        LSTMClassifier(**settings, recompute=recompute).fit(X, y).predict_proba(X)
+        for recompute in (True, False, "auto")
+    ]
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[1], found[2])
 
 
 def test_one_long_document():
