@@ -190,8 +190,8 @@ def test_cell(run):
 @pytest.mark.parametrize("distinct", [0.1, 0.3, 0.5, 0.7, 1.0])
 @pytest.mark.parametrize("way", ["projected once", "a row for each token"])
 def test_distinct_tokens(run, monkeypatch, distinct, way):
-    """A training step of the first layer: where ``lstm._TERMS_TRAINING`` comes from."""
-    monkeypatch.setattr(lstm, "_TERMS_TRAINING", -1 if way == "projected once" else 10**9)
+    """A training step of the first layer: where ``lstm.TERMS_TRAINING`` comes from."""
+    monkeypatch.setattr(lstm, "TERMS_TRAINING", -1 if way == "projected once" else 10**9)
     rng = np.random.default_rng(0)
     n_rows = int(distinct * N)
     inverse = np.concatenate([np.arange(n_rows), rng.integers(0, n_rows, N - n_rows)])

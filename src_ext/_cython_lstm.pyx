@@ -329,7 +329,7 @@ def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
     _run(_kernels(kind).pool_backward, &s)
 
 
-def dropout(x, rate, key, out, first):
+def dropout(x, rate, key, first, out):
     cdef int kind = _kind(x)
     cdef dropout_t s
     s.x, s.rate, s.key, s.first = _matrix(x, kind), rate, key, first

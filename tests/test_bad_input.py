@@ -421,10 +421,9 @@ TRAINING_PARAMETERS = {
     "embedding_dropout": SHARE,
     "token_dropout": SHARE,
     "ngrams": COUNT,
-    "max_ngrams": [0, -1, 1.5, "all"],
+    **dict.fromkeys(("max_ngrams", "segment_length"), [0, -1, 1.5, "all"]),
     "ngram_dropout": SHARE,
-    "segment_length": [0, -1, 1.5, "all"],
-    "recompute": ["", "always", 2, None],  # fmt: skip
+    "recompute": ["", "always", 2, None],
     "average_decay": SHARE,
     "word_vectors": [3, 1.5, ["skipgram"]],
     "optimizer": CHOICE,

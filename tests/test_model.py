@@ -174,7 +174,7 @@ def losses(logits, y):
 @pytest.mark.parametrize("terms", [-1, 10**6], ids=["projected_once", "row_for_each_token"])
 @pytest.mark.parametrize("config", CONFIGS, ids=describe)
 def test_gradients(k, config, terms, monkeypatch):
-    monkeypatch.setattr(lstm, "_TERMS_TRAINING", terms)
+    monkeypatch.setattr(lstm, "TERMS_TRAINING", terms)
     problem = Problem(k, config, monkeypatch)
     gradients = problem.gradients()
     unseen = [0, config.vocabulary_size - 1]

@@ -267,8 +267,8 @@ default="skipgram"
         Networks whose logits are averaged. Each holds out other documents. Training,
         prediction and the model file grow with their number.
     n_iter_no_change : int, default=3
-        Epochs without a better validation accuracy before ``early_stopping`` ends training. They
-        count from when it is better than that of the most frequent class.
+        Epochs without a better validation accuracy before ``early_stopping`` ends training. Up to
+        the accuracy of the most frequent class a lower loss counts as better, too.
     calibrate : bool, default=True
         Fit a temperature on the documents held out, so that probabilities are as often
         right as they say. With ``wide`` they always are fitted.

@@ -101,8 +101,8 @@ class LSTMClassifier(BaseLSTM):
     n_estimators : int, default=1
         Networks whose logits are averaged. Each holds out other documents.
     n_iter_no_change : int, default=3
-        Epochs without a better validation accuracy before training stops. They
-        count from when it is better than that of the most frequent class.
+        Epochs without a better validation accuracy before training stops. Up to
+        the accuracy of the most frequent class a lower loss counts as better, too.
     calibrate : bool, default=False
         Fit a temperature on documents held out, so that probabilities are as often right
         as they say.

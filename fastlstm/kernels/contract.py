@@ -352,7 +352,7 @@ class Kernels(Protocol):
         d_h : float array, shape (n_tokens, width); overwritten
         """
 
-    def dropout(self, x: np.ndarray, rate: float, key: int, out: np.ndarray, first: int) -> None:
+    def dropout(self, x: np.ndarray, rate: float, key: int, first: int, out: np.ndarray) -> None:
         """Inverted dropout with a mask computed from (key, position) alone.
 
         The mask is a counter-based hash (the "lowbias32" finaliser by C. Wellons), so
@@ -365,9 +365,9 @@ class Kernels(Protocol):
             Share of entries set to 0, in [0, 1).
         key : int
             Names the mask; 0 <= key < 2**32.
-        out : float array, shape (n, width); overwritten, may be ``x``
         first : int
             The row of a larger array that ``x`` begins with, where it is a part of one.
+        out : float array, shape (n, width); overwritten, may be ``x``
         """
 
     # -- optimisers --

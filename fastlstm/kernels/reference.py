@@ -248,7 +248,7 @@ def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
             d_h[winner[row], np.arange(width)] += d_pooled[row, -width:]
 
 
-def dropout(x, rate, key, out, first):
+def dropout(x, rate, key, first, out):
     place = np.arange(first * x.shape[1], first * x.shape[1] + x.size).astype(np.uint32)
     z = place * np.uint32(0x9E3779B9) ^ np.uint32(key)
     z = (z ^ (z >> np.uint32(16))) * np.uint32(0x7FEB352D)

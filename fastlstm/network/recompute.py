@@ -119,7 +119,7 @@ class Walk:
         self.batch, self.looked_up, self.keys = batch, looked_up, keys
         # Where the backward sweep of each direction may begin and end.
         self.borders = [
-            _some(block_borders(batch.n_live, reverse)) for reverse in range(config.n_directions)
+            _some(block_borders(batch.n_live, d == 1)) for d in range(config.n_directions)
         ]
         every = sorted({step for borders in self.borders for step in borders})
         self.parts = [self._part(*ends) for ends in zip(every[:-1], every[1:], strict=True)]
@@ -184,6 +184,7 @@ class Walk:
         k.gather_rows(self.looked_up.vectors, self.looked_up.inverse[part.tokens], vectors)
         if not config.n_step_features:
             return vectors
+        assert self.batch.features is not None, "the network reads what stands beside a token, too"
         rows = work.array("again.joined", part.n_tokens, config.n_inputs)
         rows[:, : config.embedding_dim] = vectors
         rows[:, config.embedding_dim :] = self.batch.features[part.tokens]
@@ -460,6 +461,6 @@ def backward(kept: Kept, d_found: np.ndarray, gradients) -> np.ndarray:
         found = walk.backward(layer, d_out, gradients)
         if layer:
             if walk.keys is not None and config.dropout:
-                walk.k.dropout(found, config.dropout, int(walk.keys[layer]), found, 0)
+                walk.k.dropout(found, config.dropout, int(walk.keys[layer]), 0, found)
             d_out = of_tokens(found)
     return found

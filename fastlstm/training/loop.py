@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -91,12 +92,13 @@ class Best:
     patience : int
         Epochs without a better one after which ``offer`` says so.
     beginning : float
-        Accuracy of saying the most frequent class. Until it is exceeded no epoch is waited for:
-        the network has not begun to learn.
+        Accuracy of saying the most frequent class. Until it is exceeded, epochs count as better
+        while the loss falls: the network has only begun to learn.
     """
 
     def __init__(self, patience: int, beginning: float = 0.0):
         self.patience, self.beginning = patience, beginning
+        self.lowest = math.inf
         self.score: tuple[float, float] | None = None
         self.parameters: Parameters | None = None
         self.waited = 0
@@ -105,9 +107,12 @@ class Best:
         """Take note of an epoch; True when ``patience`` epochs brought nothing better."""
         score = (record["val_accuracy"], -record["val_loss"])
         if self.score is None or score > self.score:
+            self.lowest = min(self.lowest, record["val_loss"])
             self.score, self.parameters, self.waited = score, parameters.copy(), 0
             return False
-        self.waited += self.score[0] > self.beginning
+        begins = self.score[0] <= self.beginning and record["val_loss"] < self.lowest
+        self.lowest = min(self.lowest, record["val_loss"])
+        self.waited = 0 if begins else self.waited + 1
         return self.waited >= self.patience
 
 

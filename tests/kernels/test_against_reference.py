@@ -372,17 +372,17 @@ def test_dropout_has_the_mask_of_the_reference(k, dtype, rate):
         x = numbers(19, *shape, dtype=dtype)
         for key in (0, 1, 123456789, 2**31, 2**32 - 1):
             result, expected = np.full_like(x, np.nan), np.full_like(x, np.nan)
-            k.dropout(x, rate, key, result, 0)
-            reference.dropout(x, rate, key, expected, 0)
+            k.dropout(x, rate, key, 0, result)
+            reference.dropout(x, rate, key, 0, expected)
             assert np.array_equal(result == 0, expected == 0)
             # A compiler may divide by 1 - rate where the reference multiplies.
             np.testing.assert_allclose(result, expected, rtol=2 * np.finfo(dtype).eps)
             if len(x) > 2:  # a part has the mask that it has in the whole
                 part = np.full_like(x[2:], np.nan)
-                k.dropout(x[2:], rate, key, part, 2)
+                k.dropout(x[2:], rate, key, 2, part)
                 assert np.array_equal(part, result[2:])
             in_place = x.copy()
-            k.dropout(in_place, rate, key, in_place, 0)
+            k.dropout(in_place, rate, key, 0, in_place)
             assert np.array_equal(in_place, result)
 
 
@@ -394,7 +394,7 @@ def test_dropout_rate_is_right_everywhere(k, rate):
     kept = []
     for key in (0, 1, 2, 77):
         out = np.empty_like(x)
-        k.dropout(x, rate, key, out, 0)
+        k.dropout(x, rate, key, 0, out)
         assert set(np.unique(out)) == {np.float32(0), np.float32(1 / (1 - rate))}
         kept.append(out != 0)
 
@@ -503,7 +503,7 @@ def test_inputs_may_be_read_only(k):
         ("pool_forward", [a, *steps], [3, 5], [np.zeros((3, 10), f32), winner]),
         ("pool_backward", [numbers(34, 3, 10, dtype=f32), *steps], [3, 5, winner],
          [np.zeros((n, 5), f32)]),
-        ("dropout", [a], [0.5, 3], [np.zeros((n, 5), f32)], [0]),
+        ("dropout", [a], [0.5, 3, 0], [np.zeros((n, 5), f32)]),
         ("squared_norm", [bias], [], []),
         ("pack_tokens", [index, *2 * [np.array([3, 2])]], [],
          [np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(5, np.int32)]),

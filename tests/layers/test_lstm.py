@@ -119,7 +119,7 @@ TERMS = {"projected_once": -1, "row_for_each_token": 10**6}
 @pytest.fixture(params=TERMS)
 def way(request, monkeypatch):
     """One way of treating repeated rows, forced."""
-    monkeypatch.setattr(lstm, "_TERMS_TRAINING", TERMS[request.param])
+    monkeypatch.setattr(lstm, "TERMS_TRAINING", TERMS[request.param])
     monkeypatch.setattr(lstm, "_TERMS_INFERENCE", TERMS[request.param])
     return request.param
 
@@ -159,7 +159,7 @@ def test_both_ways_give_the_same_outputs(k, precision, monkeypatch):
     """Bit for bit: the same sums in the same order."""
     outs = []
     for terms in TERMS.values():
-        monkeypatch.setattr(lstm, "_TERMS_TRAINING", terms)
+        monkeypatch.setattr(lstm, "TERMS_TRAINING", terms)
         layer = Layer(k, 2, repeated=True, dtype=np.float32, precision=precision)
         outs.append(layer.forward().out.copy())
     assert np.array_equal(*outs)

@@ -395,16 +395,24 @@ def test_equal_epochs_are_no_better(monkeypatch):
     assert np.array_equal(weights(state), kept[0])
 
 
-def test_what_is_no_better_than_the_most_frequent_class_is_not_waited_for(monkeypatch):
+def test_a_network_that_begins_to_learn_is_waited_for(monkeypatch):
     data = marked_documents(20)
     share = np.bincount(data.y).max() / 20
-    scores = iter([(0.7, share)] * 5 + [(0.7, share + 0.05)] * 9)
-    monkeypatch.setattr(loop, "evaluate", lambda *args: next(scores))
-    state = fresh_state()
-    recorder, kept = keep_weights(state)
-    train(data, data, state=state, callbacks=[recorder], max_epochs=12, n_iter_no_change=2)
-    assert (len(kept), state.stopped_by) == (8, "early_stopping")
-    assert np.array_equal(weights(state), kept[5])
+    begins = [(0.9, share), (0.8, share - 0.1), (0.7, share - 0.1), (0.6, share - 0.1)]
+
+    def epochs_of(scores):
+        """How many there are, and which one is kept."""
+        scores = iter(scores)
+        monkeypatch.setattr(loop, "evaluate", lambda *args: next(scores))
+        state = fresh_state()
+        recorder, kept = keep_weights(state)
+        train(data, data, state=state, callbacks=[recorder], max_epochs=12, n_iter_no_change=2)
+        assert state.stopped_by == "early_stopping"
+        return len(kept), [np.array_equal(weights(state), w) for w in kept].index(True)
+
+    assert epochs_of(begins + [(0.6, share - 0.1)] * 9) == (6, 0)
+    assert epochs_of(begins + [(0.5, share + 0.05)] + [(0.4, share)] * 9) == (7, 4)
+    assert epochs_of([(0.7, share)] * 12) == (3, 0)
 
 
 def test_best_epoch_is_restored_for_real():

@@ -119,7 +119,7 @@ def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
 
 
 @kernel
-def dropout(x, rate, key, out, first):
+def dropout(x, rate, key, first, out):
     threshold = np.uint32(rate * 4294967296.0)
     scale = x.dtype.type(1.0 / (1.0 - rate))
     width = x.shape[1]

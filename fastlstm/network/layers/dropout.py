@@ -24,5 +24,5 @@ def apply(k: Kernels, work, name, x, rate, key, first=0):
     if rate == 0.0 or key is None:
         return x
     out = work.array(name, *x.shape)
-    k.dropout(x, rate, key, out, first)
+    k.dropout(x, rate, key, first, out)
     return out
