@@ -240,6 +240,9 @@ def _parts(job: Job, n_networks: int, linear: bool) -> list[HeldOutPart]:
     # Early stopping looks at one network's documents, the blend at all of them.
     n_held_out = len(train.y) * options.validation_fraction
     n_held_out *= 1 if options.early_stopping else n_networks
+    n_documents = train.sequences.n_documents * options.validation_fraction
+    if data.train.by_step and n_documents < 1:  # whole documents are held out
+        n_held_out = 0
     wanted = options.early_stopping or options.calibrate or linear or data.n_side
     if not wanted or n_held_out < max(_MIN_VALIDATION, len(data.classes)):
         return [HeldOutPart(train, None, None)] * n_networks

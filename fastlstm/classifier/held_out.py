@@ -30,9 +30,18 @@ class HeldOutPart(NamedTuple):
 
 
 def hold_out_parts(data: LabelledSequences, share: float, n: int, seed: int) -> list[HeldOutPart]:
-    """A part for each of ``n`` networks; see ``folds``."""
+    """A part for each of ``n`` networks; see ``folds``.
+
+    Documents whose steps have labels are not stratified. Those with a class that no other one
+    has stay in training.
+    """
     parts = []
-    for train, rows in folds(data.label_of_each, share, n, seed):
+    labels = np.zeros(data.sequences.n_documents) if data.by_step else data.y
+    for train, rows in folds(labels, share, n, seed):
+        if data.by_step:
+            known = np.unique(data.take(train).y)
+            needed = [row for row in rows if not np.isin(data.take(np.array([row])).y, known).all()]
+            train, rows = np.union1d(train, needed).astype(np.int64), np.setdiff1d(rows, needed)
         held_out, others = data.take(rows), data.take(train)
         if len(held_out.y) and others.weight.any():
             parts.append(HeldOutPart(others, held_out, rows))

@@ -138,9 +138,11 @@ def check_same_network(old: ModelConfig, new: ModelConfig) -> None:
     before, after = old._asdict(), new._asdict()
     changed = [name for name in before if before[name] != after[name] and "dropout" not in name]
     if changed:
-        name = changed[0]
+        name, now, was = changed[0], after[changed[0]], before[changed[0]]
+        if name == "by_step":
+            name, (now, was) = "targets", (("documents", "steps")[v] for v in (now, was))
         raise ValueError(
-            f"{name} is now {after[name]!r}, but the fitted network has {before[name]!r}. Set it "
+            f"{name} is now {now!r}, but the fitted network has {was!r}. Set it "
             "back to go on with these weights, or fit anew with warm_start=False."
         )
 

@@ -6,7 +6,7 @@ import numbers
 import os
 import sys
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, NamedTuple, NoReturn
 from weakref import WeakKeyDictionary
@@ -36,7 +36,8 @@ from fastlstm.estimator.going_on import (
 from fastlstm.estimator.notes import what_is_kept
 from fastlstm.estimator.predicting import Predicting
 from fastlstm.estimator.saving import COLUMNS, save
-from fastlstm.estimator.step_labels import flat_labels, flat_weights
+from fastlstm.estimator.sequences import SequenceData
+from fastlstm.estimator.step_labels import flat_labels, flat_weights, refuse_unknown_labels
 from fastlstm.estimator.validation import (
     check_classes,
     check_labels,
@@ -65,6 +66,13 @@ _OPTIONS = Options._fields
 _VALID: WeakKeyDictionary[BaseEstimator, dict[str, object]] = WeakKeyDictionary()
 
 
+class OfSteps(NamedTuple):
+    """Documents whose steps have labels: those of the fit, and how others are read."""
+
+    data: SequenceData
+    read: Callable[[Any, str], SequenceData]
+
+
 class Reading(NamedTuple):
     """What a fit read of its documents.
 
@@ -85,10 +93,12 @@ class Reading(NamedTuple):
         How documents with something beside their text are read.
     steps : StepReader or None
         How features of steps are read.
-    by_step : bool
-        Whether each step has a label, and not the document.
+    of_steps : OfSteps or None
+        Where each step has a label, and not the document.
     n_labelled : int or None
         Documents with labels, where that is not the number of these.
+    forgets_columns : bool
+        Whether ``columns`` is all that the estimator then knows of them.
     """
 
     encoder: TextEncoder | None
@@ -99,8 +109,9 @@ class Reading(NamedTuple):
     columns: dict
     reader: SideReader | None = None
     steps: StepReader | None = None
-    by_step: bool = False
+    of_steps: OfSteps | None = None
     n_labelled: int | None = None
+    forgets_columns: bool = False
 
 
 def fitted(path: str, doc: str, kind: Callable | None = None) -> property:
@@ -332,6 +343,8 @@ class BaseLSTM(Predicting, BaseEstimator):
                     f"{known.tolist()}. Leave classes out, or fit anew."
                 )
             known = given if model is None else known
+        if reading.of_steps is not None and known is not None:
+            refuse_unknown_labels(reading.labels, known, reading.of_steps.data, "y")
         classes, indices = encode_labels(reading.labels, known)
         data = self._data(reading, classes, indices, sample_weight)
         if model is not None:
@@ -374,16 +387,16 @@ class BaseLSTM(Predicting, BaseEstimator):
         encoded, unlabelled = reading.encoded, None
         if encoded.n_documents > n:
             encoded, unlabelled = encoded.split(n)
-        if reading.by_step:
-            weight = flat_weights(sample_weight, encoded.sequences.lengths)
+        if reading.of_steps is not None:
+            weight = flat_weights(sample_weight, reading.of_steps.data)
         else:
             weight = check_weights(sample_weight, n)
         counts = np.bincount(indices, weights=weight, minlength=len(classes))
         weight = weight * class_weights(self.class_weight, classes, indices)
         return FitData(
             reading.encoder, reading.n_tokens, reading.encoded.sequences,
-            LabelledDocuments(encoded, indices, weight, reading.by_step), None, unlabelled,
-            classes, counts, reading.reader, reading.steps,
+            LabelledDocuments(encoded, indices, weight, reading.of_steps is not None), None,
+            unlabelled, classes, counts, reading.reader, reading.steps,
         )  # fmt: skip
 
     def _given_validation(self, X_val, y_val, X_side_val, reading: Reading, classes):
@@ -397,14 +410,16 @@ class BaseLSTM(Predicting, BaseEstimator):
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"{missing} is missing: pass X_val and y_val together, or neither.")
         encoded = reading.encode(X_val, "X_val", X_side_val)
-        if reading.by_step:
-            labels = flat_labels(y_val, encoded.sequences.lengths, "y_val")
+        if reading.of_steps is not None:
+            data = reading.of_steps.read(X_val, "X_val")
+            labels = flat_labels(y_val, data, "y_val", "X_val")
+            refuse_unknown_labels(labels, classes, data, "y_val")
         else:
             labels = check_labels(y_val, name="y_val")
             check_same_length(encoded.n_documents, labels, "X_val", "y_val")
         _, indices = encode_labels(labels, classes, name="y_val")
         weight = class_weights(self.class_weight, classes, indices)
-        return LabelledDocuments(encoded, indices, weight, reading.by_step)
+        return LabelledDocuments(encoded, indices, weight, reading.of_steps is not None)
 
     def _take(self, model: FittedModel, reading: Reading, others: dict):
         """Hold a new model, and what later training asks for: "_states" of ``partial_fit``,
@@ -412,14 +427,15 @@ class BaseLSTM(Predicting, BaseEstimator):
 
         All that a fit changes is changed here, once nothing can fail any more.
         """
-        self._hold(model, {**reading.columns, "_states": None, **others})
+        stale = COLUMNS if reading.forgets_columns else ()
+        self._hold(model, {**reading.columns, "_states": None, **others}, stale)
         return self
 
-    def _hold(self, model: FittedModel, others: dict) -> None:
+    def _hold(self, model: FittedModel, others: dict, stale: Iterable[str] = ()) -> None:
         """Take over a model with other attributes, in one assignment."""
         precision = predicting_precision(model, self.backend, self.precision)
         scorer = Scorer(model, self.backend, precision)
-        stale = COLUMNS if set(COLUMNS) & set(others) else ()
+        stale = COLUMNS if set(COLUMNS) & set(others) else stale
         kept = {name: value for name, value in vars(self).items() if name not in stale}
         self.__dict__ = {**kept, **others, "model_": model, "scorer_": scorer}
 

@@ -42,6 +42,8 @@ def load(path, *, tokenizer=None):
     settings = dict(saved.settings)
     if saved.model.encoder is not None:
         settings.setdefault("tokenizer", saved.model.encoder.options.tokenizer)
+    else:  # what the network does, whatever was set after it was fitted
+        settings["targets"] = ("documents", "steps")[saved.model.config.by_step]
     try:
         if isinstance(settings.get("class_weight"), list):
             settings["class_weight"] = dict(settings["class_weight"])

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastlstm.classifier.fitted import FittedModel, Scorer
 from fastlstm.core.records import Encoded
 from fastlstm.core.threads import effective_n_jobs
+from fastlstm.estimator.sequences import SequenceData
 from fastlstm.estimator.step_labels import by_document, flat_labels, flat_weights
 from fastlstm.estimator.validation import read_labels
 from fastlstm.network.losses import log_probabilities, predicted_class, probabilities
@@ -39,6 +40,10 @@ class Predicting(ClassifierMixin, ABC):
     @abstractmethod
     def _encode(self, X, model: FittedModel, X_side=None) -> Encoded:
         """Documents as a fitted model reads them."""
+
+    def _steps_of(self, X) -> SequenceData:
+        """Documents whose steps have labels."""
+        raise TypeError(f"{type(self).__name__} classifies no steps")
 
     def _read(self, X, X_side) -> tuple[Scorer, Encoded, int]:
         """The scorer, taken once since another thread may fit, what it reads, and threads."""
@@ -152,7 +157,7 @@ class Predicting(ClassifierMixin, ABC):
         predicted = self.predict(X, X_side)
         if not isinstance(predicted, list):
             return accuracy_score(read_labels(y), predicted, sample_weight=sample_weight)
-        lengths = np.array([len(labels) for labels in predicted], dtype=np.int64)
-        weight = None if sample_weight is None else flat_weights(sample_weight, lengths)
-        wanted = flat_labels(y, lengths, checked=False)
+        data = self._steps_of(X)
+        weight = None if sample_weight is None else flat_weights(sample_weight, data)
+        wanted = flat_labels(y, data, checked=False)
         return accuracy_score(wanted, np.concatenate(predicted), sample_weight=weight)

@@ -13,6 +13,9 @@ from fastlstm.core.records import PAD_ID, UNK_ID, TokenSequences
 from fastlstm.estimator.validation import check_token_ids, padding_mask, strip_padding
 from fastlstm.text.containers import FROM_0, column_names, is_missing, type_name
 
+# Token ids are below it.
+_MOST_IDS = np.iinfo(np.int32).max
+
 
 class SequenceData:
     """Documents as sequences of steps, each of its own length: token ids, features, or both.
@@ -23,8 +26,8 @@ class SequenceData:
     Parameters
     ----------
     tokens : sequence of 1-D arrays of whole numbers, or 2-D array, or None
-        Ids of each document, without padding; in a 2-D array 0 is padding at either end of a
-        row. None where features are all that there is.
+        Ids of each document; 0 is padding at either end of one, and is left out. None where
+        features are all that there is.
     features : sequence of 2-D arrays of numbers, or 3-D array, or None
         For each document an array of shape (n_steps, n_features), with a step for each token;
         a data frame for each document, whose columns are then known by name, or anything that
@@ -66,11 +69,16 @@ class SequenceData:
     def __init__(self, tokens=None, features=None):
         if tokens is None and features is None:
             raise ValueError("SequenceData needs tokens, features, or both.")
-        ids, mask, values, self.names_ = None, None, None, ()
+        ids, values = None, None
+        self.names_: tuple[str, ...] = ()
+        # Where documents that came padded hold steps; None where none did.
+        self.real_: Any = None
         if tokens is not None:
-            ids, lengths, mask = _flat_tokens(tokens)
+            ids, lengths, self.real_ = _flat_tokens(tokens)
         if features is not None:
-            values, n_steps, self.names_ = _flat_features(features, mask)
+            if ids is None and _is_array_of(features, 3):
+                _warn_of_padding(features)
+            values, n_steps, self.names_ = _flat_features(features, self.real_)
             if ids is None:
                 lengths = n_steps
             _check_lengths(lengths, n_steps)
@@ -83,14 +91,16 @@ class SequenceData:
     @classmethod
     def of_padded(cls, ids: np.ndarray) -> SequenceData:
         """Documents of a padded array of ids that were checked."""
-        return cls._of(strip_padding(ids), True)
+        real = padding_mask(ids)
+        return cls._of(strip_padding(ids), True, (), None if real.all() else real)
 
     @classmethod
     def _of(
-        cls, sequences: TokenSequences, has_tokens: bool, names: tuple[str, ...] = ()
+        cls, sequences: TokenSequences, has_tokens: bool, names: tuple[str, ...], real: Any
     ) -> SequenceData:
         data = object.__new__(cls)
-        data.sequences_, data.has_tokens, data.names_ = sequences, has_tokens, names
+        data.sequences_, data.has_tokens = sequences, has_tokens
+        data.names_, data.real_ = names, real
         return data
 
     def __array__(self, *_, **__):
@@ -136,11 +146,19 @@ class SequenceData:
         """The documents that ``key`` takes out of an array of them; one alone, too."""
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:  # as scikit-learn asks
             key = key[0]
-        key = key if isinstance(key, (numbers.Integral, slice)) else np.asarray(key)
-        if isinstance(key, np.ndarray) and not key.size:
-            key = key.astype(np.int64)
+        if not isinstance(key, (numbers.Integral, slice, tuple, type(Ellipsis))):
+            key = np.asarray(key)
+            key = key.astype(np.int64) if not key.size else key
+        if isinstance(key, (bool, np.bool_, tuple)) or getattr(key, "ndim", 1) > 1:
+            raise IndexError(
+                "SequenceData has one axis, of documents: index it with a number, a slice, a mask "
+                "or an array of places."
+            )
         rows = np.atleast_1d(np.arange(len(self))[key])
-        return self._of(self.sequences_.take(rows), self.has_tokens, self.names_)
+        real = self.real_
+        if real is not None:
+            real = real[rows] if isinstance(real, np.ndarray) else [real[row] for row in rows]
+        return self._of(self.sequences_.take(rows), self.has_tokens, self.names_, real)
 
     def __iter__(self):
         """Each document, alone."""
@@ -163,64 +181,82 @@ def _is_array_of(container: Any, ndim: int) -> bool:
     return array is not None and array.ndim == ndim and array.dtype.kind != "O"
 
 
-def _flat_tokens(tokens: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Ids one after the other, lengths, and for a padded array where there is no padding."""
-    if _is_array_of(tokens, 2):
-        ids = check_token_ids(tokens, None, name="tokens")
-        mask = padding_mask(ids)
-        return np.ascontiguousarray(ids[mask]), mask.sum(axis=1), mask
-    arrays = []
-    for row, given in enumerate(_documents(tokens, "tokens")):
-        array = np.asarray(given)
-        if not array.size and array.dtype.kind in "fO":
-            array = array.astype(np.int32)
-        if array.ndim != 1:
-            mend = "Pass a 1-D array of ids for each document"
-            if array.ndim == 2:
-                mend += ", or SequenceData(features=...) if these are numbers of steps"
-            raise ValueError(
-                f"tokens of document {row} are {type_name(given)} with {array.ndim} axes. {mend}. "
-                f"{FROM_0}"
-            )
-        if array.dtype.kind not in "iufb":
-            raise TypeError(
-                f"tokens of document {row} are of dtype {array.dtype}. Token ids are whole "
-                f"numbers; use SequenceVectorizer to make them from text. {FROM_0}"
-            )
-        arrays.append(check_token_ids(array[None], None, name=f"tokens of document {row},")[0])
+def _flat_tokens(tokens: Any) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Ids one after the other, lengths, and where documents that are padded hold steps."""
+    if column_names(tokens) is not None or _is_array_of(tokens, 2):
+        ids = check_token_ids(np.asarray(tokens), None, name="tokens")
+        real = padding_mask(ids)
+        return np.ascontiguousarray(ids[real]), real.sum(axis=1), None if real.all() else real
+    arrays = [_ids(given, row) for row, given in enumerate(_documents(tokens, "tokens"))]
+    of_each = [padding_mask(array[None])[0] if len(array) else array == 0 for array in arrays]
+    is_padded = not all(own.all() for own in of_each)
+    arrays = [array[own] for array, own in zip(arrays, of_each, strict=True)]
     lengths = np.array([len(array) for array in arrays], dtype=np.int64)
-    return np.concatenate(arrays) if arrays else np.zeros(0, np.int32), lengths, None
+    flat = np.concatenate(arrays) if arrays else np.zeros(0, np.int32)
+    return flat, lengths, of_each if is_padded else None
 
 
-def _flat_features(
-    features: Any, mask: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def _ids(given: Any, row: int) -> np.ndarray:
+    """One document's token ids, int32, with padding."""
+    array = np.asarray(_plain(given))
+    if array.dtype.kind == "O" and array.ndim == 1:
+        array = np.array(array.tolist())
+    if not array.size and array.ndim == 1:
+        return np.zeros(0, dtype=np.int32)
+    if array.ndim != 1:
+        mend = "Pass a 1-D array of ids for each document"
+        if array.ndim == 2:
+            mend += ", or SequenceData(features=...) if these are numbers of steps"
+        raise ValueError(
+            f"tokens of document {row} are {type_name(given)} with {array.ndim} axes. {mend}. "
+            f"{FROM_0}"
+        )
+    if array.dtype.kind not in "iufb":
+        raise TypeError(
+            f"tokens of document {row} are of dtype {array.dtype}. Token ids are whole "
+            f"numbers; use SequenceVectorizer to make them from text. {FROM_0}"
+        )
+    bad = np.flatnonzero(~((array >= 0) & (array < _MOST_IDS) & (np.floor(array) == array)))
+    if len(bad):
+        raise ValueError(
+            f"tokens have {array[bad[0]]} in document {row}, step {bad[0]}. Token ids are whole "
+            f"numbers from 0 to {_MOST_IDS - 1:,}, and 0 is padding; numbers of steps are "
+            f"features. {FROM_0}"
+        )
+    return array.astype(np.int32)
+
+
+def _flat_features(features: Any, real: Any) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Numbers of all steps one after the other, steps of each document, names of columns."""
     if _is_array_of(features, 2):
         raise ValueError(
             f"features are one array of shape {features.shape}. Pass a list with an array for each "
             "document: [array] if this is one, or [array[:n], array[n:], ...] if it holds several."
         )
-    if mask is None and _is_array_of(features, 3):
-        _warn_of_padding(features)
     arrays: list[np.ndarray] = []
     names: tuple[str, ...] = ()
     for row, given in enumerate(_documents(features, "features")):
         array, own = _numbers(given, row), tuple(map(str, column_names(given) or ()))
+        if not array.size and array.ndim == 1:
+            array = array.reshape(0, arrays[0].shape[1] if arrays else 0)
+        if real is not None and row < len(real) and len(array) == len(real[row]):
+            array = array[real[row]]
         if array.ndim != 2:
             raise ValueError(
                 f"features of document {row} are {type_name(given)} of shape {array.shape}. Pass "
                 "an array of shape (n_steps, n_features) for each document; one feature is a "
                 f"column, array[:, None]. {FROM_0}"
             )
-        width = arrays[0].shape[1] if arrays else array.shape[1]
+        width = max((array.shape[1] for array in arrays[:1]), default=0) or array.shape[1]
+        if not len(array):
+            array = np.zeros((0, width))
         if array.shape[1] != width:
             raise ValueError(
                 f"features of document {row} have {array.shape[1]} columns, and those of document "
                 f"0 {width}. Every step has the same features; NaN is a missing one. {FROM_0}"
             )
-        names = names if row else own
-        if own != names:
+        names = names or own if len(array) or own else names
+        if own != names and len(array):
             raise ValueError(
                 f"features of document {row} are {list(own)}, and those of document 0 "
                 f"{list(names)}. Pass the same columns in the same order. {FROM_0}"
@@ -231,20 +267,34 @@ def _flat_features(
                 f"features of document {row} hold infinity in step {bad[0][0]}, column "
                 f"{bad[0][1]}. Use NaN for what is missing. {FROM_0}"
             )
-        if mask is not None and row < len(mask) and len(array) == mask.shape[1]:
-            array = array[mask[row]]
         arrays.append(array)
-    if not arrays or not arrays[0].shape[1]:
+    width = max((array.shape[1] for array in arrays), default=0)
+    if not width:
         what = "no column" if arrays else "no document"
         raise ValueError(f"features hold {what}. Leave them out, or pass numbers for each step.")
+    arrays = [array if len(array) else array.reshape(0, width) for array in arrays]
     n_steps = np.array([len(array) for array in arrays], dtype=np.int64)
     return np.concatenate(arrays), n_steps, names
+
+
+def _plain(given: Any) -> Any:
+    """Columns of lists, and arrays of arrays, as lists; anything else as it is."""
+    for name in ("to_pylist", "to_list"):
+        if hasattr(type(given), name) and column_names(given) is None:
+            return getattr(given, name)()
+    if isinstance(given, np.ndarray) and given.dtype.kind == "O":
+        return [_plain(member) for member in given]
+    return given
 
 
 def _numbers(given: Any, row: int) -> np.ndarray:
     """One document's features as floats; whatever stands for a missing one is NaN."""
     try:
-        array = np.asarray(given)
+        if np.ma.isMaskedArray(given):
+            given = np.ma.filled(given.astype(np.float64), np.nan)
+        array = np.asarray(_plain(given))
+        if array.dtype.kind in "cMmSUV":
+            raise TypeError(f"they are of dtype {array.dtype}")
         if array.dtype.kind == "O":
             members = [np.nan if is_missing(value) else value for value in array.ravel().tolist()]
             array = np.array(members, dtype=np.float64).reshape(array.shape)
@@ -274,7 +324,7 @@ def _warn_of_padding(features: np.ndarray) -> None:
             f"{np.count_nonzero(empty)} of {len(features)} documents end in steps of nothing but 0 "
             "or NaN, which look like padding. They are read as steps: pass a list with an array of "
             "its own length for each document.",
-            stacklevel=4,
+            stacklevel=3,
         )
 
 
@@ -283,6 +333,10 @@ def _documents(container: Any, name: str) -> list:
     mend = "Pass a list with an array for each document"
     if isinstance(container, Mapping):
         mend += f": list({name}.values())"
+    elif isinstance(container, (set, frozenset)):
+        mend += "; a set has no order"
+    elif hasattr(type(container), "to_pylist") and column_names(container) is None:
+        return container.to_pylist()
     elif column_names(container) is not None or hasattr(type(container), "get_group"):
         mend += f": [rows.drop(columns='id') for _, rows in {name}.groupby('id')]"
         if not hasattr(type(container), "groupby"):

@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from fastlstm.core.options import OF_IDS
 from fastlstm.core.records import UNK_ID, Encoded, TokenSequences
-from fastlstm.estimator.base import BaseLSTM, Reading
+from fastlstm.estimator.base import BaseLSTM, OfSteps, Reading
 from fastlstm.estimator.saving import COLUMNS
 from fastlstm.estimator.sequences import SequenceData, check_below
 from fastlstm.estimator.step_labels import flat_labels
@@ -18,7 +18,6 @@ from fastlstm.estimator.validation import (
     check_labels,
     check_same_length,
     check_token_ids,
-    padding_mask,
 )
 from fastlstm.side.learning import learn_steps
 from fastlstm.side.steps import StepReader
@@ -277,50 +276,63 @@ class LSTMClassifier(BaseLSTM):
             if start is not None or name not in COLUMNS
         }
         size = self.vocabulary_size if start is None else start.ngrams.n_tokens
-        data, padded = _sequences(columns, X, size, reset=start is None)
+        data = _sequences(columns, X, size, reset=start is None)
         by_step = self.targets == "steps"
         if by_step:
-            labels = flat_labels(_without_padding(y, padded), data.lengths)
+            labels = flat_labels(y, data)
         else:
             labels = check_labels(_not_of_steps(y, data.lengths))
             check_same_length(len(data), labels)
         steps = None if start is None else start.steps
         if start is None and data.n_features:
             values = data.sequences_.features
+            if not len(values):
+                raise ValueError("X has no step in any document: there is nothing to learn from.")
             steps = learn_steps(values, self.step_dropout > 0, data.has_tokens, data.names_)
+        elif steps is not None and self.step_dropout and not steps.n_gaps:
+            raise ValueError(
+                f"step_dropout={self.step_dropout:g} needs a network that reads gaps, and this one "
+                "was fitted without any. Set step_dropout=0 to go on with it, or fit anew."
+            )
         if start is None and not data.has_tokens:
             size = UNK_ID + 1
         read = [_as_read(data, steps, size, "X")]
         if others is not None:
-            others, _ = _sequences(columns, others, size, "X_unlabelled")
+            others = _sequences(columns, others, size, "X_unlabelled")
             read.append(_as_read(others, steps, size, "X_unlabelled"))
         sequences = TokenSequences.join(read) if len(read) > 1 else read[0]
         n_tokens = size or int(sequences.ids.max(initial=UNK_ID)) + 1
 
         def encode(X, name, X_side):
             _refuse_side(X_side)
-            others, _ = _sequences(columns, X, n_tokens, name)
+            others = _sequences(columns, X, n_tokens, name)
             return Encoded(_as_read(others, steps, n_tokens, name))
 
         learned = {name: vars(columns)[name] for name in COLUMNS if name in vars(columns)}
+        by_steps = None
+        if by_step:
+            by_steps = OfSteps(data, lambda X, name: _sequences(columns, X, n_tokens, name))
         return Reading(
-            None, n_tokens, Encoded(sequences), labels, encode, learned, None, steps, by_step,
-            len(data),
+            None, n_tokens, Encoded(sequences), labels, encode, learned, None, steps, by_steps,
+            len(data), forgets_columns=True,
         )  # fmt: skip
+
+    def _steps_of(self, X) -> SequenceData:
+        return _sequences(self, X, self.model_.ngrams.n_tokens)
 
     def _encode(self, X, model, X_side=None) -> Encoded:
         _refuse_side(X_side)
         size = model.ngrams.n_tokens
-        data, _ = _sequences(self, X, size)
+        data = _sequences(self, X, size)
         return Encoded(_as_read(data, model.steps, size, "X"))
 
 
 def _sequences(
     estimator, X, size: int | None, name: str = "X", reset: bool = False
-) -> tuple[SequenceData, np.ndarray | None]:
-    """X as sequences, and the padded array that it may be."""
+) -> SequenceData:
+    """X as sequences."""
     if isinstance(X, SequenceData):
-        return X, None
+        return X
     try:
         ids = validate_data(estimator, X, dtype="numeric", reset=reset)
         ids = check_token_ids(ids, size, name=name)
@@ -329,7 +341,7 @@ def _sequences(
         if _is_plain(X):
             raise
         raise type(error)(f"{error}{_OTHER_INPUTS}") from error
-    return SequenceData.of_padded(ids), ids
+    return SequenceData.of_padded(ids)
 
 
 # What else X may be, for whoever passes something that is no array of ids.
@@ -355,13 +367,6 @@ def _not_of_steps(y, lengths: np.ndarray):
 def _is_plain(X) -> bool:
     """Whether it is a 2-D array of whole numbers, of which some other thing is wrong."""
     return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "iub"
-
-
-def _without_padding(y, padded: np.ndarray | None):
-    """Labels that are padded as their tokens are, without padding."""
-    if padded is None or not isinstance(y, np.ndarray) or y.shape != padded.shape:
-        return y
-    return [labels[inside] for labels, inside in zip(y, padding_mask(padded), strict=True)]
 
 
 def _as_read(

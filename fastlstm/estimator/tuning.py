@@ -17,7 +17,14 @@ from fastlstm.classifier.held_out import hold_out
 from fastlstm.estimator.text import LSTMSentimentClassifier
 from fastlstm.estimator.validation import check_labels, check_same_length
 from fastlstm.evaluation import accuracy, macro_f1
-from fastlstm.side.tables import check_vectors, columns_of, is_table, n_rows
+from fastlstm.side.tables import (
+    check_vectors,
+    columns_of,
+    find_layout,
+    is_table,
+    n_rows,
+    texts_of,
+)
 from fastlstm.text.documents import check_documents
 from fastlstm.training.interrupts import Guard, guard_for, guarded_by
 
@@ -208,7 +215,10 @@ def tune(
     free = _free(start, fixed)
     mend = "an estimator= with missing='empty' takes them as empty"
     several = is_table(texts, "texts") and len(columns_of(texts, "texts")) > 1
-    if not several:
+    if several:  # what is wrong with the texts is said of the whole table
+        layout = find_layout(texts, start.text_column, with_side=False)
+        texts_of(texts, layout, start.missing, "texts")
+    else:
         texts, _ = check_documents(texts, missing=start.missing, name="texts", mend=mend)
     labels = check_labels(labels, name="labels")
     n = n_rows(texts) if several else len(texts)

@@ -71,7 +71,8 @@ class StepReader(NamedTuple):
         scale = np.array(self.scale)
         tells = scale > 0
         away = np.clip(values.astype(np.float64), -LARGEST, LARGEST) - np.array(self.mean)
-        away /= np.where(tells, scale, 1.0)
+        with np.errstate(over="ignore"):
+            away /= np.where(tells, scale, 1.0)
         away = np.clip(away, -FARTHEST, FARTHEST)
         out[:, : self.n_features] = np.where(missing | ~tells, 0.0, away)
         if self.n_gaps:
@@ -94,15 +95,18 @@ class StepReader(NamedTuple):
         ------
         ValueError, KeyError, TypeError
             If it is not of that form.
+        OverflowError
+            If a number is too large.
         """
-        mean, scale, group = (tuple(state[name]) for name in ("mean", "scale", "group"))
+        mean, scale = (tuple(map(float, state[name])) for name in ("mean", "scale"))
+        group = tuple(state["group"])
         names = tuple(state["names"])
         reader = cls(mean, scale, group, state["n_gaps"], state["has_tokens"], names)
         if not all(type(name) is str for name in names) or len(names) not in (0, len(mean)):
             raise ValueError("features of steps have names that are none, or some of them")
         if set(state) != set(cls._fields) or not 0 < len(mean) == len(scale) == len(group):
             raise ValueError("features of steps are not described as they should be")
-        if not all(type(v) in (int, float) and math.isfinite(v) for v in (*mean, *scale)):
+        if not all(map(math.isfinite, (*mean, *scale))):
             raise ValueError("features of steps have no finite means and scales")
         n_groups = len(set(group))
         known = all(type(number) is int and 0 <= number < n_groups for number in group)

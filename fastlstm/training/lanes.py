@@ -47,17 +47,6 @@ class LabelledSequences(NamedTuple):
     weight: np.ndarray
     by_step: bool = False
 
-    @property
-    def label_of_each(self) -> np.ndarray:
-        """The class of each document or, where steps have labels, the one of most of them."""
-        if not self.by_step:
-            return self.y
-        document = np.repeat(np.arange(self.sequences.n_documents), self.sequences.lengths)
-        counts = np.zeros((self.sequences.n_documents, class_of(self.y).max(initial=0) + 1))
-        np.add.at(counts, (document, class_of(self.y)), 1)
-        label: np.ndarray = counts.argmax(axis=1)
-        return label
-
     def n_labels(self, rows: np.ndarray) -> int:
         """Labels of the documents ``rows``."""
         return int(self.sequences.lengths_of(rows).sum()) if self.by_step else len(rows)

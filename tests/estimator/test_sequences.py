@@ -310,8 +310,8 @@ BAD_DATA = [
     ({"tokens": "abc"}, TypeError, "tokens is str. Pass a list with an array for each"),
     ({"tokens": 3}, TypeError, "tokens is int"),
     ({"tokens": [["a", "b"], ["c"]]}, TypeError, "document 0 .*use SequenceVectorizer"),
-    ({"tokens": [[1, 2], [-1]]}, ValueError, "document 1.* start at 0"),
-    ({"tokens": [[1, 2], [0.5]]}, ValueError, "document 1.*whole numbers"),
+    ({"tokens": [[1, 2], [-1]]}, ValueError, "have -1 in document 1, step 0"),
+    ({"tokens": [[1, 2], [0.5]]}, ValueError, "have 0.5 in document 1, step 0. Token ids are"),
     ({"tokens": [[1, 2], [[3]]]}, ValueError, "document 1 .* 2 axes"),
     ({"tokens": [1, 2]}, ValueError, "document 0 .* 0 axes"),
     ({"tokens": [[1, 2], [2**31]]}, ValueError, "document 1"),
@@ -422,7 +422,7 @@ def test_bad_labels_of_steps():
         model.fit(X, short)
     with pytest.raises(ValueError, match="20 documents and y has labels of 19"):
         model.fit(X, y[:-1])
-    with pytest.raises(ValueError, match="y of document 0 has 0 axes.*targets='steps'"):
+    with pytest.raises(ValueError, match="y of document 0 is int. With targets='steps'"):
         model.fit(X, [0, 1] * 10)
     with pytest.raises(ValueError, match="y is None"):
         model.fit(X, None)
@@ -484,3 +484,136 @@ def test_nothing_warns_by_the_way():
         for dtype in (np.float64, np.float32, np.float16):
             X = SequenceData(tokens, [values.astype(dtype) / 1e4 for values in features])
             LSTMClassifier(**{**SMALL, "max_epochs": 1}).fit(X, y).predict(X)
+
+
+def test_labels_of_steps_stay_what_they_are():
+    X = SequenceData(features=[np.zeros((0, 1)), *np.arange(60.0).reshape(20, 3, 1)])
+    model = LSTMClassifier(**{**OF_STEPS, "max_epochs": 1})
+    for labels in ([1, 2, 1], [2**53, 2**53 + 1, 2**53], [True, False, True], ["a", "b\0", "a"]):
+        classes = model.fit(X, [[], *[labels] * 20]).classes_
+        assert classes.tolist() == sorted(set(labels))
+        assert [type(label) for label in classes.tolist()] == [type(labels[0])] * 2
+    for labels, message in (
+        (["a", "b", np.nan], "y of document 7 has 1 missing .* row 2"),
+        (["a", "b", None], "y of document 7 has 1 missing .* row 2"),
+        (np.ma.masked_array([1, 2, 1], [0, 0, 1]), "y of document 7 has 1 missing .* row 2"),
+    ):
+        y = [[], *[["a", "b", "a"]] * 6, labels, *[["a", "b", "a"]] * 13]
+        with pytest.raises(ValueError, match=message):
+            model.fit(X, y)
+        with pytest.raises(ValueError, match=message):
+            model.score(X, y)
+    with pytest.raises(ValueError, match="mixes types"):
+        model.fit(X, [[], *[["a", "b", "a"]] * 10, *[[1, 2, 1]] * 10])
+    y = [[], *[["a", "b", "a"]] * 20]
+    model.fit(X, y)
+    with pytest.raises(ValueError, match="y has label 'c' in document 3, step 1, which is not"):
+        model.partial_fit(X, [*y[:3], ["a", "c", "a"], *y[4:]])
+    with pytest.raises(ValueError, match="y_val has label 'c' in document 1, step 2"):
+        model.fit(X, y, X_val=X[:2], y_val=[[], ["a", "a", "c"]])
+    with pytest.raises(ValueError, match="X_val has 2 documents and y_val has labels of 1"):
+        model.fit(X, y, X_val=X[:2], y_val=[[]])
+    weight = [[], *[[1.0, 1.0, 1.0]] * 20]
+    weight[5] = [1.0, -1.0, 1.0]
+    with pytest.raises(ValueError, match="sample_weight of document 5 is negative in row 1"):
+        model.fit(X, y, weight)
+    with pytest.raises(ValueError, match="sample_weight is zero in every row"):
+        model.fit(X, y, [1.0] + [0.0] * 20)
+
+
+def test_padded_labels_wherever_they_go():
+    rng = np.random.default_rng(0)
+    ids = rng.integers(1, 9, (60, 5))
+    ids[::2, 3:] = 0
+    y = np.where(ids > 4, "a", "b")
+    model = LSTMClassifier(**OF_STEPS).fit(ids, y, X_val=ids[:9], y_val=y[:9])
+    assert model.score(ids, y) > 0.9
+    assert model.score(ids, y.tolist()) == model.score(ids, y, np.ones(ids.shape))
+    pandas = pytest.importorskip("pandas")
+    X = SequenceData(ids)
+    again = LSTMClassifier(**OF_STEPS).fit(X, pandas.DataFrame(y), X_val=X[:9], y_val=y[:9])
+    assert all(map(np.array_equal, again.predict_proba(X), model.predict_proba(ids)))
+    assert cross_val_score(LSTMClassifier(**OF_STEPS), X, y, cv=KFold(3)).mean() > 0.8
+    lists = SequenceData([row.tolist() for row in ids])
+    assert np.array_equal(lists.sequences_.ids, X.sequences_.ids)
+    assert np.array_equal(SequenceData(pandas.DataFrame(ids)).sequences_.ids, X.sequences_.ids)
+    assert model.predict(X[:0]) == [] and model.predict_proba(lists[:0]) == []
+
+
+def test_what_is_held_out_of_sequences():
+    """Whole documents, about the share that was asked for, and no class with them."""
+    X = SequenceData(features=list(np.random.default_rng(0).normal(size=(20, 50, 1))))
+    y = [np.arange(50) % 2 for _ in range(20)]
+    y[3] = np.where(np.arange(50) < 5, 2, y[3])
+    for seed in range(5):
+        model = LSTMClassifier(**{**OF_STEPS, "max_epochs": 2, "random_state": seed}).fit(X, y)
+        assert model.config_.n_outputs == 3
+        assert "val_accuracy" in model.history_[0]
+    few = LSTMClassifier(**{**OF_STEPS, "max_epochs": 2}).fit(X[:6], y[:6])
+    assert "val_accuracy" not in few.history_[0]
+
+
+def test_containers_of_lists_and_masks():
+    pyarrow, polars = pytest.importorskip("pyarrow"), pytest.importorskip("polars")
+    ids, values = [[1, 2], [3]], [[[1.0], [np.nan]], [[4.0]]]
+    expected = SequenceData(ids, [np.array(rows) for rows in values])
+    nulls = [[[1.0], [None]], [[4.0]]]
+    for tokens, features in (
+        (pyarrow.array(ids), pyarrow.array(nulls)),
+        (pyarrow.chunked_array([ids]), pyarrow.chunked_array([nulls])),
+        (polars.Series(ids), polars.Series(nulls)),
+        (ids, [np.array([np.array(row, object) for row in rows] + [None], object)[:-1]
+               for rows in nulls]),
+        (ids, [np.ma.masked_array([[1.0], [9.0]], [[0], [1]]), np.array([[4.0]])]),
+        ([np.array(own, object) for own in ids], values),
+    ):  # fmt: skip
+        found = SequenceData(tokens, features)
+        assert np.array_equal(found.sequences_.ids, expected.sequences_.ids)
+        theirs, ours = found.sequences_.features, expected.sequences_.features
+        assert np.array_equal(theirs, ours, equal_nan=True)
+    for features in (np.array([["2020-01-01"]], "M8[ns]"), np.array([[1j]])):
+        with pytest.raises(TypeError, match="document 1 are not numbers .*dtype"):
+            SequenceData(features=[np.ones((1, 1)), features])
+    assert SequenceData(features=[[], np.ones((2, 3)), np.zeros((0, 0))]).lengths.tolist() == [
+        0,
+        2,
+        0,
+    ]
+    # What stands at padding is not read.
+    SequenceData(np.array([[1, 2, 0]]), np.array([[[1.0], [2.0], [np.inf]]]))
+    with pytest.raises(ValueError, match="no step in any document"):
+        LSTMClassifier().fit(SequenceData(features=[np.zeros((0, 2))] * 4), [0, 1, 0, 1])
+    for key in ([[0, 1]], True, (0, 1)):
+        with pytest.raises(IndexError):
+            expected[key]
+    assert len(expected[...]) == 2
+
+
+def test_what_was_known_of_columns_goes():
+    model = LSTMClassifier(**{**SMALL, "max_epochs": 1})
+    model.fit(np.array([[2, 3, 0], [4, 3, 0]] * 4), [0, 1] * 4)
+    model.fit(SequenceData([[2, 3], [4]] * 4), [0, 1] * 4)
+    assert not hasattr(model, "n_features_in_")
+    model.predict(np.array([[2, 3, 0, 0]]))
+
+
+def test_a_saved_model_knows_what_it_classifies(tmp_path):
+    tokens, features, y = make(20, by_step=True)
+    X = SequenceData(tokens, features)
+    model = LSTMClassifier(**{**OF_STEPS, "max_epochs": 1}).fit(X, y)
+    model.set_params(targets="documents").save(tmp_path / "model.fastlstm")
+    again = fastlstm.load(tmp_path / "model.fastlstm")
+    assert again.targets == "steps"
+    again.partial_fit(X, y)
+    with pytest.raises(ValueError, match="step_dropout=0.5 needs a network that reads gaps"):
+        again.set_params(step_dropout=0.5).partial_fit(X, y)
+
+
+def test_pickles_from_before_there_were_steps():
+    model = LSTMClassifier(**{**SMALL, "max_epochs": 1}).fit([[2, 3], [4, 3]] * 4, [0, 1] * 4)
+    for name in ("targets", "step_dropout", "recompute"):
+        del model.__dict__[name]
+    again = pickle.loads(pickle.dumps(model))
+    assert clone(again).get_params()["targets"] == "documents"
+    again.partial_fit([[2, 3], [4, 3]], [0, 1]).quantize()
+    assert "LSTMClassifier" in repr(again)
