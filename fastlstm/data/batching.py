@@ -109,7 +109,8 @@ def split_shards(lengths: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
     results do not depend on it. Two shards get equal shares of the long and of the short
     documents, since each may have a thread. More than two hold documents of similar
     length, which keeps the rows of a step together until its end; they are in an order
-    that gives accumulators equal work.
+    that gives accumulators equal work. A document of more than half of all tokens is a shard
+    of its own.
 
     Parameters
     ----------
@@ -126,6 +127,10 @@ def split_shards(lengths: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
     while n_shards < n and tokens[-(-n // n_shards) - 1] > _SHARD_TOKENS:
         n_shards += 2
     rows = rows[order]
+    if 2 * tokens[0] > tokens[-1]:
+        n_others = max(min(n_shards, n) - 1, -(-(n - 1) // _SHARD_DOCUMENTS))
+        others = np.array_split(rows[1:], n_others)
+        return _boustrophedon([rows[:1], *others], ACCUMULATORS)
     if n_shards == 2:
         turn = np.arange(n) % 4
         first = (turn == 0) | (turn == 3)

@@ -90,9 +90,13 @@ def block_borders(n_live: np.ndarray, ascending: bool) -> list[int]:
     return borders
 
 
+# A token of a part takes about so many times the memory of a kept state.
+_TOKEN = 8
+
+
 def _some(borders: list[int]) -> list[int]:
-    """About as many of them as there are blocks between two, with both ends, rising."""
-    every = max(1, round(len(borders) ** 0.5))
+    """Those between which parts take about as much memory as the states kept at them, rising."""
+    every = max(1, round((BLOCK_TOKENS * len(borders) / _TOKEN) ** 0.5 / BLOCK_TOKENS))
     return sorted({*borders[::every], borders[-1]})
 
 

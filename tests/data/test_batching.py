@@ -81,7 +81,25 @@ def test_shards_are_a_partition_in_equal_parts(lengths, seed):
     assert sorted(np.concatenate(shards).tolist()) == list(range(len(lengths)))
     counts = [len(shard) for shard in shards]
     assert min(counts) > 0
+    if 2 * lengths.max() > lengths.sum() and len(shards) > 1:
+        assert lengths[shards[0]].tolist() == [lengths.max()]
+        counts = counts[1:]
     assert max(counts) - min(counts) <= 1
+
+
+@pytest.mark.parametrize("n", [2, 3, 17, 32, 33, 300])
+def test_a_document_that_outweighs_all_others_is_a_shard_of_its_own(n):
+    """So what a second thread can do beside it is done by a second thread."""
+    lengths = np.random.default_rng(0).integers(50, 100, n)
+    lengths[n // 2] = 100 * lengths.sum()
+    shards = split_shards(lengths, np.arange(n))
+    assert shards[0].tolist() == [n // 2]
+    assert max(map(len, shards)) <= 16
+    of_lanes = [
+        sum(lengths[shard].sum() for shard in shards[number::ACCUMULATORS])
+        for number in range(ACCUMULATORS)
+    ]
+    assert of_lanes[0] - lengths[n // 2] <= min(of_lanes[1:])
 
 
 @pytest.mark.parametrize("n", [20, 32, 33, 64, 150, 256, 300, 600])
