@@ -9,7 +9,7 @@ ids = SequenceVectorizer(max_length=200).fit_transform(reviews.texts)  # 0 is pa
 
 rng = np.random.default_rng(0)
 pitch = []
-for row, label in zip(ids, reviews.labels):
+for row, label in zip(ids, reviews.labels, strict=True):
     n_words = np.count_nonzero(row)
     hertz = rng.normal(220 if label == "positive" else 200, 20, size=(n_words, 1))
     hertz[rng.random(n_words) < 0.3] = np.nan  # not heard

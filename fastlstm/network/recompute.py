@@ -90,13 +90,14 @@ def block_borders(n_live: np.ndarray, ascending: bool) -> list[int]:
     return borders
 
 
-# A token of a part takes about so many times the memory of a kept state.
-_TOKEN = 8
+# A token of a part takes about so many times the memory of a kept state; and fewer blocks than
+# these make a part slower than it need be.
+_TOKEN, _FEWEST = 8, 4
 
 
 def _some(borders: list[int]) -> list[int]:
     """Those between which parts take about as much memory as the states kept at them, rising."""
-    every = max(1, round((BLOCK_TOKENS * len(borders) / _TOKEN) ** 0.5 / BLOCK_TOKENS))
+    every = max(_FEWEST, round((BLOCK_TOKENS * len(borders) / _TOKEN) ** 0.5 / BLOCK_TOKENS))
     return sorted({*borders[::every], borders[-1]})
 
 
