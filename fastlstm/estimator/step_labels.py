@@ -33,6 +33,8 @@ def flat_labels(
         Names the document, and the step.
     """
     each = _of_documents(y, data, name, documents, "labels", "label")
+    if not data.lengths.any():
+        raise ValueError(f"no document of {documents} has a step, so there is nothing to label.")
     check = check_labels if checked else read_labels
     return _checked(each, lambda values, where: check(values, where), name)
 

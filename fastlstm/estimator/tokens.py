@@ -289,10 +289,10 @@ class LSTMClassifier(BaseLSTM):
             if not len(values):
                 raise ValueError("X has no step in any document: there is nothing to learn from.")
             steps = learn_steps(values, self.step_dropout > 0, data.has_tokens, data.names_)
-        elif steps is not None and self.step_dropout and not steps.n_gaps:
+        elif steps is not None and self.step_dropout and not steps.tells_all_gaps:
             raise ValueError(
                 f"step_dropout={self.step_dropout:g} needs a network that reads gaps, and this one "
-                "was fitted without any. Set step_dropout=0 to go on with it, or fit anew."
+                "was fitted without some. Set step_dropout=0 to go on with it, or fit anew."
             )
         if start is None and not data.has_tokens:
             size = UNK_ID + 1

@@ -171,17 +171,19 @@ def learn_steps(
     names : tuple of str
         Of the features, if they have some.
     """
-    from sklearn.preprocessing import StandardScaler
-
     missing = np.isnan(values)
-    patterns = [np.packbits(column).tobytes() for column in missing.T]
-    number_of = {pattern: number for number, pattern in enumerate(dict.fromkeys(patterns))}
-    group = tuple(number_of[pattern] for pattern in patterns)
     values = np.clip(values.astype(np.float64), -LARGEST, LARGEST)
     with warnings.catch_warnings():  # of means of nothing
         warnings.simplefilter("ignore", RuntimeWarning)
-        scaler = StandardScaler().fit(values)
         differ = np.nanmax(values, axis=0) > np.nanmin(values, axis=0)
+        mean, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+    differ &= scale > 0
+    told = differ & (missing.any(axis=0) | tells_gaps)
+    number_of: dict[bytes, int] = {}
+    group = [
+        number_of.setdefault(np.packbits(column).tobytes(), len(number_of)) if is_told else -1
+        for column, is_told in zip(missing.T, told, strict=True)
+    ]
     if not differ.all():
         which = np.flatnonzero(~differ)
         first = f"has number {which[0]}"
@@ -193,8 +195,6 @@ def learn_steps(
             SideColumnWarning,
             stacklevel=2,
         )
-    mean = np.where(differ, scaler.mean_, 0.0).tolist()
-    scale = np.where(differ, scaler.scale_, 0.0).tolist()
-    gaps = tells_gaps or bool(missing.any())
-    n_gaps = len(number_of) if gaps else 0
-    return StepReader(tuple(mean), tuple(scale), group, n_gaps, has_tokens, names)
+    mean = tuple(np.where(differ, mean, 0.0).tolist())
+    scale = tuple(np.where(differ, scale, 0.0).tolist())
+    return StepReader(mean, scale, tuple(group), len(number_of), has_tokens, names)

@@ -26,9 +26,10 @@ class StepReader(NamedTuple):
     mean, scale : tuple of float
         Of each feature. A feature of scale 0 tells nothing and is always 0.
     group : tuple of int
-        Which features are missing together, from 0 on.
+        Which features are missing together, from 0 on; -1 where no gaps are told: those of a
+        feature that was always there in training would be numbers that no weight has learned.
     n_gaps : int
-        Groups whose gaps are told, which is all of them or none.
+        Groups whose gaps are told.
     has_tokens : bool
         Whether features stand beside tokens, or are all that there is.
     names : tuple of str
@@ -46,6 +47,13 @@ class StepReader(NamedTuple):
     def n_features(self) -> int:
         """Features of each step, as they are given."""
         return len(self.mean)
+
+    @property
+    def tells_all_gaps(self) -> bool:
+        """Whether gaps of every feature that tells something are told."""
+        return all(
+            group >= 0 or scale == 0 for group, scale in zip(self.group, self.scale, strict=True)
+        )
 
     @property
     def n_columns(self) -> int:
@@ -108,10 +116,10 @@ class StepReader(NamedTuple):
             raise ValueError("features of steps are not described as they should be")
         if not all(map(math.isfinite, (*mean, *scale))):
             raise ValueError("features of steps have no finite means and scales")
-        n_groups = len(set(group))
-        known = all(type(number) is int and 0 <= number < n_groups for number in group)
+        known = all(type(number) is int for number in group)
         if min(scale) < 0 or not known or type(reader.has_tokens) is not bool:
             raise ValueError("features of steps are of no known group or scale")
-        if type(reader.n_gaps) is not int or reader.n_gaps not in (0, n_groups):
-            raise ValueError(f"{reader.n_gaps} gaps are told of {n_groups} groups of features")
+        told = {*group} - {-1}
+        if type(reader.n_gaps) is not int or told != {*range(reader.n_gaps)}:
+            raise ValueError(f"{reader.n_gaps} gaps are told of groups {sorted(told)} of features")
         return reader

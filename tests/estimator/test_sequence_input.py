@@ -205,6 +205,9 @@ def test_labels_of_steps_stay_what_they_are():
     weight[5] = [1.0, -1.0, 1.0]
     with pytest.raises(ValueError, match="sample_weight of document 5 is negative in row 1"):
         model.fit(X, y, weight)
+    for call in (model.fit, model.score, lambda a, b: model.fit(X, y, X_val=a, y_val=b)):
+        with pytest.raises(ValueError, match="no document of X.* has a step"):
+            call(X[:1], [[]])
     with pytest.raises(ValueError, match="sample_weight is zero in every row"):
         model.fit(X, y, [1.0] + [0.0] * 20)
 

@@ -160,11 +160,32 @@ def test_features_missing_together_share_a_gap():
     values[rng.random(50) < 0.3, :3] = np.nan
     X = SequenceData(features=np.split(values, 10))
     model = LSTMClassifier(**{**SMALL, "max_epochs": 1}).fit(X, [0, 1] * 5)
+    assert model.model_.steps.group == (0, 0, 0, -1, -1)
+    model = LSTMClassifier(**{**SMALL, "max_epochs": 1}, step_dropout=0.1).fit(X, [0, 1] * 5)
     assert model.model_.steps.group == (0, 0, 0, 1, 1)
     # A part of a group may be missing later: its share is told, and the group was seen.
     new = np.array([[np.nan, 0, 0, 0, 0], [np.nan, np.nan, np.nan, 0, np.nan]])
     read = model._encode(SequenceData(features=[new]), model.model_).sequences.features[:, 5:]
     assert read == pytest.approx(np.array([[1 / 3, 0, 0, 0], [1, 0.5, np.log(2), 0]]))
+
+
+@pytest.mark.parametrize("gaps_of_another", [False, True])
+def test_what_was_never_missing_is_its_mean_when_it_is(gaps_of_another):
+    """Whether or not something else was missing in training."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 100)
+    features = [rng.normal(size=(6, 2)) + 2 * label for label in y]
+    if gaps_of_another:
+        for values in features:
+            values[rng.random(6) < 0.3, 0] = np.nan
+    model = LSTMClassifier(**SMALL).fit(SequenceData(features=features), y)
+    assert model.config_.n_gaps == gaps_of_another
+    gone, mean = (
+        [np.column_stack([values[:, 0], np.full(6, what)]) for values in features]
+        for what in (np.nan, np.concatenate(features)[:, 1].mean())
+    )
+    found, expected = (model.predict_proba(SequenceData(features=f)) for f in (gone, mean))
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_step_dropout_prepares_for_gaps():
@@ -299,6 +320,11 @@ def test_features_that_tell_nothing():
     other = SequenceData(tokens, changed)
     read = [model._encode(given, model.model_).sequences.features for given in (X, other)]
     assert np.array_equal(read[0][:, 1:3], read[1][:, 1:3])
+    assert model.config_.n_step_features == 3  # no gaps are told
+    assert np.array_equal(model.predict_proba(X), model.predict_proba(other))
+    close = [1e3 + 1e-7 * values[:, :1] / 200 for values in features]  # differs all the same
+    near = LSTMClassifier(**SMALL).fit(SequenceData(features=close), y)
+    assert near.model_.steps.scale[0] < 1e-5
     # Far away is far, and no infinity.
     far = SequenceData(tokens, [np.full_like(values, 1e300) for values in features])
     assert np.isfinite(model.predict_proba(far)).all()
