@@ -122,6 +122,15 @@ def rows_of(name: str, train, test, seed: int):
     }
 
 
+def add_p_values(found: dict[str, dict], right: dict[str, list[np.ndarray]]) -> None:
+    """McNemar's exact test of each row against that of the text alone, on all seeds."""
+    for row, entry in found.items():
+        if row != "text":
+            one, other = np.concatenate(right[row]), np.concatenate(right["text"])
+            gains, losses = int(np.sum(one & ~other)), int(np.sum(other & ~one))
+            entry["mcnemar_p"] = float(binomtest(gains, gains + losses).pvalue)
+
+
 def measure(name: str, dev: bool) -> dict:
     train, test = split(name.removesuffix("_noise"), dev)
     y = test["label"].to_numpy()
@@ -135,11 +144,8 @@ def measure(name: str, dev: bool) -> dict:
             entry["accuracy"].append(float(np.mean(predicted == y)))
             entry["macro_f1"].append(macro_f1(y, predicted))
             entry["seconds"].append(seconds)
+    add_p_values(found, right)
     for row, entry in found.items():
-        if row != "text":
-            one, other = np.concatenate(right[row]), np.concatenate(right["text"])
-            gains, losses = int(np.sum(one & ~other)), int(np.sum(other & ~one))
-            entry["mcnemar_p"] = float(binomtest(gains, gains + losses).pvalue)
         print(name, row, {key: np.round(values, 4).tolist() for key, values in entry.items()},
               flush=True)  # fmt: skip
     return {"n_train": len(train), "n_test": len(test), "rows": found}

@@ -30,8 +30,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from machine import RESULTS, description, review_sets_folder
-from scipy.stats import binomtest
-from side_columns import SEEDS, read
+from side_columns import SEEDS, add_p_values, read
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, SequenceData
@@ -109,11 +108,8 @@ def measure(splits) -> dict:
             entry = found.setdefault(row, {"accuracy": [], "macro_f1": []})
             entry["accuracy"].append(float(np.mean(predicted == y)))
             entry["macro_f1"].append(macro_f1(y, predicted))
+    add_p_values(found, right)
     for row, entry in found.items():
-        if row != "text":
-            one, other = np.concatenate(right[row]), np.concatenate(right["text"])
-            gains, losses = int(np.sum(one & ~other)), int(np.sum(other & ~one))
-            entry["mcnemar_p"] = float(binomtest(gains, gains + losses).pvalue)
         print(row, {key: np.round(values, 4).tolist() for key, values in entry.items()}, flush=True)
     return found
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastlstm.core.records import PAD_ID, UNK_ID, TokenSequences
-from fastlstm.estimator.validation import check_token_ids, padding_mask, strip_padding
+from fastlstm.estimator.validation import check_token_ids, padding_mask
 from fastlstm.text.containers import FROM_0, column_names, is_missing, type_name
 
 # Token ids are below it.
@@ -85,14 +85,13 @@ class SequenceData:
         self.has_tokens = ids is not None
         if ids is None:
             ids = np.full(int(lengths.sum()), UNK_ID, dtype=np.int32)
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        self.sequences_ = TokenSequences(ids, offsets, None, values)
+        self.sequences_ = TokenSequences(ids, _offsets(lengths), None, values)
 
     @classmethod
     def of_padded(cls, ids: np.ndarray) -> SequenceData:
         """Documents of a padded array of ids that were checked."""
-        real = padding_mask(ids)
-        return cls._of(strip_padding(ids), True, (), None if real.all() else real)
+        flat, lengths, real = _without_padding(ids)
+        return cls._of(TokenSequences(flat, _offsets(lengths)), True, (), real)
 
     @classmethod
     def _of(
@@ -175,18 +174,27 @@ class SequenceData:
         return f"SequenceData({', '.join(parts)})"
 
 
+def _offsets(lengths: np.ndarray) -> np.ndarray:
+    """Where documents of these lengths begin, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _without_padding(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Ids of a padded array one after the other, lengths, and where there is no padding."""
+    real = padding_mask(ids)
+    return np.ascontiguousarray(ids[real]), real.sum(axis=1), None if real.all() else real
+
+
 def _is_array_of(container: Any, ndim: int) -> bool:
     """Whether it is one array with so many axes, and not an array of objects."""
-    array = container if isinstance(container, np.ndarray) else None
-    return array is not None and array.ndim == ndim and array.dtype.kind != "O"
+    is_array = isinstance(container, np.ndarray) and container.dtype.kind != "O"
+    return is_array and container.ndim == ndim
 
 
 def _flat_tokens(tokens: Any) -> tuple[np.ndarray, np.ndarray, Any]:
     """Ids one after the other, lengths, and where documents that are padded hold steps."""
     if column_names(tokens) is not None or _is_array_of(tokens, 2):
-        ids = check_token_ids(np.asarray(tokens), None, name="tokens")
-        real = padding_mask(ids)
-        return np.ascontiguousarray(ids[real]), real.sum(axis=1), None if real.all() else real
+        return _without_padding(check_token_ids(np.asarray(tokens), None, name="tokens"))
     arrays = [_ids(given, row) for row, given in enumerate(_documents(tokens, "tokens"))]
     of_each = [padding_mask(array[None])[0] if len(array) else array == 0 for array in arrays]
     is_padded = not all(own.all() for own in of_each)
@@ -235,10 +243,11 @@ def _flat_features(features: Any, real: Any) -> tuple[np.ndarray, np.ndarray, tu
         )
     arrays: list[np.ndarray] = []
     names: tuple[str, ...] = ()
+    width, first = 0, 0  # of the first document with a step, and which one that is
     for row, given in enumerate(_documents(features, "features")):
         array, own = _numbers(given, row), tuple(map(str, column_names(given) or ()))
         if not array.size and array.ndim == 1:
-            array = array.reshape(0, arrays[0].shape[1] if arrays else 0)
+            array = array.reshape(0, width)
         if real is not None and row < len(real) and len(array) == len(real[row]):
             array = array[real[row]]
         if array.ndim != 2:
@@ -247,18 +256,17 @@ def _flat_features(features: Any, real: Any) -> tuple[np.ndarray, np.ndarray, tu
                 "an array of shape (n_steps, n_features) for each document; one feature is a "
                 f"column, array[:, None]. {FROM_0}"
             )
-        width = max((array.shape[1] for array in arrays[:1]), default=0) or array.shape[1]
-        if not len(array):
-            array = np.zeros((0, width))
-        if array.shape[1] != width:
+        if len(array) and not width:
+            width, first, names = array.shape[1], row, own
+        if len(array) and array.shape[1] != width:
             raise ValueError(
                 f"features of document {row} have {array.shape[1]} columns, and those of document "
-                f"0 {width}. Every step has the same features; NaN is a missing one. {FROM_0}"
+                f"{first} {width}. Every step has the same features; NaN is a missing one. "
+                f"{FROM_0}"
             )
-        names = names or own if len(array) or own else names
-        if own != names and len(array):
+        if len(array) and own != names:
             raise ValueError(
-                f"features of document {row} are {list(own)}, and those of document 0 "
+                f"features of document {row} are {list(own)}, and those of document {first} "
                 f"{list(names)}. Pass the same columns in the same order. {FROM_0}"
             )
         bad = np.argwhere(np.isinf(array))
@@ -268,11 +276,11 @@ def _flat_features(features: Any, real: Any) -> tuple[np.ndarray, np.ndarray, tu
                 f"{bad[0][1]}. Use NaN for what is missing. {FROM_0}"
             )
         arrays.append(array)
-    width = max((array.shape[1] for array in arrays), default=0)
+    width = width or max((array.shape[1] for array in arrays), default=0)
     if not width:
         what = "no column" if arrays else "no document"
         raise ValueError(f"features hold {what}. Leave them out, or pass numbers for each step.")
-    arrays = [array if len(array) else array.reshape(0, width) for array in arrays]
+    arrays = [array if len(array) else np.zeros((0, width)) for array in arrays]
     n_steps = np.array([len(array) for array in arrays], dtype=np.int64)
     return np.concatenate(arrays), n_steps, names
 
@@ -361,6 +369,12 @@ def _check_lengths(lengths: np.ndarray, n_steps: np.ndarray) -> None:
         )
 
 
+def place_of(position: int, offsets: np.ndarray) -> tuple[int, int]:
+    """Document and step of a position among the steps of all documents."""
+    row = int(np.searchsorted(offsets, position, side="right")) - 1
+    return row, int(position - offsets[row])
+
+
 def check_below(sequences: TokenSequences, vocabulary_size: int, name: str) -> None:
     """Refuse ids that a network has no vector for.
 
@@ -372,10 +386,9 @@ def check_below(sequences: TokenSequences, vocabulary_size: int, name: str) -> N
     above = np.flatnonzero(sequences.ids >= vocabulary_size)
     if not len(above):
         return
-    row = int(np.searchsorted(sequences.offsets, above[0], side="right")) - 1
+    row, step = place_of(above[0], sequences.offsets)
     raise ValueError(
-        f"{name} has {sequences.ids[above[0]]} in document {row}, step "
-        f"{above[0] - sequences.offsets[row]}: the vocabulary has {vocabulary_size} ids, 0 to "
-        f"{vocabulary_size - 1}. Map unknown tokens to {UNK_ID}, or fit with a larger "
-        f"vocabulary_size. {PAD_ID} is padding. {FROM_0}"
+        f"{name} has {sequences.ids[above[0]]} in document {row}, step {step}: the vocabulary has "
+        f"{vocabulary_size} ids, 0 to {vocabulary_size - 1}. Map unknown tokens to {UNK_ID}, or "
+        f"fit with a larger vocabulary_size. {PAD_ID} is padding. {FROM_0}"
     )

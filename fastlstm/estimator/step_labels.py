@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlstm.estimator.sequences import SequenceData
+from fastlstm.estimator.sequences import SequenceData, place_of
 from fastlstm.estimator.validation import check_labels, check_weights, read_labels
 from fastlstm.text.containers import FROM_0, column_names, type_name
 
@@ -35,8 +35,7 @@ def flat_labels(
     each = _of_documents(y, data, name, documents, "labels", "label")
     if not data.lengths.any():
         raise ValueError(f"no document of {documents} has a step, so there is nothing to label.")
-    check = check_labels if checked else read_labels
-    return _checked(each, lambda values, where: check(values, where), name)
+    return _checked(each, check_labels if checked else read_labels, name)
 
 
 def flat_weights(sample_weight: Any, data: SequenceData) -> np.ndarray:
@@ -46,30 +45,30 @@ def flat_weights(sample_weight: Any, data: SequenceData) -> np.ndarray:
         column_names(sample_weight) is None and np.ndim(_first(sample_weight)) == 0
     ):
         return check_weights(np.repeat(check_weights(sample_weight, len(lengths)), lengths), n)
-    each = _of_documents(sample_weight, data, "sample_weight", "X", "weights", "weight")
-
-    def check(values, where):
-        try:
-            return check_weights(values, len(values))
-        except ValueError as error:
-            if where == "sample_weight":
-                raise
-            raise ValueError(str(error).replace("sample_weight", where, 1)) from error
-
-    weight = _checked(each, check, "sample_weight", any_zero=False)
-    return check_weights(weight, n)
+    weight = _joined(_of_documents(sample_weight, data, "sample_weight", "X", "weights", "weight"))
+    try:
+        return check_weights(weight, n)
+    except ValueError as error:
+        numbers = np.array(weight, dtype=np.float64)
+        bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers >= 0)))
+        if not len(bad):
+            raise
+        row, step = place_of(bad[0], data.sequences_.offsets)
+        raise ValueError(
+            f"sample_weight is {weight[bad[0]]} in document {row}, step {step}. Weights are finite "
+            f"numbers of at least 0, and 0 leaves a step out. {FROM_0}"
+        ) from error
 
 
 def refuse_unknown_labels(labels: np.ndarray, classes: Any, data: SequenceData, name: str) -> None:
     """Refuse labels of steps that are none of the classes, by document and step."""
     unknown = np.flatnonzero(~np.isin(labels, classes))
     if len(unknown):
-        offsets = data.sequences_.offsets
-        row = int(np.searchsorted(offsets, unknown[0], side="right")) - 1
+        row, step = place_of(unknown[0], data.sequences_.offsets)
         raise ValueError(
-            f"{name} has label {labels.tolist()[unknown[0]]!r} in document {row}, step "
-            f"{unknown[0] - offsets[row]}, which is not among the classes {classes.tolist()}. The "
-            f"first call decides the classes: pass them all there. {FROM_0}"
+            f"{name} has label {labels.tolist()[unknown[0]]!r} in document {row}, step {step}, "
+            f"which is not among the classes {classes.tolist()}. The first call decides the "
+            f"classes: pass them all there. {FROM_0}"
         )
 
 
@@ -141,13 +140,10 @@ def _joined(each: list[Any]) -> Any:
     return [v for own in some for v in (own.tolist() if isinstance(own, np.ndarray) else own)]
 
 
-def _checked(
-    each: list[Any], check: Callable[[Any, str], np.ndarray], name: str, any_zero: bool = True
-) -> np.ndarray:
+def _checked(each: list[Any], check: Callable[[Any, str], np.ndarray], name: str) -> np.ndarray:
     """What ``check`` makes of all values; of an error it is found out which document it is in."""
-    flat = _joined(each)
     try:
-        return check(flat, name)
+        return check(_joined(each), name)
     except (TypeError, ValueError):
         low, high = 0, len(each)
         while high - low > 1:
@@ -158,8 +154,7 @@ def _checked(
                 low = middle
             else:
                 raise  # they do not go together
-        if any_zero or any(each[low]):
-            check(_joined(each[low:high]), f"{name} of document {low}")
+        check(each[low], f"{name} of document {low}")
         raise
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from fastlstm.core.records import PAD_ID, TokenSequences
+from fastlstm.core.records import PAD_ID
 from fastlstm.text.containers import (
     FROM_0,
     column_names,
@@ -423,14 +423,6 @@ def padding_mask(ids: np.ndarray) -> np.ndarray:
     column = np.arange(width)
     inside: np.ndarray = (column >= first[:, None]) & (column < last[:, None])
     return inside
-
-
-def strip_padding(ids: np.ndarray) -> TokenSequences:
-    """Rows of a padded array without the zeros at either end."""
-    inside = padding_mask(ids)
-    offsets = np.zeros(len(ids) + 1, dtype=np.int64)
-    np.cumsum(inside.sum(axis=1), out=offsets[1:])
-    return TokenSequences(np.ascontiguousarray(ids[inside]), offsets)
 
 
 def check_same_length(n_documents: int, labels, X="X", y="y") -> None:

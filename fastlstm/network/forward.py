@@ -99,7 +99,12 @@ def forward(
             return _forward_again(k, work, config, looked_up, packed, batch, keys)
         inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
         if config.n_step_features:
-            inputs = _with_features(k, work, config, inputs, batch)
+            assert batch.features is not None, "the network reads what stands beside a token, too"
+            inputs = lstm.LayerInput(
+                embedding.for_each_token(
+                    k, work, looked_up.vectors, looked_up.inverse, batch.features
+                )
+            )
     elif isinstance(source, list):
         inputs = lstm.LayerInput(None, batch.ids, source)
     else:
@@ -131,17 +136,6 @@ def _head(k: Kernels, work, config, pooled, packed, batch, keys):
     if config.n_side:
         head_input = _beside(k, work, config, head_input, batch, keys)
     return dense.forward(k, work, head_input, packed.dense), head_input
-
-
-def _with_features(k: Kernels, work, config, inputs, batch) -> lstm.LayerInput:
-    """A row for each token: its vector, and behind it what stands beside the token."""
-    assert batch.features is not None, "the network reads what stands beside a token, too"
-    rows = work.array("embedding.joined", batch.n_tokens, config.n_inputs)
-    vectors = work.array("embedding.of_tokens", batch.n_tokens, config.embedding_dim)
-    k.gather_rows(inputs.rows, inputs.inverse, vectors)
-    rows[:, : config.embedding_dim] = vectors
-    rows[:, config.embedding_dim :] = batch.features
-    return lstm.LayerInput(rows)
 
 
 def _beside(k: Kernels, work, config, pooled, batch, keys):

@@ -144,9 +144,9 @@ class Walk:
             low, high, batch.n_live[low:high], batch.starts[low:high] - first, first, last
         )  # fmt: skip
 
-    def in_order(self, d: int, backward: bool = False) -> list[Part]:
+    def in_order(self, d: int) -> list[Part]:
         """All parts as a sweep in this direction meets them."""
-        return self.parts[::-1] if (d == 1) != backward else self.parts
+        return self.parts[::-1] if d == 1 else self.parts
 
     def for_backward(self, d: int) -> list[Part]:
         """What the backward sweep of a direction does at once, in its order."""
@@ -175,25 +175,17 @@ class Walk:
         if layer == 0 and projected is not None:
             return projected, self.looked_up.inverse[part.tokens]
         if layer == 0:
-            return self._first_rows(part), _NO_INDEX
+            features = self.batch.features
+            return embedding.for_each_token(
+                self.k, self.work, self.looked_up.vectors, self.looked_up.inverse[part.tokens],
+                None if features is None else features[part.tokens],
+            ), _NO_INDEX  # fmt: skip
         outputs = self.outputs(layer - 1, part)
         key = None if self.keys is None else int(self.keys[layer])
         rows = dropout.apply(
             self.k, self.work, f"again.{layer}.drop", outputs, self.config.dropout, key, part.first
         )
         return rows, _NO_INDEX
-
-    def _first_rows(self, part: Part) -> np.ndarray:
-        config, k, work = self.config, self.k, self.work
-        vectors = work.array("again.vectors", part.n_tokens, config.embedding_dim)
-        k.gather_rows(self.looked_up.vectors, self.looked_up.inverse[part.tokens], vectors)
-        if not config.n_step_features:
-            return vectors
-        assert self.batch.features is not None, "the network reads what stands beside a token, too"
-        rows = work.array("again.joined", part.n_tokens, config.n_inputs)
-        rows[:, : config.embedding_dim] = vectors
-        rows[:, config.embedding_dim :] = self.batch.features[part.tokens]
-        return rows
 
     def outputs(self, layer: int, part: Part) -> np.ndarray:
         """What a layer puts out in a part, of which all states are known."""
@@ -283,11 +275,7 @@ class Walk:
                     k, work, packed, d, self.looked_up.vectors, summed, d_tokens, zeros,
                     None if gradients is None else of_weights,
                 )  # fmt: skip
-        return d_tokens if padded_inputs == n_inputs else _narrow(d_tokens, n_inputs)
-
-
-def _narrow(padded: np.ndarray, width: int) -> np.ndarray:
-    return np.ascontiguousarray(padded[:, :width])
+        return lstm.narrow(d_tokens, n_inputs)
 
 
 class Pooled:

@@ -197,4 +197,4 @@ def learn_steps(
         )
     mean = tuple(np.where(differ, mean, 0.0).tolist())
     scale = tuple(np.where(differ, scale, 0.0).tolist())
-    return StepReader(mean, scale, tuple(group), len(number_of), has_tokens, names)
+    return StepReader(mean, scale, tuple(group), has_tokens, names)

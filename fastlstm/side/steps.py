@@ -28,8 +28,6 @@ class StepReader(NamedTuple):
     group : tuple of int
         Which features are missing together, from 0 on; -1 where no gaps are told: those of a
         feature that was always there in training would be numbers that no weight has learned.
-    n_gaps : int
-        Groups whose gaps are told.
     has_tokens : bool
         Whether features stand beside tokens, or are all that there is.
     names : tuple of str
@@ -39,7 +37,6 @@ class StepReader(NamedTuple):
     mean: tuple[float, ...]
     scale: tuple[float, ...]
     group: tuple[int, ...]
-    n_gaps: int
     has_tokens: bool
     names: tuple[str, ...] = ()
 
@@ -47,6 +44,11 @@ class StepReader(NamedTuple):
     def n_features(self) -> int:
         """Features of each step, as they are given."""
         return len(self.mean)
+
+    @property
+    def n_gaps(self) -> int:
+        """Groups whose gaps are told."""
+        return max(self.group) + 1
 
     @property
     def tells_all_gaps(self) -> bool:
@@ -109,7 +111,7 @@ class StepReader(NamedTuple):
         mean, scale = (tuple(map(float, state[name])) for name in ("mean", "scale"))
         group = tuple(state["group"])
         names = tuple(state["names"])
-        reader = cls(mean, scale, group, state["n_gaps"], state["has_tokens"], names)
+        reader = cls(mean, scale, group, state["has_tokens"], names)
         if not all(type(name) is str for name in names) or len(names) not in (0, len(mean)):
             raise ValueError("features of steps have names that are none, or some of them")
         if set(state) != set(cls._fields) or not 0 < len(mean) == len(scale) == len(group):
@@ -120,6 +122,6 @@ class StepReader(NamedTuple):
         if min(scale) < 0 or not known or type(reader.has_tokens) is not bool:
             raise ValueError("features of steps are of no known group or scale")
         told = {*group} - {-1}
-        if type(reader.n_gaps) is not int or told != {*range(reader.n_gaps)}:
-            raise ValueError(f"{reader.n_gaps} gaps are told of groups {sorted(told)} of features")
+        if told != {*range(len(told))}:
+            raise ValueError(f"gaps are told of groups {sorted(told)} of features")
         return reader

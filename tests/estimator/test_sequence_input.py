@@ -202,8 +202,11 @@ def test_labels_of_steps_stay_what_they_are():
     with pytest.raises(ValueError, match="X_val has 2 documents and y_val has labels of 1"):
         model.fit(X, y, X_val=X[:2], y_val=[[]])
     weight = [[], *[[1.0, 1.0, 1.0]] * 20]
+    weight[7] = [1.0, 1.0, np.inf]
+    with pytest.raises(ValueError, match="sample_weight is inf in document 7, step 2"):
+        model.fit(X, y, weight)
     weight[5] = [1.0, -1.0, 1.0]
-    with pytest.raises(ValueError, match="sample_weight of document 5 is negative in row 1"):
+    with pytest.raises(ValueError, match="sample_weight is -1.0 in document 5, step 1"):
         model.fit(X, y, weight)
     for call in (model.fit, model.score, lambda a, b: model.fit(X, y, X_val=a, y_val=b)):
         with pytest.raises(ValueError, match="no document of X.* has a step"):
@@ -252,6 +255,8 @@ def test_containers_of_lists_and_masks():
     for features in (np.array([["2020-01-01"]], "M8[ns]"), np.array([[1j]])):
         with pytest.raises(TypeError, match="document 1 are not numbers .*dtype"):
             SequenceData(features=[np.ones((1, 1)), features])
+    with pytest.raises(ValueError, match="document 2 have 2 columns, and those of document 1 3"):
+        SequenceData(features=[[], np.ones((2, 3)), np.ones((2, 2))])
     assert SequenceData(features=[[], np.ones((2, 3)), np.zeros((0, 0))]).lengths.tolist() == [
         0,
         2,

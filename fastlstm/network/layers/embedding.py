@@ -91,6 +91,26 @@ def forward(k: Kernels, work, table: Table, ids, rate=0.0, key=None) -> Embeddin
     return EmbeddingOutput(distinct, rows, inverse, members)
 
 
+def for_each_token(k: Kernels, work, vectors, inverse, features=None):
+    """A row for each token: its vector, and behind it what stands beside the token.
+
+    Parameters
+    ----------
+    vectors : float array, shape (n_distinct, embedding_dim)
+    inverse : int32 array, shape (n_tokens,)
+    features : float32 array, shape (n_tokens, n_step_features), or None
+    """
+    width = vectors.shape[1]
+    of_tokens = work.array("embedding.of_tokens", len(inverse), width)
+    k.gather_rows(vectors, inverse, of_tokens)
+    if features is None:
+        return of_tokens
+    rows = work.array("embedding.joined", len(inverse), width + features.shape[1])
+    rows[:, :width] = of_tokens
+    rows[:, width:] = features
+    return rows
+
+
 class EmbeddingGradient(NamedTuple):
     """Gradient of the rows ``ids`` of the table, eq. (49); all others have none.
 

@@ -365,7 +365,7 @@ def backward(
             )  # fmt: skip
     d_rows = None
     if projected is None and (distinct or inverse is None):
-        d_rows = _narrow(d_tokens, n_inputs)
+        d_rows = narrow(d_tokens, n_inputs)
     elif projected is None:
         d_rows = work.zeros(f"{name}.d_rows", len(rows), n_inputs)
         k.scatter_add_rows(d_tokens, inverse, d_rows)
@@ -401,5 +401,6 @@ def backward_of_distinct(
         d_rows[:, :n_inputs] += into[:, :n_inputs]
 
 
-def _narrow(padded, width):
+def narrow(padded, width):
+    """The first columns of rows that are padded, contiguous."""
     return padded if padded.shape[1] == width else np.ascontiguousarray(padded[:, :width])
