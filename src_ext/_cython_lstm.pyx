@@ -138,6 +138,7 @@ cdef inline direction_t _direction(weights, int kind, int form) except *:
     result.b = _data(weights[4], kind)
     result.n_inputs = weights[5]
     result.hidden = weights[6]
+    result.n_gates = weights[7]
     return result
 
 
@@ -148,6 +149,8 @@ cdef inline steps_t _steps(steps) except *:
     result.n_steps = _length(steps[0])
     result.reverse = steps[2]
     result.column = steps[3]
+    result.border = steps[4]
+    result.first = steps[5]
     return result
 
 
@@ -327,6 +330,38 @@ def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
     cdef int kind = _kind(d_h)
     cdef pooling_t s = _pooling(d_h, n_live, starts, lengths, mode, hidden, d_pooled, winner, kind)
     _run(_kernels(kind).pool_backward, &s)
+
+
+cdef attention_t _attention(n_live, starts, owner) except *:
+    cdef attention_t s
+    s.n_live, s.starts, s.owner = _places(n_live), _places(starts), _places(owner)
+    s.n_steps = _length(n_live)
+    return s
+
+
+def attend_forward(h, n_live, starts, owner, w, most, total, sums, scores):
+    cdef int kind = _kind(h)
+    cdef attention_t s = _attention(n_live, starts, owner)
+    s.tokens, s.sums, s.w = _matrix(h, kind), _matrix(sums, kind), _data(w, kind)
+    s.most, s.total, s.scores = _data(most, kind), _data(total, kind), _data(scores, kind)
+    _run(_kernels(kind).attend_forward, &s)
+
+
+def attend_backward(h, n_live, starts, owner, most, total, sums, d_pooled, scores, d_scores, d_w):
+    cdef int kind = _kind(h)
+    cdef attention_t s = _attention(n_live, starts, owner)
+    s.tokens, s.sums, s.d_pooled = _matrix(h, kind), _matrix(sums, kind), _matrix(d_pooled, kind)
+    s.most, s.total, s.scores = _data(most, kind), _data(total, kind), _data(scores, kind)
+    s.d_scores, s.d_w = _data(d_scores, kind), _wanted(d_w, kind)
+    _run(_kernels(kind).attend_backward, &s)
+
+
+def attend_spread(n_live, starts, owner, w, d_pooled, shares, d_scores, d_h):
+    cdef int kind = _kind(d_h)
+    cdef attention_t s = _attention(n_live, starts, owner)
+    s.d_tokens, s.d_pooled, s.w = _matrix(d_h, kind), _matrix(d_pooled, kind), _data(w, kind)
+    s.scores, s.d_scores = _data(shares, kind), _data(d_scores, kind)
+    _run(_kernels(kind).attend_spread, &s)
 
 
 def dropout(x, rate, key, first, out):

@@ -21,8 +21,11 @@ enum {
     MOST_LANES = 16,
 };
 
-/* Codes of contract.POOLING. */
-enum { POOL_LAST, POOL_MEAN, POOL_MAX, POOL_MEAN_MAX };
+/* Codes of contract.POOLING, and attention, which has kernels of its own. */
+enum { POOL_LAST, POOL_MEAN, POOL_MAX, POOL_MEAN_MAX, POOL_ATTENTION };
+
+/* Gates of arguments.CELLS. */
+enum { PLAIN_RNN = 1, LSTM = 4 };
 
 /* Element types of packed weights and scratch memory. */
 typedef enum { FLOATS, BFLOAT16, SPLIT_FLOATS, INT8, FORMS } form_t;
@@ -60,11 +63,12 @@ typedef struct {
     int64_t n_steps;
     int reverse;
     int64_t column;
+    int64_t border, first;
 } steps_t;
 
 typedef struct {
     const void *w_x, *w_x_t, *w_h, *w_h_t, *b;
-    int64_t n_inputs, hidden;
+    int64_t n_inputs, hidden, n_gates;
 } direction_t;
 
 /* Arguments of a sweep: those that both directions of time share, and those of one. */
@@ -130,6 +134,16 @@ typedef struct {
     int32_t *winner;
 } pooling_t;
 
+/* Of attention; gradients beside what they are of. */
+typedef struct {
+    const int64_t *n_live, *starts, *owner;
+    int64_t n_steps;
+    matrix_t tokens, d_tokens, sums, d_pooled;
+    const void *w;
+    void *most, *total, *scores, *d_scores;
+    void *d_w; /* NULL where it is not wanted */
+} attention_t;
+
 typedef struct {
     matrix_t x;
     double rate;
@@ -185,7 +199,8 @@ typedef struct {
 
 /* A network in training: shapes, and weights as they are now. */
 typedef struct {
-    int64_t n_layers, n_directions, embedding_dim, hidden, n_outputs, segment_length;
+    int64_t n_layers, n_directions, embedding_dim, hidden, n_gates, n_outputs;
+    int64_t cut_length, border;
     int64_t n_side;          /* numbers beside a document */
     int64_t n_step_features; /* numbers beside a token */
     int64_t n_ids, n_tokens; /* ids from ``n_tokens`` on are n-grams */
@@ -196,10 +211,11 @@ typedef struct {
     const void *table;
     const int32_t *parents;
     const direction_t *directions; /* layer by layer */
-    const void *dense_w, *dense_w_t, *dense_b;
+    const void *dense_w, *dense_w_t, *dense_b, *attention_w;
 } network_t;
 
-/* Sums of the gradients of a direction; of the dense layer ``w_x`` and ``b`` alone. */
+/* Sums of the gradients of a direction; of the dense layer ``w_x`` and ``b`` alone, of attention
+   ``b``. */
 typedef struct {
     matrix_t w_x, w_h;
     void *b;
@@ -226,7 +242,7 @@ typedef struct {
     int64_t n_shards;
     const int64_t *rows, *shard_offsets; /* documents of each shard */
     const uint32_t *keys;                /* of each shard's dropout masks, or NULL */
-    const gradient_t *gradients;         /* in the order of directions; then the dense layer */
+    const gradient_t *gradients;         /* of directions; then the dense layer and attention */
     /* results */
     buffer_t found[2]; /* ids, and the gradients of their rows */
     int64_t *counts; /* rows found up to the end of each shard */
@@ -295,6 +311,7 @@ typedef struct kernels {
     kernel_t pack[FORMS], matmul[FORMS], weight_gradient[FORMS];
     kernel_t lstm_forward[FORMS], lstm_backward[FORMS];
     kernel_t gather_rows, scatter_add_rows, pool_forward, pool_backward, dropout, squared_norm;
+    kernel_t attend_forward, attend_backward, attend_spread;
     kernel_t adam_update, sgd_update, average_rows, skip_gram, sum_lanes, merge_rows;
 } kernels_t;
 

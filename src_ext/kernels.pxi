@@ -14,6 +14,7 @@ cdef extern from "kernels.h" nogil:
         POOL_MEAN
         POOL_MAX
         POOL_MEAN_MAX
+        POOL_ATTENTION
 
     ctypedef enum form_t:
         FLOATS
@@ -50,7 +51,7 @@ cdef extern from "kernels.h" nogil:
         const int64_t *starts
         int64_t n_steps
         int reverse
-        int64_t column
+        int64_t column, border, first
 
     ctypedef struct direction_t:
         const void *w_x
@@ -58,7 +59,7 @@ cdef extern from "kernels.h" nogil:
         const void *w_h
         const void *w_h_t
         const void *b
-        int64_t n_inputs, hidden
+        int64_t n_inputs, hidden, n_gates
 
     ctypedef struct sweep_t:
         matrix_t inputs
@@ -121,6 +122,19 @@ cdef extern from "kernels.h" nogil:
         matrix_t tokens, pooled
         int32_t *winner
 
+    ctypedef struct attention_t:
+        const int64_t *n_live
+        const int64_t *starts
+        const int64_t *owner
+        int64_t n_steps
+        matrix_t tokens, d_tokens, sums, d_pooled
+        const void *w
+        void *most
+        void *total
+        void *scores
+        void *d_scores
+        void *d_w
+
     ctypedef struct dropout_t:
         matrix_t x
         double rate
@@ -169,7 +183,8 @@ cdef extern from "kernels.h" nogil:
         int64_t n_buffers
 
     ctypedef struct network_t:
-        int64_t n_layers, n_directions, embedding_dim, hidden, n_outputs, segment_length
+        int64_t n_layers, n_directions, embedding_dim, hidden, n_gates, n_outputs
+        int64_t cut_length, border
         int64_t n_side, n_step_features, n_ids, n_tokens, gate_width
         int pooling, form, by_step
         double dropout, embedding_dropout, side_dropout
@@ -179,6 +194,7 @@ cdef extern from "kernels.h" nogil:
         const void *dense_w
         const void *dense_w_t
         const void *dense_b
+        const void *attention_w
 
     ctypedef struct gradient_t:
         matrix_t w_x, w_h
@@ -221,6 +237,7 @@ cdef extern from "kernels.h" nogil:
         kernel_t lstm_forward[4]
         kernel_t lstm_backward[4]
         kernel_t gather_rows, scatter_add_rows, pool_forward, pool_backward, dropout
+        kernel_t attend_forward, attend_backward, attend_spread
         kernel_t squared_norm, adam_update, sgd_update, average_rows, skip_gram
         kernel_t sum_lanes, merge_rows
 

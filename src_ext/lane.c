@@ -21,11 +21,11 @@
 
 enum fixed_buffer {
     PACKED_IDS, PACKED_FIRST, PACKED_LENGTHS, PACKED_ORDER, PACKED_ROWS, PACKED_STEPS, OFFSETS,
-    PLACES,    DISTINCT, INVERSE, MEMBER_IDS, MEMBER_VECTOR, MEMBER_DISTINCT, MEMBER_ROW,
+    PLACES, OWNERS, DISTINCT, INVERSE, MEMBER_IDS, MEMBER_VECTOR, MEMBER_DISTINCT, MEMBER_ROW,
     EMBEDDING_ROWS, EMBEDDING_DROP, EMBEDDING_VECTORS, EMBEDDING_D_DROP, D_ROWS,
     TOKEN_ROWS, PROJECTED, INITIAL, SCRATCH, ZEROS, D_H, D_C, PREVIOUS, SUMMED, D_REVERSE,
     D_VECTORS, D_DROP, WINNER, POOLED, SHARE, COMBINED, D_SEGMENTS, HEAD_DROP, HEAD_D_DROP,
-    SIDE, SIDE_DROP, HEAD_INPUT, DENSE_SCRATCH, LOGITS, D_X, DENSE_ZEROS, D_POOLED, D_OUT,
+    ATTENTION, SIDE, SIDE_DROP, HEAD_INPUT, DENSE_SCRATCH, LOGITS, D_X, DENSE_ZEROS, D_POOLED, D_OUT,
     FIXED_BUFFERS,
 };
 
@@ -40,6 +40,7 @@ typedef struct {
     int64_t *places; /* of tokens in the data set; NULL where nothing asks for them */
     int64_t n_labels, *labels; /* rows of logits, and where their targets are */
     int64_t *order, *offsets; /* of segments; NULL without them */
+    int64_t *owner; /* of sequences, their document; NULL where nothing asks for it */
     int32_t *inverse;
     int64_t n_vectors, n_rows, n_members;
     int32_t *rows, *member_vector, *member_row;
@@ -129,7 +130,7 @@ static void fastlstm_pack_shard(const lane_t *s, shard_t *shard, int64_t number)
     workspace_t *const work = s->work;
     const int64_t *const rows = s->rows + s->shard_offsets[number];
     const int64_t n = s->shard_offsets[number + 1] - s->shard_offsets[number];
-    const int64_t most = s->network->segment_length;
+    const int64_t most = s->network->cut_length;
     int64_t n_sequences = 0, n_tokens = 0, longest = 0;
     for (int64_t p = 0; p < n; p++) {
         const int64_t length = s->offsets[rows[p] + 1] - s->offsets[rows[p]];
@@ -180,6 +181,10 @@ static void fastlstm_pack_shard(const lane_t *s, shard_t *shard, int64_t number)
                           shard->starts, shard->ids};
     fastlstm_pack_tokens(&call);
     const network_t *const net = s->network;
+    shard->owner = net->pooling == POOL_ATTENTION ? places(work, OWNERS, n_sequences) : NULL;
+    for (int64_t document = 0; shard->owner && document < n; document++)
+        for (int64_t q = offsets[document]; q < offsets[document + 1]; q++)
+            shard->owner[cut ? order[q] : document] = document;
     shard->places = NULL;
     if (net->by_step || net->n_step_features) {
         shard->places = places(work, PLACES, n_tokens);
@@ -265,7 +270,10 @@ void fastlstm_lane(void *arguments)
         s->n_found = s->n_tokens = 0;
         s->loss = s->correct = 0;
     }
-    for (int64_t number = 0; s->begins && number <= net->n_layers * net->n_directions; number++) {
+    const int64_t n_directions = net->n_layers * net->n_directions;
+    if (s->begins && net->attention_w)
+        memset(s->gradients[n_directions + 1].b, 0, s->pooled_width * itemsize);
+    for (int64_t number = 0; s->begins && number <= n_directions; number++) {
         const gradient_t *const sums = s->gradients + number;
         memset(sums->w_x.data, 0, sums->w_x.rows * sums->w_x.width * itemsize);
         memset(sums->w_h.data, 0, sums->w_h.rows * sums->w_h.width * itemsize);

@@ -14,15 +14,17 @@ cdef class TrainedNetwork:
         cdef int64_t number = 0
         cdef network_t *net = &self.record
         cdef matrix_t rows
-        layers, dense = packed
+        layers, dense, attention = packed
         self.kind = _kind(table)
         self.held = (table, parents, packed)
         self.scratch_sizes = {}
         rows = _matrix(table, self.kind)
         net.n_layers, net.n_directions = config.num_layers, n_directions
         net.hidden, net.n_outputs = config.hidden_size, config.n_outputs
-        net.segment_length = config.segment_length
-        net.pooling = POOLING[config.pooling]
+        net.n_gates = layers[0][0].n_gates
+        net.cut_length, net.border = config.cut_length, config.border
+        net.pooling = POOLING.get(config.pooling, POOL_ATTENTION)
+        net.attention_w = NULL if attention is None else _data(attention.w, self.kind)
         net.dropout, net.embedding_dropout = config.dropout, config.embedding_dropout
         net.n_side, net.side_dropout = config.n_side, config.side_dropout
         net.n_step_features, net.by_step = config.n_step_features, config.by_step
@@ -96,11 +98,12 @@ cdef class Lane:
         self.held = gradients
         self.kind = _kind(gradients[0][0])
         for sums in gradients:
-            first, *second, bias = sums
-            self.gradients[number].w_x = _matrix(first, self.kind)
-            # The dense layer has no second one.
-            self.gradients[number].w_h = _matrix(second[0] if second else first, self.kind)
-            self.gradients[number].b = _data(bias, self.kind)
+            *matrices, last = sums
+            self.gradients[number].b = _data(last, self.kind)
+            if matrices:  # attention has none
+                self.gradients[number].w_x = _matrix(matrices[0], self.kind)
+                # The dense layer has no second one.
+                self.gradients[number].w_h = _matrix(matrices[len(matrices) - 1], self.kind)
             number += 1
         self.record.gradients = self.gradients
         self.record.level, self.record.kernels = _level, _kernels(self.kind)

@@ -62,6 +62,12 @@ CONFIGS = [
     ModelConfig(8, 3, 2, n_ngrams=4, segment_length=2, n_side=1, n_step_features=3, **DROP),
     ModelConfig(**SMALL, num_layers=2, n_outputs=3, by_step=True, **DROP),
     ModelConfig(8, 3, 2, n_ngrams=4, segment_length=2, n_step_features=1, by_step=True),
+    ModelConfig(**SMALL, pooling="attention", n_outputs=3),
+    ModelConfig(8, 3, 2, pooling="attention", n_ngrams=4, segment_length=2, n_side=1, **DROP),
+    ModelConfig(**SMALL, num_layers=2, pooling="mean_max", cell="rnn", **DROP),
+    ModelConfig(**SMALL, bidirectional=False, pooling="last", cell="rnn"),
+    ModelConfig(8, 3, 2, pooling="attention", n_ngrams=4, segment_length=2, cell="rnn"),
+    ModelConfig(8, 3, 2, n_ngrams=4, segment_length=2, segment_state="carried"),
 ]
 # Of the two configurations with n-grams, the ids 4 to 7; 6 is one of three tokens.
 PARENTS = np.array([1, 2, 4, 3], dtype=np.int32)
@@ -76,6 +82,8 @@ def describe(config):
     directions = "both" if config.bidirectional else "forward"
     drop = "-dropout" if config.dropout else ""
     drop += "-ngrams-segments" if config.n_ngrams else ""
+    drop += "-rnn" if config.cell == "rnn" else ""
+    drop += "-carried" if config.segment_state == "carried" else ""
     drop += "-side" if config.n_side else ""
     drop += "-features" if config.n_step_features else ""
     drop += "-steps" if config.by_step else ""
@@ -136,7 +144,7 @@ class Problem:
         total = 0.0
         for rows, own in zip(self.shards, keys, strict=True):
             batch = batching.pack(
-                self.k, self.data.sequences, rows, self.config.segment_length, self.config.by_step
+                self.k, self.data.sequences, rows, self.config.cut_length, self.config.by_step
             )
             logits, _ = forward(
                 self.k, self.work, self.config, self.parameters.table, packed, batch, own

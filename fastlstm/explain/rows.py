@@ -208,7 +208,7 @@ def run_forward(network: Network, work: Workspace, projected, sequences: TokenSe
     k, config = network.k, network.config
     places = np.arange(len(sequences.ids), dtype=np.int32)
     rows = np.arange(sequences.n_documents)
-    batch = pack(k, sequences._replace(ids=places), rows, config.segment_length)
+    batch = pack(k, sequences._replace(ids=places), rows, config.cut_length)
     logits, state = forward(k, work, config, projected, network.packed, batch)
     return Pass(work, network, state, logits)
 

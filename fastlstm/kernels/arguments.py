@@ -18,12 +18,19 @@ class Steps(NamedTuple):
         Walk from the last step to the first.
     column : int
         First column of this direction in arrays that hold all directions.
+    border : int
+        No gradient of a state crosses from one step to another where steps of that number,
+        or of a multiple of it, begin; 0 is nowhere.
+    first : int
+        Number of the first step, where the steps are a part of more.
     """
 
     n_live: np.ndarray
     starts: np.ndarray
     reverse: bool
     column: int
+    border: int = 0
+    first: int = 0
 
 
 class PackedDirection(NamedTuple):
@@ -31,7 +38,8 @@ class PackedDirection(NamedTuple):
 
     Those packed as int8 have no transposed ones: empty arrays of the same dimensions.
 
-    ``b`` is a float array of shape (padded_width(4 * hidden),).
+    ``b`` is a float array of shape (padded_width(n_gates * hidden),). ``n_gates`` says which
+    cell it is, see ``CELLS``.
     """
 
     w_x: np.ndarray
@@ -41,12 +49,34 @@ class PackedDirection(NamedTuple):
     b: np.ndarray
     n_inputs: int
     hidden: int
+    n_gates: int = 4
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the matrices: all gates."""
+        return self.n_gates * self.hidden
+
+    @property
+    def cell_width(self) -> int:
+        """Numbers of a state that are not in the output: those of an LSTM's cell."""
+        return cell_width(self.n_gates, self.hidden)
+
+
+# Cell -> blocks of ``hidden`` columns of its weights: the gates [i | f | g | o] of an LSTM, and
+# the one sum of a plain RNN, whose tanh is the output.
+CELLS = {"lstm": 4, "rnn": 1}
+
+
+def cell_width(n_gates: int, hidden: int) -> int:
+    """Numbers that a cell with so many gates hands on beside its output."""
+    return hidden if n_gates == CELLS["lstm"] else 0
 
 
 class DirectionState(NamedTuple):
-    """States before a direction's first step, float arrays of shape (n_documents, hidden).
+    """States before a direction's first step.
 
-    ``given`` is False where ``h`` is 0, so that its product can be left out.
+    Float arrays of shape (n_documents, hidden) and (n_documents, cell_width). ``given`` is
+    False where ``h`` is 0, so that its product can be left out.
     """
 
     h: np.ndarray
@@ -55,14 +85,14 @@ class DirectionState(NamedTuple):
 
 
 class StateGradient(NamedTuple):
-    """Gradients of states: (n_documents, padded_width(hidden)) and (n_documents, hidden)."""
+    """Gradients of states: (n_documents, padded_width(hidden)) and (n_documents, cell_width)."""
 
     h: np.ndarray
     c: np.ndarray
 
 
 class DirectionGradient(NamedTuple):
-    """Gradients of a direction's weights, rows padded to padded_width(4 * hidden)."""
+    """Gradients of a direction's weights, rows padded to padded_width(n_gates * hidden)."""
 
     w_x: np.ndarray
     w_h: np.ndarray

@@ -165,7 +165,7 @@ class Kernels(Protocol):
         ----------
         inputs : float array, shape (n_tokens, n_inputs)
             The layer's input; with ``index`` the projected distinct tokens, bias
-            included, shape (n_distinct, padded_width(4 * hidden)).
+            included, shape (n_distinct, padded_width(n_gates * hidden)).
         index : int32 array, shape (n_tokens,) or (0,)
             Row of ``inputs`` that each token reads; empty where each has its own.
         weights : PackedDirection
@@ -181,14 +181,14 @@ class Kernels(Protocol):
             Becomes the number of first rows of ``h`` that are valid: block after block
             walking forward, at the end in reverse.
         gates : float array
-            With ``keep`` shape (n_tokens, padded_width(4 * hidden)): becomes the gates
-            after their activations, [i | f | g | o] of ``hidden`` each. Otherwise
-            working memory of ``block_rows`` such rows.
+            With ``keep`` shape (n_tokens, padded_width(n_gates * hidden)): becomes the gates
+            after their activations, [i | f | g | o] of ``hidden`` each, or the outputs of a
+            plain RNN. Otherwise working memory of ``block_rows`` such rows.
         h : float array, shape (n_tokens, directions * hidden)
             The columns from ``steps.column`` on are overwritten.
         c : float array
-            With ``keep`` shape (n_tokens, hidden), overwritten. Otherwise
-            (n_documents, hidden): on entry the initial states, then the last ones.
+            With ``keep`` shape (n_tokens, cell_width), overwritten. Otherwise
+            (n_documents, cell_width): on entry the initial states, then the last ones.
         """
 
     def lstm_backward(
@@ -218,7 +218,7 @@ class Kernels(Protocol):
             As ``lstm_forward`` had or left them with ``keep``, but ``inputs`` are not
             projected; with ``index`` they are not read and may be empty. Weights are not
             packed as int8.
-        gates : float array, shape (n_tokens, padded_width(4 * hidden))
+        gates : float array, shape (n_tokens, padded_width(n_gates * hidden))
             In: the gates that ``lstm_forward`` left. Out: the gradients of the
             pre-activations.
         d_out : float array, shape (n_tokens, directions * hidden)
@@ -229,10 +229,11 @@ class Kernels(Protocol):
         previous : float array, shape (block_rows(n_documents), hidden); working memory
         zeros : float array, shape (padded_width(max(hidden, n_inputs)),), of 0
         d_state : StateGradient
-            In: gradients of the final states. Out: of the initial ones.
+            In: gradients of the final states. Out: of the initial ones, which are 0 beyond a
+            border.
         d_inputs : float array
             Without ``index`` shape (n_tokens, padded_width(n_inputs)): gradient of the
-            inputs. With it (n_distinct, padded_width(4 * hidden)): the gradients of the
+            inputs. With it (n_distinct, padded_width(n_gates * hidden)): the gradients of the
             pre-activations are added to the rows that ``index`` names, eq. (47). Empty where
             it is not wanted.
         gradient : DirectionGradient
@@ -349,6 +350,93 @@ class Kernels(Protocol):
         d_pooled : float array, shape (n_documents, width or 2 * width)
         n_live, starts, lengths, mode, hidden, winner
             As ``pool_forward`` had or left them.
+        d_h : float array, shape (n_tokens, width); overwritten
+        """
+
+    def attend_forward(
+        self,
+        h: np.ndarray,
+        n_live: np.ndarray,
+        starts: np.ndarray,
+        owner: np.ndarray,
+        w: np.ndarray,
+        most: np.ndarray,
+        total: np.ndarray,
+        sums: np.ndarray,
+        scores: np.ndarray,
+    ) -> None:
+        """Add steps to documents' weighted sums of outputs, whose weights are a softmax.
+
+        docs/explanation/maths.md, eqs. (127) to (129). Calls for the parts of a batch, one after
+        the other, leave the bits of one call for all.
+
+        Parameters
+        ----------
+        h : float array, shape (n_tokens, width)
+        n_live, starts : int64 arrays, shape (n_steps,)
+        owner : int64 array, shape (n_sequences,)
+            The document that each sequence is a part of, or all of.
+        w : float array, shape (width,)
+        most, total : float arrays, shape (n_documents,)
+            The largest score, and the sum of ``exp(score - most)``; -inf and 0 at first.
+        sums : float array, shape (n_documents, width)
+            Outputs weighed alike; 0 at first. Divided by ``total`` they are the pooled vectors.
+        scores : float array, shape (n_tokens,); overwritten
+            ``h @ w``.
+        """
+
+    def attend_backward(
+        self,
+        h: np.ndarray,
+        n_live: np.ndarray,
+        starts: np.ndarray,
+        owner: np.ndarray,
+        most: np.ndarray,
+        total: np.ndarray,
+        sums: np.ndarray,
+        d_pooled: np.ndarray,
+        scores: np.ndarray,
+        d_scores: np.ndarray,
+        d_w: np.ndarray,
+    ) -> None:
+        """Gradients of scores and of their weights (docs/explanation/maths.md, eqs. (130), (132)).
+
+        Parameters
+        ----------
+        h, n_live, starts, owner
+            As ``attend_forward`` had them.
+        most, total, sums : float arrays
+            As it left them, after the last step.
+        d_pooled : float array, shape (n_documents, width)
+        scores : float array, shape (n_tokens,)
+            In: as ``attend_forward`` left them. Out: the weights of the tokens, of which those
+            of a document add up to 1.
+        d_scores : float array, shape (n_tokens,); overwritten
+        d_w : float array, shape (width,); added to
+            Empty where it is not wanted.
+        """
+
+    def attend_spread(
+        self,
+        n_live: np.ndarray,
+        starts: np.ndarray,
+        owner: np.ndarray,
+        w: np.ndarray,
+        d_pooled: np.ndarray,
+        shares: np.ndarray,
+        d_scores: np.ndarray,
+        d_h: np.ndarray,
+    ) -> None:
+        """Gradient of the outputs (docs/explanation/maths.md, eq. (131)).
+
+        Parameters
+        ----------
+        n_live, starts, owner
+            As ``attend_forward`` had them.
+        w : float array, shape (width,)
+        d_pooled : float array, shape (n_documents, width)
+        shares, d_scores : float arrays, shape (n_tokens,)
+            Weights and gradients of scores, as ``attend_backward`` left them.
         d_h : float array, shape (n_tokens, width); overwritten
         """
 

@@ -136,7 +136,7 @@ def _received(states, initial, start, n, before, going_on):
 def lstm_forward(
     inputs, index, weights, steps, initial, keep, scratch, ready, done, gates, h, c
 ):  # fmt: skip
-    n_live, starts, reverse, column = steps
+    n_live, starts, reverse, column, *_ = steps
     hidden, dtype = weights.hidden, weights.w_h.dtype
     mine = h[:, column : column + hidden]
     while ready[0] < len(h) and not reverse:
@@ -148,6 +148,11 @@ def lstm_forward(
         h_before = _received(mine, initial.h, start, n, before, going_on)
         c_before = _received(c, initial.c, start, n, before, going_on) if keep else c[:n]
         a = projected[rows] + _product(h_before, weights.w_h, dtype)  # eq. (1)
+        if weights.n_gates == 1:
+            mine[rows] = np.tanh(a)  # eq. (124)
+            if keep:
+                gates[rows] = mine[rows]
+            continue
         i, f, g, o = np.split(a, 4, axis=1)
         i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)  # eq. (3)
         now = f * c_before + i * g  # eq. (4)
@@ -164,7 +169,7 @@ def lstm_backward(
     inputs, index, weights, steps, initial, gates, h, c, d_out, accumulate, scratch, previous,
     zeros, d_state, d_inputs, gradient,
 ):  # fmt: skip
-    n_live, starts, reverse, column = steps
+    n_live, starts, reverse, column, border, first = steps
     hidden, dtype = weights.hidden, weights.w_h.dtype
     mine = h[:, column : column + hidden]
     d_h, d_c = d_state
@@ -173,16 +178,22 @@ def lstm_backward(
         rows = slice(start, start + n)
         h_before[rows] = _received(mine, initial.h, start, n, before, going_on)
         c_before = _received(c, initial.c, start, n, before, going_on)
-        i, f, g, o = np.split(gates[rows], 4, axis=1)
-        squashed = np.tanh(c[rows])
         into_h = d_out[rows, column : column + hidden] + d_h[:n]  # eqs. (15) and (37)
-        into_c = d_c[:n] + into_h * o * (1 - squashed**2)  # eq. (16)
-        # Eqs. (17) to (20), each times its factor of eq. (21).
-        d_i, d_f = into_c * g * i * (1 - i), into_c * c_before * f * (1 - f)
-        d_g, d_o = into_c * i * (1 - g**2), into_h * squashed * o * (1 - o)
-        d_c[:n] = into_c * f  # eqs. (22) and (38)
-        gates[rows] = np.concatenate([d_i, d_f, d_g, d_o], axis=1)
+        if weights.n_gates == 1:
+            gates[rows] = into_h * (1 - gates[rows] ** 2)  # eq. (125)
+        else:
+            i, f, g, o = np.split(gates[rows], 4, axis=1)
+            squashed = np.tanh(c[rows])
+            into_c = d_c[:n] + into_h * o * (1 - squashed**2)  # eq. (16)
+            # Eqs. (17) to (20), each times its factor of eq. (21).
+            d_i, d_f = into_c * g * i * (1 - i), into_c * c_before * f * (1 - f)
+            d_g, d_o = into_c * i * (1 - g**2), into_h * squashed * o * (1 - o)
+            d_c[:n] = into_c * f  # eqs. (22) and (38)
+            gates[rows] = np.concatenate([d_i, d_f, d_g, d_o], axis=1)
         d_h[:n] = _product(gates[rows], weights.w_h_t, dtype)  # eqs. (23) and (38)
+        upper = first + int(np.searchsorted(starts, start)) + reverse
+        if border and upper > 0 and upper % border == 0:  # eq. (126)
+            d_h[:n], d_c[:n] = 0, 0
     if len(d_inputs) and len(index):
         np.add.at(d_inputs, index, gates)  # eq. (47)
     elif len(d_inputs):
@@ -246,6 +257,38 @@ def pool_backward(d_pooled, n_live, starts, lengths, mode, hidden, winner, d_h):
             d_h[tokens] += d_pooled[row, :width] / length
         if mode in (MAX, MEAN_MAX):
             d_h[winner[row], np.arange(width)] += d_pooled[row, -width:]
+
+
+def _owners(n_live, starts, owner):
+    """Tokens of each document in their order: step by step."""
+    documents = np.concatenate([owner[:n] for n in n_live])
+    tokens = np.concatenate([start + np.arange(n) for start, n in zip(starts, n_live, strict=True)])
+    return [(int(d), tokens[documents == d]) for d in np.unique(documents)]
+
+
+def attend_forward(h, n_live, starts, owner, w, most, total, sums, scores):
+    scores[:] = h @ w  # eq. (127)
+    for d, tokens in _owners(n_live, starts, owner):
+        before, most[d] = most[d], max(most[d], scores[tokens].max())
+        shares = np.exp(scores[tokens] - most[d])  # eq. (128)
+        total[d] = total[d] * np.exp(before - most[d]) + shares.sum()
+        sums[d] = sums[d] * np.exp(before - most[d]) + shares @ h[tokens]  # eq. (129)
+
+
+def attend_backward(
+    h, n_live, starts, owner, most, total, sums, d_pooled, scores, d_scores, d_w
+):  # fmt: skip
+    for d, tokens in _owners(n_live, starts, owner):
+        scores[tokens] = np.exp(scores[tokens] - most[d]) / total[d]
+        pooled = sums[d] / total[d]
+        d_scores[tokens] = scores[tokens] * ((h[tokens] - pooled) @ d_pooled[d])  # eq. (130)
+    if len(d_w):
+        d_w += d_scores @ h  # eq. (132)
+
+
+def attend_spread(n_live, starts, owner, w, d_pooled, shares, d_scores, d_h):
+    for d, tokens in _owners(n_live, starts, owner):
+        d_h[tokens] = np.outer(shares[tokens], d_pooled[d]) + np.outer(d_scores[tokens], w)
 
 
 def dropout(x, rate, key, first, out):

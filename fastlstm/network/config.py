@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fastlstm.core.options import OF_IDS
+from fastlstm.kernels.arguments import CELLS, cell_width
 from fastlstm.kernels.contract import POOLING
 from fastlstm.network.layers import lstm, pooling
 
-POOLINGS = tuple(POOLING)
+POOLINGS = (*POOLING, "attention")
+
+# What a segment begins with, and whether gradients go back into the one before it.
+SEGMENT_STATES = ("fresh", "carried", "truncated")
 
 
 class ModelConfig(NamedTuple):
@@ -16,7 +20,8 @@ class ModelConfig(NamedTuple):
 
     ``n_outputs`` is 1 for two classes (one logit) and the number of classes else. Of
     ``vocabulary_size`` ids the last ``n_ngrams`` stand for n-grams. Documents of more than
-    ``segment_length`` tokens are read in segments; 0 reads them whole. ``n_side`` numbers
+    ``segment_length`` tokens are read in segments; 0 reads them whole. ``segment_state`` says
+    whether a segment begins anew or with the state of the one before it. ``n_side`` numbers
     beside each document join its pooled vector; ``side_dropout`` is theirs.
     ``n_step_features`` numbers beside each token join its vector; ``n_gaps`` of them say what is
     missing, and as many, at the end, since when (``fastlstm.side.steps``). ``by_step`` says
@@ -39,6 +44,8 @@ class ModelConfig(NamedTuple):
     n_step_features: int = 0
     n_gaps: int = 0
     by_step: bool = False
+    cell: str = "lstm"
+    segment_state: str = "fresh"
 
     @property
     def n_directions(self) -> int:
@@ -48,6 +55,29 @@ class ModelConfig(NamedTuple):
     def output_width(self) -> int:
         """Width of a layer's output."""
         return self.n_directions * self.hidden_size
+
+    @property
+    def n_gates(self) -> int:
+        return CELLS[self.cell]
+
+    @property
+    def cell_width(self) -> int:
+        """Numbers that a cell hands on beside its output."""
+        return cell_width(self.n_gates, self.hidden_size)
+
+    @property
+    def cut_length(self) -> int:
+        """Tokens of a sequence at most; 0 keeps documents whole, with all states handed on."""
+        return self.segment_length if self.segment_state == "fresh" else 0
+
+    @property
+    def border(self) -> int:
+        """Steps between which no gradient of a state goes back; 0 where all do."""
+        return self.segment_length if self.segment_state == "truncated" else 0
+
+    @property
+    def has_attention(self) -> bool:
+        return self.pooling == "attention" and not self.by_step
 
     @property
     def pooled_width(self) -> int:
@@ -66,7 +96,7 @@ class ModelConfig(NamedTuple):
     def dense_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name -> shape of every weight but the embedding, in storage order."""
         shapes: dict[str, tuple[int, ...]] = {}
-        gates = 4 * self.hidden_size
+        gates = self.n_gates * self.hidden_size
         for layer in range(self.num_layers):
             n_inputs = self.n_inputs if layer == 0 else self.output_width
             for direction in lstm.DIRECTIONS[: self.n_directions]:
@@ -76,4 +106,6 @@ class ModelConfig(NamedTuple):
                 shapes[f"{prefix}.b"] = (gates,)
         shapes["dense.w"] = (self.head_width, self.n_outputs)
         shapes["dense.b"] = (self.n_outputs,)
+        if self.has_attention:
+            shapes["attention.w"] = (self.output_width,)
         return shapes

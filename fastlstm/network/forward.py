@@ -15,7 +15,15 @@ from fastlstm.core.records import TokenBatch
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network import recompute
 from fastlstm.network.config import ModelConfig
-from fastlstm.network.layers import dense, dropout, embedding, lstm, pooling, segments
+from fastlstm.network.layers import (
+    attention,
+    dense,
+    dropout,
+    embedding,
+    lstm,
+    pooling,
+    segments,
+)
 
 # Turns the dropout key of the pooled vector into that of the numbers beside it.
 _OF_SIDE = 0x5BD1E995
@@ -32,6 +40,7 @@ class ForwardState(NamedTuple):
     head_input: np.ndarray
     keys: np.ndarray | None
     again: recompute.Kept | None = None
+    attended: attention.Attended | None = None
 
 
 class ShardGradient(NamedTuple):
@@ -110,19 +119,25 @@ def forward(
     else:
         inputs = lstm.LayerInput(source)
     caches = _through_layers(k, work, config, inputs, packed, batch, keys, keep, beside)
-    pooled, winner, share = caches[-1].out, None, None
-    if not config.by_step:
+    pooled, winner, share, attended = caches[-1].out, None, None, None
+    if config.has_attention:
+        attended = attention.begin(work, batch, config.output_width)
+        attention.read(k, attended, packed.attention, pooled, batch, attended.scores)
+        pooled = attended.pooled()
+    elif not config.by_step:
         pooled, winner = pooling.forward(k, work, pooled, batch, config.pooling, config.hidden_size)
         pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size, keep)
     logits, head_input = _head(k, work, config, pooled, packed, batch, keys)
-    return logits, ForwardState(batch, looked_up, caches, winner, share, head_input, keys)
+    return logits, ForwardState(
+        batch, looked_up, caches, winner, share, head_input, keys, attended=attended
+    )
 
 
 def _forward_again(k: Kernels, work, config, looked_up, packed, batch, keys):
     """As ``forward``, with what ``recompute.py`` keeps."""
     pooled, kept = recompute.forward(k, work, config, packed, batch, looked_up, keys)
     share = None
-    if not config.by_step:
+    if not config.by_step and not config.has_attention:
         pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size)
     logits, head_input = _head(k, work, config, pooled, packed, batch, keys)
     return logits, ForwardState(batch, looked_up, [], None, share, head_input, keys, kept)
@@ -221,7 +236,7 @@ def backward(
     for layer in reversed(range(config.num_layers)):
         found = lstm.backward(
             k, work, f"lstm.{layer}", state.caches[layer], d_out, batch, packed.layers[layer],
-            None if gradients is None else gradients.layers[layer],
+            None if gradients is None else gradients.layers[layer], border=config.border,
         )  # fmt: skip
         if layer:
             d_out = dropout.apply(
@@ -258,8 +273,14 @@ def backward_head(k: Kernels, work, config, packed, state: ForwardState, d_logit
     d_pooled = dropout.apply(
         k, work, "head.d_drop", d_pooled, config.dropout, _key(state.keys, config.num_layers)
     )
-    if config.by_step:
+    if config.by_step or (config.has_attention and state.again is not None):
         return d_pooled
+    if config.has_attention:
+        own = None if gradients is None else gradients.attention
+        out = state.caches[-1].out
+        return attention.backward(
+            k, work, state.attended, packed.attention, out, batch, d_pooled, own
+        )
     d_pooled = segments.backward(d_pooled, state.share, batch)
     if state.again is not None:
         return d_pooled

@@ -11,7 +11,7 @@ from fastlstm.core.random import Streams
 from fastlstm.core.workspace import aligned_zeros
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
-from fastlstm.network.layers import dense, embedding, lstm
+from fastlstm.network.layers import attention, dense, embedding, lstm
 
 NO_PARENTS = np.zeros(0, dtype=np.int32)
 
@@ -110,7 +110,7 @@ def init_parameters(
         if name.endswith(".w_x"):
             prefix = name[: -len(".w_x")]
             n_inputs = parameters.named[name].shape[0]
-            fresh = lstm.init(rng, n_inputs, config.hidden_size, dtype)
+            fresh = lstm.init(rng, n_inputs, config.hidden_size, dtype, config.n_gates)
             for key, value in fresh.items():
                 parameters.named[f"{prefix}.{key}"][:] = value
     head = dense.init(rng, config.pooled_width, config.n_outputs, dtype)
@@ -120,15 +120,16 @@ def init_parameters(
 
 
 class PackedModel(NamedTuple):
-    """Weights in the backend's layout: directions of each layer, and the dense layer."""
+    """Weights in the backend's layout: directions of each layer, and what stands above them."""
 
     layers: list[list[lstm.PackedDirection]]
     dense: dense.PackedDense
+    attention: attention.PackedAttention | None = None
 
     def block(self, name: str) -> Any:
-        """PackedDirection or PackedDense of a block, a name of ``weight_blocks``."""
-        if name == "dense":
-            return self.dense
+        """The packed form of a block, a name of ``weight_blocks``."""
+        if name in ("dense", "attention"):
+            return getattr(self, name)
         _, layer, direction = name.split(".")
         return self.layers[int(layer)][lstm.DIRECTIONS.index(direction)]
 
@@ -148,21 +149,28 @@ def pack_model(
         ]
         for layer in range(config.num_layers)
     ]
-    return PackedModel(layers, dense.pack(k, parameters.block("dense")))
+    above = dense.pack(k, parameters.block("dense"))
+    if not config.has_attention:
+        return PackedModel(layers, above)
+    return PackedModel(layers, above, attention.pack(parameters.block("attention")))
 
 
 def repack(k: Kernels, packed: PackedModel, parameters: Parameters, block: str) -> None:
     """Pack the weights of one block, a name of ``weight_blocks``, anew."""
-    pack = dense.pack if block == "dense" else lstm.pack
-    pack(k, parameters.block(block), packed.block(block))
+    weights, into = parameters.block(block), packed.block(block)
+    if block == "attention":
+        attention.pack(weights, into)
+    elif block == "dense":
+        dense.pack(k, weights, into)
+    else:
+        lstm.pack(k, weights, into)
 
 
 def weight_blocks(config: ModelConfig) -> list[str]:
-    """Prefixes of the dense weights: each direction of each layer, and the dense layer."""
+    """Prefixes of the dense weights: directions of the layers, dense layer, attention."""
     directions = lstm.DIRECTIONS[: config.n_directions]
-    return [
-        *(f"lstm.{layer}.{d}" for layer in range(config.num_layers) for d in directions), "dense",
-    ]  # fmt: skip
+    blocks = [f"lstm.{layer}.{d}" for layer in range(config.num_layers) for d in directions]
+    return [*blocks, "dense", *(["attention"] if config.has_attention else [])]
 
 
 class DenseGradients:
@@ -174,7 +182,8 @@ class DenseGradients:
     ----------
     layers : list of lists of DirectionGradient
     dense : DenseGradient
-    blocks : list of DirectionGradient and, at its end, DenseGradient
+    attention : AttentionGradient or None
+    blocks : list of DirectionGradient and, behind them, those
         In the order of ``weight_blocks``.
     """
 
@@ -183,14 +192,19 @@ class DenseGradients:
         self.layers = [
             [
                 lstm.zero_gradient(
-                    k, shapes[f"lstm.{layer}.{direction}.w_x"][0], config.hidden_size, dtype
-                )
+                    k, shapes[f"lstm.{layer}.{direction}.w_x"][0], config.hidden_size, dtype,
+                    config.n_gates,
+                )  # fmt: skip
                 for direction in lstm.DIRECTIONS[: config.n_directions]
             ]
             for layer in range(config.num_layers)
         ]
         self.dense = dense.zero_gradient(k, config.head_width, config.n_outputs, dtype)
-        gradients: list[Any] = [*(d for layer in self.layers for d in layer), self.dense]
+        self.attention = None
+        if config.has_attention:
+            self.attention = attention.zero_gradient(config.output_width, dtype)
+        above = [block for block in (self.dense, self.attention) if block is not None]
+        gradients: list[Any] = [*(d for layer in self.layers for d in layer), *above]
         self.blocks = gradients
         self._padded = [array for gradient in gradients for array in gradient]
 

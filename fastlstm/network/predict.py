@@ -87,7 +87,7 @@ def predict_logits(
     source = parameters.table if projected is None else projected
 
     def work_on(rows):
-        batch = pack(k, sequences, rows, config.segment_length, config.by_step)
+        batch = pack(k, sequences, rows, config.cut_length, config.by_step)
         where = batch.places if config.by_step else batch.rows
         with workspaces.borrow() as work:
             logits[where], _ = forward(
@@ -250,8 +250,11 @@ class Network:
     def _is_short(self, sequences: TokenSequences) -> bool:
         """Whether it is one document that is short and in one piece, and has nothing beside it."""
         config = self.config
-        most = min(_PLANNED_TOKENS, config.segment_length or _PLANNED_TOKENS)
-        beside = config.n_side or config.n_step_features or config.by_step
+        most = min(_PLANNED_TOKENS, config.cut_length or _PLANNED_TOKENS)
+        # Attention works on its own between the kernels.
+        beside = (
+            config.n_side or config.n_step_features or config.by_step or config.has_attention
+        )
         alone = sequences.n_documents == 1 and not beside
         return alone and 0 < len(sequences.ids) <= most
 

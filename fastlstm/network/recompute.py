@@ -20,7 +20,7 @@ from fastlstm.kernels.arguments import DirectionGradient, DirectionState, StateG
 from fastlstm.kernels.contract import POOLING, Kernels
 from fastlstm.kernels.layout import BLOCK_TOKENS
 from fastlstm.network.config import ModelConfig
-from fastlstm.network.layers import dropout, embedding, lstm
+from fastlstm.network.layers import attention, dropout, embedding, lstm
 
 _NO_INDEX = np.zeros(0, dtype=np.int32)
 
@@ -43,7 +43,8 @@ def is_worth_it(config: ModelConfig, n_tokens: int, itemsize: int, recompute: bo
     """
     if isinstance(recompute, str):
         # Gates, cells, and outputs with their gradient.
-        numbers = config.num_layers * config.n_directions * config.hidden_size * (4 + 1 + 2)
+        of_unit = config.hidden_size * (config.n_gates + 2) + config.cell_width
+        numbers = config.num_layers * config.n_directions * of_unit
         return n_tokens * numbers * itemsize > _AUTO_BYTES
     return recompute
 
@@ -201,7 +202,7 @@ class Walk:
         """States that a direction brings into a part."""
         n, hidden = int(part.n_live[0]), self.config.hidden_size
         h = self.work.zeros("again.h0", n, hidden)
-        c = self.work.zeros("again.c0", n, hidden)
+        c = self.work.zeros("again.c0", n, self.config.cell_width)
         known = self._states.get((layer, d, part.high if d else part.low))
         if known is not None:
             h[: len(known[0])], c[: len(known[1])] = known
@@ -212,7 +213,7 @@ class Walk:
         k, work, config = self.k, self.work, self.config
         packed = self.packed.layers[layer][d]
         gates = work.array("again.gates", part.n_tokens, len(packed.b))
-        c = work.array("again.c", part.n_tokens, config.hidden_size)
+        c = work.array("again.c", part.n_tokens, config.cell_width)
         done = work.array("again.done", 1, dtype=np.int64)
         memory = lstm.scratch(k, work, packed, int(part.n_live[0]), "again")
         source, index = rows
@@ -248,7 +249,7 @@ class Walk:
         nothing = work.array("again.nothing", 0, 0)
         for d, packed in enumerate(packed_layer):
             d_state = StateGradient(
-                work.zeros("again.d_h", n, padded), work.zeros("again.d_c", n, hidden)
+                work.zeros("again.d_h", n, padded), work.zeros("again.d_c", n, config.cell_width)
             )
             summed = None
             if distinct:
@@ -264,8 +265,8 @@ class Walk:
                 live = int(part.n_live[0])
                 k.lstm_backward(
                     nothing if distinct else rows, index, packed,
-                    Steps(part.n_live, part.starts, d == 1, 0), self.before(layer, d, part),
-                    gates, out, c, d_out(part, d), d == 1,
+                    Steps(part.n_live, part.starts, d == 1, 0, config.border, part.low),
+                    self.before(layer, d, part), gates, out, c, d_out(part, d), d == 1,
                     lstm.scratch(k, work, packed, live, "again"), previous, zeros,
                     StateGradient(d_state.h[:live], d_state.c[:live]),
                     d_tokens[part.tokens] if summed is None else summed, of_weights,
@@ -303,9 +304,24 @@ class Pooled:
             self._take_largest(d, part, out, own)
         elif not self.mean:
             self._take_last(d, part, out, own)
+        if self.mean and d == 0:
+            self._add(d, part, out)
 
-    def add(self, d: int, part: Part, out: np.ndarray) -> None:
-        """The same for the mean, whose sum is one from the first step to the last."""
+    def complete(self) -> None:
+        """All states are known: the mean of the second direction, from its first step on."""
+        walk = self.walk
+        if not self.mean or walk.config.n_directions == 1:
+            return
+        layer = walk.config.num_layers - 1
+        projected = walk.project(1) if layer == 0 else None
+        for part in walk.parts:
+            rows = walk.inputs(layer, part, projected)
+            out = walk.work.array("again.own", part.n_tokens, walk.config.hidden_size)
+            walk.sweep(layer, 1, part, rows, out, 0)
+            self._add(1, part, out)
+
+    def _add(self, d: int, part: Part, out: np.ndarray) -> None:
+        """The sum of a mean is one from the first step to the last."""
         own = slice(d * out.shape[1], (d + 1) * out.shape[1])
         for n, start in zip(part.n_live.tolist(), part.starts.tolist(), strict=True):
             self.sum[:n, own] += out[start : start + n]
@@ -372,6 +388,66 @@ class Pooled:
         return out
 
 
+class Weighted:
+    """As ``Pooled``, for attention, which sees both directions of a step.
+
+    Parameters
+    ----------
+    walk : Walk
+    """
+
+    def __init__(self, walk: Walk):
+        self.walk = walk
+        self.attended = attention.begin(walk.work, walk.batch, walk.config.output_width)
+        self.d_scores: np.ndarray | None = None
+
+    def take(self, d: int, part: Part, out: np.ndarray) -> None:
+        """The outputs of a direction in a part; of two they are read when both are known."""
+        if self.walk.config.n_directions == 1:
+            self._read(part, out)
+
+    def complete(self) -> None:
+        """All states are known."""
+        if self.walk.config.n_directions == 2:
+            for part in self.walk.parts:
+                self._read(part, self.walk.outputs(self.walk.config.num_layers - 1, part))
+
+    def _read(self, part: Part, out: np.ndarray) -> None:
+        scores = self.attended.scores[part.tokens]
+        attention.read(self.walk.k, self.attended, self.walk.packed.attention, out, part, scores)
+
+    def vectors(self) -> np.ndarray:
+        """Pooled vectors of the documents."""
+        return self.attended.pooled()
+
+    def go_back(self, d_pooled: np.ndarray, gradients) -> None:
+        """What ``gradient`` needs: weights of all tokens, and gradients of their scores."""
+        walk = self.walk
+        self.d_scores = walk.work.array("again.d_scores", walk.batch.n_tokens)
+        nothing = walk.work.array("attention.nothing", 0)
+        d_w = nothing if gradients is None else gradients.attention.w
+        for part in walk.parts:
+            out = walk.outputs(walk.config.num_layers - 1, part)
+            attention.score_back(
+                walk.k, self.attended, out, part, d_pooled, self.attended.scores[part.tokens],
+                self.d_scores[part.tokens], d_w,
+            )  # fmt: skip
+
+    def gradient(self, d_pooled: np.ndarray, part: Part, d: int) -> np.ndarray:
+        """Gradient of a direction's outputs in a part."""
+        walk, hidden = self.walk, self.walk.config.hidden_size
+        assert self.d_scores is not None, "the way back begins with ``go_back``"
+        own = slice(d * hidden, (d + 1) * hidden)
+        out = walk.work.array("again.d_own", part.n_tokens, hidden)
+        walk.k.attend_spread(
+            part.n_live, part.starts, self.attended.owner,
+            np.ascontiguousarray(walk.packed.attention.w[own]),
+            np.ascontiguousarray(d_pooled[:, own]), self.attended.scores[part.tokens],
+            self.d_scores[part.tokens], out,
+        )  # fmt: skip
+        return out
+
+
 class Kept(NamedTuple):
     """What the forward pass leaves: the walk, and the outputs of the last layer in a short form.
 
@@ -379,7 +455,7 @@ class Kept(NamedTuple):
     """
 
     walk: Walk
-    pooled: Pooled | None
+    pooled: Pooled | Weighted | None
     out: np.ndarray | None
 
 
@@ -397,7 +473,9 @@ def forward(k: Kernels, work, config, packed, batch, looked_up, keys) -> tuple[n
     kept : Kept
     """
     walk = Walk(k, work, config, packed, batch, looked_up, keys)
-    pooled = None if config.by_step else Pooled(walk)
+    pooled: Pooled | Weighted | None = None
+    if not config.by_step:
+        pooled = Weighted(walk) if config.has_attention else Pooled(walk)
     whole, hidden = None, config.hidden_size
     if config.by_step:
         whole = work.array("again.whole", batch.n_tokens, config.output_width)
@@ -412,16 +490,10 @@ def forward(k: Kernels, work, config, packed, batch, looked_up, keys) -> tuple[n
                 walk.keep_states(layer, d, part, out, c)
                 if is_last and pooled is not None:
                     pooled.take(d, part, out)
-                    if d == 0 and pooled.mean:
-                        pooled.add(d, part, out)
                 elif is_last and whole is not None:
                     whole[part.tokens, d * hidden : (d + 1) * hidden] = out
-            if is_last and d == 1 and pooled is not None and pooled.mean:
-                for part in walk.parts:
-                    rows = walk.inputs(layer, part, projected)
-                    out = work.array("again.own", part.n_tokens, hidden)
-                    walk.sweep(layer, d, part, rows, out, 0)
-                    pooled.add(d, part, out)
+    if pooled is not None:
+        pooled.complete()
     found: Any = whole if pooled is None else pooled.vectors()
     return found, Kept(walk, pooled, whole)
 
@@ -449,6 +521,8 @@ def backward(kept: Kept, d_found: np.ndarray, gradients) -> np.ndarray:
 
         return own
 
+    if isinstance(kept.pooled, Weighted):
+        kept.pooled.go_back(d_found, gradients)
     d_out = of_tokens(d_found) if kept.pooled is None else of_pooled
     for layer in reversed(range(config.num_layers)):
         found = walk.backward(layer, d_out, gradients)

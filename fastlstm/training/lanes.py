@@ -170,7 +170,7 @@ class WalkedLane:
     def _shard(self, work, batch: Minibatch, rows, keys):
         k, config, data = self.k, self.config, batch.data
         again = batch.again(config, rows)
-        packed = pack(k, data.sequences, rows, config.segment_length, config.by_step)
+        packed = pack(k, data.sequences, rows, config.cut_length, config.by_step)
         labels = packed.places if config.by_step else packed.rows
         y, weight = data.y[labels], data.weight[labels] / batch.total
         # Training that explodes is noticed and reported by the loop.
@@ -217,9 +217,9 @@ class CompiledLane:
             part = slice(first, first + _SHARDS_AT_ONCE)
             rows = np.concatenate(shards[part])
             n_sequences = len(rows)
-            if self.config.segment_length:
+            if self.config.cut_length:
                 lengths = data.sequences.lengths_of(rows)
-                n_sequences = int((-(-lengths // self.config.segment_length)).sum())
+                n_sequences = int((-(-lengths // self.config.cut_length)).sum())
             with self.memories.borrow() as memory:
                 numbers = self._lane(
                     self._network, memory, data.sequences.ids, data.sequences.offsets, data.y,

@@ -18,6 +18,13 @@ FOLDER = Path(__file__).parent
 LENGTHS = [6, 1, 9, 4, 4, 1, 7]
 POOLINGS = ["last", "mean", "max"]
 OF_STEPS = "steps"  # no pooling: a label for each step, and numbers beside its token
+ATTENTION = "attention"  # outputs weighed by a softmax of their scores
+RNN = "rnn"  # the tanh network, its outputs' maximum
+TRUNCATED = "truncated"  # states are detached every so many steps; the outputs' mean
+BORDER = 3
+
+
+KINDS = [*POOLINGS, OF_STEPS, ATTENTION, RNN, TRUNCATED]
 
 
 def save(name, arrays):
@@ -74,26 +81,59 @@ def lstm_file(layers, directions, inputs=5, hidden=7):
     save(f"lstm_{layers}_layers_{directions}_directions", arrays)
 
 
-def pool(documents, h_n, pooling):
+def run_truncated(lstm, rows, lengths):
+    """As ``run_packed`` of two directions, with states detached where a segment begins."""
+    documents = list(torch.split(rows, lengths))
+    for layer in range(lstm.num_layers):
+        for number, document in enumerate(documents):
+            both = []
+            for end in ("", "_reverse"):
+                w_x, w_h, b_x, b_h = (
+                    getattr(lstm, f"{name}_l{layer}{end}")
+                    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+                )
+                steps = range(len(document))
+                h = c = torch.zeros(lstm.hidden_size)
+                out = {}
+                for t in reversed(steps) if end else steps:
+                    if (t + 1 if end else t) % BORDER == 0:
+                        h, c = h.detach(), c.detach()
+                    i, f, g, o = (w_x @ document[t] + b_x + w_h @ h + b_h).chunk(4)
+                    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+                    h = out[t] = o.sigmoid() * c.tanh()
+                both.append(torch.stack([out[t] for t in steps]))
+            documents[number] = torch.cat(both, dim=1)
+    return documents
+
+
+def pool(documents, h_n, pooling, attention=None):
     if pooling == OF_STEPS:
         return torch.cat(documents)
+    if pooling == ATTENTION:
+        return torch.stack([
+            torch.softmax(document @ attention[0], dim=0) @ document for document in documents
+        ])  # fmt: skip
     if pooling == "last":
         return torch.cat([h_n[-2], h_n[-1]], dim=1)
-    if pooling == "mean":
+    if pooling in ("mean", TRUNCATED):
         return torch.stack([document.mean(dim=0) for document in documents])
     return torch.stack([document.max(dim=0).values for document in documents])
 
 
 def model_file(pooling, n_classes, vocabulary=20, width=6, hidden=5):
     n_features = 4 if pooling == OF_STEPS else 0
-    seed = 1000 + 10 * [*POOLINGS, OF_STEPS].index(pooling) + n_classes
+    seed = 1000 + 10 * KINDS.index(pooling) + n_classes
     generator = torch.Generator().manual_seed(seed)
     n_outputs = 1 if n_classes == 2 else n_classes
     model = nn.ModuleDict({
         "embedding": nn.Embedding(vocabulary, width),
-        "lstm": nn.LSTM(width + n_features, hidden, 2, batch_first=True, bidirectional=True),
+        "lstm": (nn.RNN if pooling == RNN else nn.LSTM)(
+            width + n_features, hidden, 2, batch_first=True, bidirectional=True
+        ),
         "dense": nn.Linear(2 * hidden, n_outputs),
     })  # fmt: skip
+    if pooling == ATTENTION:
+        model["attention"] = nn.Linear(2 * hidden, 1, bias=False)
     randomise(model, generator)
     # Few ids for many tokens: repeats within and across documents, unseen rows too.
     ids = torch.randint(1, vocabulary // 2, (sum(LENGTHS),), generator=generator)
@@ -104,8 +144,13 @@ def model_file(pooling, n_classes, vocabulary=20, width=6, hidden=5):
     features = torch.randn(sum(LENGTHS), n_features, generator=generator) if n_features else None
     if n_features:
         rows = torch.cat([rows, features], dim=1)
-    documents, (h_n, _) = run_packed(model["lstm"], rows, LENGTHS)
-    logits = model["dense"](pool(documents, h_n, pooling))
+    if pooling == TRUNCATED:
+        documents, h_n = run_truncated(model["lstm"], rows, LENGTHS), None
+    else:
+        documents, final = run_packed(model["lstm"], rows, LENGTHS)
+        h_n = final if pooling == RNN else final[0]
+    attention = model["attention"].weight if pooling == ATTENTION else None
+    logits = model["dense"](pool(documents, h_n, pooling, attention))
     if n_outputs == 1:
         each = nn.BCEWithLogitsLoss(reduction="none")(logits[:, 0], y.float())
     else:
@@ -120,7 +165,7 @@ def model_file(pooling, n_classes, vocabulary=20, width=6, hidden=5):
     )  # fmt: skip
     if n_features:
         arrays["features"] = features
-    kind = pooling if pooling == OF_STEPS else f"model_{pooling}"
+    kind = f"model_{pooling}" if pooling in POOLINGS else pooling
     save(f"{kind}_{n_classes}_classes", arrays)
 
 
@@ -177,7 +222,7 @@ if __name__ == "__main__":
     for n_layers in (1, 2):
         for n_directions in (1, 2):
             lstm_file(n_layers, n_directions)
-    for kind in (*POOLINGS, OF_STEPS):
+    for kind in KINDS:
         for count in (2, 3):
             model_file(kind, count)
     optimizer_file()

@@ -149,18 +149,19 @@ def test_digest_depends_on_every_source_of_the_backend(tmp_path, monkeypatch):
     folder = tmp_path / "numba"
     folder.mkdir()
     monkeypatch.setattr(jit, "__file__", str(folder / "jit.py"))
-    contract = tmp_path / "contract.py"
-    layout = tmp_path / "layout.py"
-    for path in (contract, layout):
+    arguments, contract, layout = (
+        tmp_path / f"{name}.py" for name in ("arguments", "contract", "layout")
+    )
+    for path in (arguments, contract, layout):
         path.write_text("", encoding="utf-8")
     digests = set()
     for path, text in [
         (folder / "a.py", "x = 1"), (folder / "b.py", "y = 1"), (folder / "a.py", "x = 2"),
-        (contract, "z = 1"), (layout, "z = 2"),
+        (contract, "z = 1"), (layout, "z = 2"), (arguments, "z = 3"),
     ]:  # fmt: skip
         path.write_text(text, encoding="utf-8")
         digests.add(jit._sources_digest.__wrapped__())
-    assert len(digests) == 5
+    assert len(digests) == 6
 
 
 def test_signatures_and_kernels_do_not_share_entries(cache):

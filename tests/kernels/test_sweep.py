@@ -19,11 +19,13 @@ import pytest
 
 from fastlstm.kernels import reference
 from fastlstm.kernels.arguments import (
+    CELLS,
     DirectionGradient,
     DirectionState,
     PackedDirection,
     StateGradient,
     Steps,
+    cell_width,
 )
 from tests.helpers import (
     assert_close,
@@ -88,16 +90,21 @@ class Problem(NamedTuple):
         )
 
 
-def draw_problem(batch, hidden, dtype, n_inputs=5, indexed=False, given=True, seed=0):
+def draw_problem(
+    batch, hidden, dtype, n_inputs=5, indexed=False, given=True, seed=0, n_gates=CELLS["lstm"]
+):  # fmt: skip
     rng = np.random.default_rng(seed)
 
     def draw(*shape):
         return rng.standard_normal(shape).astype(dtype)
 
-    n, documents, gates = batch.n_tokens, batch.n_sequences, 4 * hidden
+    n, documents, gates = batch.n_tokens, batch.n_sequences, n_gates * hidden
+    cells = cell_width(n_gates, hidden)
     w_x = draw(n_inputs, gates) / dtype(np.sqrt(n_inputs))
     w_h = draw(hidden, gates) / dtype(np.sqrt(hidden))
-    h0, c0, d_h, d_c = (draw(documents, hidden) for _ in range(4))
+    if not cells:  # no gate dampens what rounding adds to a state, so the weights do
+        w_h /= 2
+    h0, c0, d_h, d_c = (draw(documents, width) for width in (hidden, cells, hidden, cells))
     if not given:
         h0[:] = 0
     index, inputs = np.zeros(0, np.int32), draw(n, n_inputs)
@@ -130,21 +137,27 @@ class Direction:
     they are. Whatever a kernel may write to lies between guards.
     """
 
-    def __init__(self, k, problem, batch, reverse, packed_as, directions=2, freeze=lambda x: x):
+    def __init__(
+        self, k, problem, batch, reverse, packed_as, directions=2, freeze=lambda x: x, border=0,
+        first=0,
+    ):  # fmt: skip
         self.k, self.problem, self.batch, self.freeze = k, problem, batch, freeze
         self.n_inputs, self.gates = problem.w_x.shape
         self.hidden = hidden = len(problem.w_h)
         self.dtype = dtype = problem.w_h.dtype
         self.directions, self.column = directions, (directions - 1) * hidden
         self.steps = Steps(
-            freeze(batch.n_live.copy()), freeze(batch.starts.copy()), reverse, self.column
-        )
+            freeze(batch.n_live.copy()), freeze(batch.starts.copy()), reverse, self.column, border,
+            first,
+        )  # fmt: skip
         forms = [
             freeze(packed_matrix(k, w, packed_as, transpose))
             for w in (problem.w_x, problem.w_h)
             for transpose in (False, True)
         ]
-        self.weights = PackedDirection(*forms, padded(k, problem.b, freeze), self.n_inputs, hidden)
+        self.weights = PackedDirection(
+            *forms, padded(k, problem.b, freeze), self.n_inputs, hidden, self.gates // hidden
+        )
         self.initial = DirectionState(
             freeze(problem.h0.copy()), freeze(problem.c0.copy()), problem.given
         )
@@ -166,7 +179,7 @@ class Direction:
         gates = guarded((rows, self.width), self.dtype)
         h = guarded((n, self.directions * self.hidden), self.dtype)
         h[:] = 7
-        c = guarded((n if keep else documents, self.hidden), self.dtype)
+        c = guarded((n if keep else documents, self.weights.cell_width), self.dtype)
         if not keep:
             c[:] = self.initial.c
         done = np.zeros(1, np.int64)
@@ -187,7 +200,7 @@ class Direction:
         d_out[:, self.column :] = problem.d_out
         d_h = guarded((documents, k.padded_width(self.hidden, dtype)), dtype)
         d_h[:, : self.hidden] = problem.d_h
-        d_c = guarded((documents, self.hidden), dtype)
+        d_c = guarded((documents, self.weights.cell_width), dtype)
         d_c[:] = problem.d_c
         n_columns = problem.inputs.shape[1]
         d_inputs = guarded((len(problem.inputs), k.padded_width(n_columns, dtype)), dtype)
@@ -214,9 +227,9 @@ class Direction:
 
 
 def sweep(k, problem, batch, reverse, packed_as, accumulate=False, directions=2,
-          freeze=lambda x: x):  # fmt: skip
+          freeze=lambda x: x, **borders):  # fmt: skip
     """Forward and backward of one direction; every result without its padding."""
-    direction = Direction(k, problem, batch, reverse, packed_as, directions, freeze)
+    direction = Direction(k, problem, batch, reverse, packed_as, directions, freeze, **borders)
     gates, h, c = direction.forward()
     results = {
         "gates": gates[:, : direction.gates].copy(), "h": h[:, direction.column :].copy(), "c": c,
@@ -255,14 +268,70 @@ def test_sweep_equals_the_reference(k, dtype, packed_as, way, widths, lengths):
             assert_close(result[name], exact[name], TOLERANCE[packed_as], name)
 
 
+@each_form
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("widths", WIDTHS, ids=str)
+@pytest.mark.parametrize("lengths", [LENGTHS[name] for name in ("many", "large_step", "long")])
+def test_sweep_of_a_plain_rnn_equals_the_reference(k, dtype, packed_as, way, widths, lengths):
+    batch, (hidden, n_inputs), (indexed, given, accumulate) = packed_batch(lengths), widths, way
+    problem = draw_problem(
+        batch, hidden, dtype, n_inputs, indexed, given, n_gates=CELLS["rnn"]
+    )  # fmt: skip
+    for reverse in (False, True):
+        result = sweep(k, problem, batch, reverse, packed_as, accumulate)
+        exact = exact_sweep(problem, batch, reverse, packed_as, accumulate=accumulate)
+        for name in exact:
+            assert result[name].dtype == dtype
+            assert_close(result[name], exact[name], TOLERANCE[packed_as], name)
+
+
+@each_form
+@each_direction
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("border", "first"), [(1, 0), (3, 0), (3, 7), (64, 0), (1000, 0)])
+def test_borders_equal_the_reference(k, dtype, packed_as, reverse, cell, border, first):
+    for name in ("unequal", "long", "uneven_blocks"):
+        batch = packed_batch(LENGTHS[name])
+        problem = draw_problem(batch, 17, dtype, n_gates=CELLS[cell])
+        where = {"border": border, "first": first}
+        result = sweep(k, problem, batch, reverse, packed_as, **where)
+        exact = exact_sweep(problem, batch, reverse, packed_as, **where)
+        for part in exact:
+            assert_close(result[part], exact[part], TOLERANCE[packed_as], part)
+
+
+@each_form
+@each_direction
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_end_at_borders(k, dtype, packed_as, reverse, cell):
+    """What is behind a border, as the sweep comes back, has no share in what is before it."""
+    batch = packed_batch([9, 9, 8])
+    problem = draw_problem(batch, 5, dtype, n_gates=CELLS[cell])
+    behind = batch.starts[5] if not reverse else batch.starts[3]  # border 4: before step 4
+    changed = problem._replace(d_out=problem.d_out.copy())
+    changed.d_out[behind] += 1
+    results = [sweep(k, each, batch, reverse, packed_as, border=4) for each in (problem, changed)]
+    token_steps = np.repeat(np.arange(9), batch.n_live)
+    differs = (results[0]["d_a"] != results[1]["d_a"]).any(axis=1)
+    reached = {4, 5} if not reverse else {3}
+    assert set(token_steps[differs].tolist()) == reached
+    free = [sweep(k, each, batch, reverse, packed_as) for each in (problem, changed)]
+    differs = (free[0]["d_a"] != free[1]["d_a"]).any(axis=1)
+    assert set(token_steps[differs].tolist()) == (set(range(6)) if not reverse else set(range(3, 9)))
+    assert not results[0]["d_a"].tobytes() == free[0]["d_a"].tobytes()
+
+
 @each_forward_form
 @each_direction
 @pytest.mark.parametrize("indexed", [False, True], ids=["rows", "index"])
+@pytest.mark.parametrize("cell", CELLS)
 @each_length
-def test_keeping_nothing_gives_the_same_bits(k, dtype, packed_as, reverse, indexed, lengths):
+def test_keeping_nothing_gives_the_same_bits(k, dtype, packed_as, reverse, indexed, cell, lengths):
     batch = packed_batch(lengths)
     for hidden, given in ((3, True), (17, False), (33, True)):
-        problem = draw_problem(batch, hidden, dtype, indexed=indexed, given=given)
+        problem = draw_problem(
+            batch, hidden, dtype, indexed=indexed, given=given, n_gates=CELLS[cell]
+        )
         direction = Direction(k, problem, batch, reverse, packed_as)
         _, h, c = direction.forward(keep=True)
         _, same, last = direction.forward(keep=False)

@@ -137,7 +137,7 @@ def test_lstm(k, training, layers, directions):
 
 def load_model(pooling, n_classes):
     """Configuration, weights and labelled documents of a file."""
-    kind = pooling if pooling == "steps" else f"model_{pooling}"
+    kind = f"model_{pooling}" if pooling in ("last", "mean", "max") else pooling
     arrays = golden(f"{kind}_{n_classes}_classes")
     vocabulary_size, width = arrays["embedding.weight"].shape
     config = ModelConfig(
@@ -146,10 +146,13 @@ def load_model(pooling, n_classes):
         hidden_size=arrays["lstm.weight_hh_l0"].shape[1],
         num_layers=2,
         bidirectional=True,
-        pooling="max" if pooling == "steps" else pooling,
+        pooling={"steps": "max", "rnn": "max", "truncated": "mean"}.get(pooling, pooling),
         n_outputs=len(arrays["dense.bias"]),
         n_step_features=arrays["features"].shape[1] if "features" in arrays else 0,
         by_step=pooling == "steps",
+        cell="rnn" if pooling == "rnn" else "lstm",
+        segment_length=3 if pooling == "truncated" else 0,
+        segment_state="truncated" if pooling == "truncated" else "fresh",
     )
     weights = {"embedding": arrays["embedding.weight"]}
     for layer in range(2):
@@ -158,6 +161,8 @@ def load_model(pooling, n_classes):
                 weights[f"lstm.{layer}.{direction}.{name}"] = w
     weights["dense.w"] = arrays["dense.weight"].T
     weights["dense.b"] = arrays["dense.bias"]
+    if pooling == "attention":
+        weights["attention.w"] = arrays["attention.weight"][0]
     assert {name: w.shape for name, w in weights.items() if name != "embedding"} == (
         config.dense_shapes()
     )
@@ -171,7 +176,7 @@ def load_model(pooling, n_classes):
 
 @each_backend
 @pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "steps"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "steps", "attention", "rnn", "truncated"])
 @each_packing
 def test_model(k, training, pooling, n_classes):
     config, parameters, data, arrays = load_model(pooling, n_classes)
@@ -189,6 +194,9 @@ def test_model(k, training, pooling, n_classes):
     assert_close(table, arrays["grad.embedding.weight"], TOLERANCE, "embedding")
     assert_close(result.dense.named["dense.w"], arrays["grad.dense.weight"].T, TOLERANCE)
     assert_close(result.dense.named["dense.b"], arrays["grad.dense.bias"], TOLERANCE)
+    if pooling == "attention":
+        expected = arrays["grad.attention.weight"][0]
+        assert_close(result.dense.named["attention.w"], expected, TOLERANCE)
     for layer in range(2):
         for d, direction in enumerate(lstm.DIRECTIONS):
             group = result.dense.block(f"lstm.{layer}.{direction}")

@@ -59,6 +59,17 @@ CASES = {
         "dropout": 0.2, "num_layers": 2,
     },
     "features, rows that need no padding": {"n_step_features": 26, "n_side": 3},
+    "attention": {"pooling": "attention", "dropout": 0.3, "n_side": 2},
+    "attention, one direction": {"pooling": "attention", "bidirectional": False, "num_layers": 2},
+    "attention, segments": {"pooling": "attention", "segment_length": 7, "n_outputs": 3},
+    "plain RNN": {"cell": "rnn", "num_layers": 2, "dropout": 0.3},
+    "plain RNN, one direction": {"cell": "rnn", "bidirectional": False, "segment_length": 7},
+    "plain RNN, attention": {"cell": "rnn", "pooling": "attention", "hidden_size": 33},
+    "truncated": {"segment_length": 5, "segment_state": "truncated", "num_layers": 2},
+    "truncated, last, plain RNN": {
+        "segment_length": 7, "segment_state": "truncated", "pooling": "last", "cell": "rnn",
+    },
+    "carried": {"segment_length": 7, "segment_state": "carried", "pooling": "mean_max"},
     "labels of steps": {"by_step": True},
     "labels of steps, classes": {
         "by_step": True, "n_outputs": 4, "dropout": 0.2, "num_layers": 2, "segment_length": 7,
@@ -82,6 +93,8 @@ def make(k, settings, dtype=np.float32, precision="float32", n=21, soft=False, l
     parameters = init_parameters(config, make_streams(1), dtype, parents)
     parameters.embedding[n_tokens:] = rng.normal(size=parameters.embedding[n_tokens:].shape) / 9
     parameters.embedding *= 10
+    if config.has_attention:
+        parameters.named["attention.w"][:] = rng.normal(size=config.output_width)
     lengths = rng.integers(1, longest + 1, n)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     ids = rng.integers(0, config.vocabulary_size, offsets[-1]).astype(np.int32)

@@ -54,7 +54,10 @@ def test_same_bits_with_other_parts(settings, small_parts):
 
 
 @each_precision
-@pytest.mark.parametrize("name", ["two layers", "segments, mean and max", "labels of steps"])
+@pytest.mark.parametrize("name", [
+    "two layers", "segments, mean and max", "labels of steps", "attention, segments",
+    "plain RNN", "truncated",
+])  # fmt: skip
 def test_same_bits_in_every_backend_and_precision(k, precision, name):
     config, batch = make(k, CASES[name], precision=precision, longest=300)
     shards, keys = shards_and_keys(config)

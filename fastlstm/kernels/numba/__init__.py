@@ -3,6 +3,7 @@
 Importing this package defines the kernels; nothing is compiled before a call.
 """
 
+from fastlstm.kernels.numba.attention import attend_backward, attend_forward, attend_spread
 from fastlstm.kernels.numba.dual import dual_descent
 from fastlstm.kernels.numba.elementwise import (
     adam_update,
@@ -35,6 +36,9 @@ __all__ = [
     "LEVEL",
     "NAME",
     "adam_update",
+    "attend_backward",
+    "attend_forward",
+    "attend_spread",
     "average_rows",
     "block_rows",
     "distinct_tokens",

@@ -108,3 +108,43 @@ def cell_backward(
         d_h, types.int64, d_c, types.int64, types.int64,
     )  # fmt: skip
     return types.void(*arguments), codegen
+
+
+@intrinsic
+def plain_forward(typingctx, gates, gates_at, h, h_at, hidden):
+    """One document, one step of a plain RNN: sums become outputs, eq. (124)."""
+
+    def codegen(context, builder, signature, values):
+        at_gates, at_h, n = element_pointers(context, builder, signature.args, values)
+
+        def body(simd, j):
+            out = simd.tanh(simd.load(builder.gep(at_gates, [j])))
+            simd.store(out, builder.gep(at_gates, [j]))
+            simd.store(out, builder.gep(at_h, [j]))
+
+        for_each_chunk(builder, gates.dtype, n, body)
+        return context.get_dummy_value()
+
+    return types.void(gates, types.int64, h, types.int64, types.int64), codegen
+
+
+@intrinsic
+def plain_backward(typingctx, gates, gates_at, d_out, d_out_at, d_h, d_h_at, hidden):
+    """The same backward: outputs become gradients of the sums, eq. (125)."""
+
+    def codegen(context, builder, signature, values):
+        at_gates, at_d_out, at_d_h, n = element_pointers(context, builder, signature.args, values)
+
+        def body(simd, j):
+            out = simd.load(builder.gep(at_gates, [j]))
+            into_h = simd.add(
+                simd.load(builder.gep(at_d_out, [j])), simd.load(builder.gep(at_d_h, [j]))
+            )
+            slope = simd.sub(simd.constant(1.0), simd.mul(out, out))
+            simd.store(simd.mul(into_h, slope), builder.gep(at_gates, [j]))
+
+        for_each_chunk(builder, gates.dtype, n, body)
+        return context.get_dummy_value()
+
+    arguments = (gates, types.int64, d_out, types.int64, d_h, types.int64, types.int64)
+    return types.void(*arguments), codegen

@@ -72,7 +72,7 @@ def _sources_digest() -> str:
     digest = hashlib.sha256()
     folder = Path(__file__).parent
     # The records of the contract are part of the compiled signatures, sizes of the code.
-    shared = [folder.parent / "contract.py", folder.parent / "layout.py"]
+    shared = [folder.parent / name for name in ("arguments.py", "contract.py", "layout.py")]
     for path in [*shared, *sorted(folder.glob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -15,7 +15,12 @@ input projection before its steps, its gradients of inputs and weights after the
 from __future__ import annotations
 
 from fastlstm.kernels.layout import BLOCK_TOKENS, TOKENS_OF_ONE
-from fastlstm.kernels.numba.cell import cell_backward, cell_forward
+from fastlstm.kernels.numba.cell import (
+    cell_backward,
+    cell_forward,
+    plain_backward,
+    plain_forward,
+)
 from fastlstm.kernels.numba.handover import kernel
 from fastlstm.kernels.numba.jit import part_of_kernels
 from fastlstm.kernels.numba.micro_kernel import ask_for
@@ -47,7 +52,7 @@ def _project(inputs, index, weights, first, count, scratch, gates, gates_at):
         return
     depth = inputs.shape[1]
     multiply(
-        inputs, first * depth, depth, count, depth, weights.w_x, 4 * weights.hidden,
+        inputs, first * depth, depth, count, depth, weights.w_x, weights.n_gates * weights.hidden,
         weights.b, 0, 0, scratch, gates, gates_at, row,
     )  # fmt: skip
 
@@ -56,7 +61,7 @@ def _project(inputs, index, weights, first, count, scratch, gates, gates_at):
 def _recurrent(h, h_at, h_row, n, weights, scratch, gates, gates_at):
     """Add the recurrent product of eq. (1) onto the projections of one step."""
     multiply(
-        h, h_at, h_row, n, weights.hidden, weights.w_h, 4 * weights.hidden,
+        h, h_at, h_row, n, weights.hidden, weights.w_h, weights.n_gates * weights.hidden,
         gates, gates_at, gates.shape[1], scratch, gates, gates_at, gates.shape[1],
     )  # fmt: skip
 
@@ -65,7 +70,7 @@ def _recurrent(h, h_at, h_row, n, weights, scratch, gates, gates_at):
 def lstm_forward(
     inputs, index, weights, steps, initial, keep, scratch, ready, done, gates, h, c
 ):  # fmt: skip
-    n_live, starts, reverse, column = steps
+    n_live, starts, reverse, column = steps.n_live, steps.starts, steps.reverse, steps.column
     hidden, gate_row, h_row = weights.hidden, gates.shape[1], h.shape[1]
     direction = -1 if reverse else 1
     step = len(n_live) - 1 if reverse else 0
@@ -98,7 +103,9 @@ def lstm_forward(
                 at_gates = place + row * gate_row
                 at_h = (start + row) * h_row + column
                 at_c = ((start + row) if keep else row) * hidden
-                if not keep:
+                if weights.n_gates == 1:
+                    plain_forward(gates, at_gates, h, at_h, hidden)
+                elif not keep:
                     cell_forward(gates, at_gates, c, at_c, c, at_c, h, at_h, hidden)
                 elif row < going_on:
                     at_before = (before + row) * hidden
@@ -135,7 +142,7 @@ def _previous(h, h0, n_live, starts, reverse, column, first, step, end, out):
 @part_of_kernels
 def _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, scratch, d_state):
     """One step back: its gates become gradients, ``d_state`` moves to the step before."""
-    n_live, starts, reverse, column = steps
+    n_live, starts, reverse, column = steps.n_live, steps.starts, steps.reverse, steps.column
     hidden, gate_row = weights.hidden, gates.shape[1]
     start, n = starts[t], n_live[t]
     # The step whose state this one received.
@@ -149,7 +156,9 @@ def _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, scratch, 
             token * gate_row, token * hidden, token * d_out.shape[1] + column,
             row * d_state.h.shape[1], row * hidden,
         )  # fmt: skip
-        if row < going_on:
+        if weights.n_gates == 1:
+            plain_backward(gates, at[0], d_out, at[2], d_state.h, at[3], hidden)
+        elif row < going_on:
             cell_backward(
                 gates, at[0], c, (before + row) * hidden, c, at[1], d_out, at[2],
                 d_state.h, at[3], d_state.c, at[4], hidden,
@@ -164,9 +173,13 @@ def _step_backward(weights, steps, initial, t, gates, c, d_out, zeros, scratch, 
         ask_for(d_out, starts[source] * d_out.shape[1], n_live[source] * d_out.shape[1])
     # eqs. (23) and (38)
     multiply(
-        gates, start * gate_row, gate_row, n, 4 * hidden, weights.w_h_t, hidden, zeros, 0, 0,
-        scratch, d_state.h, 0, d_state.h.shape[1],
+        gates, start * gate_row, gate_row, n, weights.n_gates * hidden, weights.w_h_t, hidden,
+        zeros, 0, 0, scratch, d_state.h, 0, d_state.h.shape[1],
     )  # fmt: skip
+    upper = steps.first + (t + 1 if reverse else t)
+    if steps.border > 0 and upper > 0 and upper % steps.border == 0:  # eq. (126)
+        d_state.h[:n] = 0.0
+        d_state.c[:n] = 0.0
 
 
 @kernel
@@ -175,8 +188,8 @@ def lstm_backward(
     zeros, d_state, d_inputs, gradient,
 ):  # fmt: skip
     before = flush_subnormals()
-    n_live, starts, reverse, column = steps
-    hidden, gate_row = weights.hidden, gates.shape[1]
+    n_live, starts, reverse, column = steps.n_live, steps.starts, steps.reverse, steps.column
+    hidden, gate_row, columns = weights.hidden, gates.shape[1], weights.n_gates * weights.hidden
     n_inputs = 0 if len(index) else inputs.shape[1]
     direction = 1 if reverse else -1
     step = 0 if reverse else len(n_live) - 1
@@ -199,14 +212,14 @@ def lstm_backward(
             if accumulate:
                 init, init_at, init_row = d_inputs.reshape(-1), into, into_row
             multiply(
-                gates, place, gate_row, count, 4 * hidden, weights.w_x_t, n_inputs,
+                gates, place, gate_row, count, columns, weights.w_x_t, n_inputs,
                 init, init_at, init_row, scratch, d_inputs, into, into_row,
             )  # fmt: skip
         if len(gradient.b):  # eqs. (25) to (27)
             _previous(h, initial.h, n_live, starts, reverse, column, first, step, end, previous)
             add_gradient(
                 inputs, first * inputs.shape[1], inputs.shape[1], n_inputs,
-                previous, 0, hidden, hidden, gates, place, gate_row, count, 4 * hidden, scratch,
+                previous, 0, hidden, hidden, gates, place, gate_row, count, columns, scratch,
                 gradient.w_x, gradient.w_h, gradient.b,
             )  # fmt: skip
         step = end

@@ -1,7 +1,8 @@
 """One LSTM layer, in one direction or two (docs/explanation/maths.md).
 
 Weights of a direction: ``w_x`` (inputs, 4 * hidden), ``w_h`` (hidden, 4 * hidden)
-and ``b`` (4 * hidden), with the gates side by side as [i | f | g | o].
+and ``b`` (4 * hidden), with the gates side by side as [i | f | g | o]. A plain RNN has one block
+of ``hidden`` columns in their place.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from fastlstm.core.workspace import aligned_empty, aligned_zeros
 from fastlstm.kernels.arguments import (
+    CELLS,
     DirectionGradient,
     DirectionState,
     PackedDirection,
@@ -25,20 +27,20 @@ from fastlstm.kernels.contract import Kernels
 DIRECTIONS = ("forward", "reverse")
 
 
-def init(rng, n_inputs, hidden, dtype):
+def init(rng, n_inputs, hidden, dtype, n_gates=CELLS["lstm"]):
     """Weights of one direction.
 
     Each gate's input block is Glorot uniform, its recurrent block orthogonal
     (Saxe et al. 2014); the forget gate's bias is 1 (Gers et al. 2000).
     """
     limit = np.sqrt(6.0 / (n_inputs + hidden))  # eq. (8)
-    w_x = rng.uniform(-limit, limit, size=(n_inputs, 4 * hidden))
+    w_x = rng.uniform(-limit, limit, size=(n_inputs, n_gates * hidden))
     blocks = []
-    for _ in range(4):
+    for _ in range(n_gates):
         q, r = np.linalg.qr(rng.standard_normal((hidden, hidden)))
         blocks.append(q * np.sign(np.diag(r)))  # uniform over orthogonal matrices, eq. (9)
-    b = np.zeros(4 * hidden)
-    b[hidden : 2 * hidden] = 1.0  # eq. (10)
+    b = np.zeros(n_gates * hidden)
+    b[hidden : 2 * hidden] = 1.0  # eq. (10); a plain RNN has no such gate
     w_h = np.concatenate(blocks, axis=1)
     return {"w_x": w_x.astype(dtype), "w_h": w_h.astype(dtype), "b": b.astype(dtype)}
 
@@ -65,6 +67,7 @@ def pack(k: Kernels, weights, packed=None, precision="float32", training=False) 
             aligned_zeros(k.padded_width(len(b), dtype), dtype),
             w_x.shape[0],
             w_h.shape[0],
+            len(b) // w_h.shape[0],
         )
     k.pack(w_x, False, packed.w_x)
     k.pack(w_h, False, packed.w_h)
@@ -89,7 +92,7 @@ class LayerInput(NamedTuple):
 
 
 class InitialState(NamedTuple):
-    """States before the first step, for each direction, shape (n, hidden)."""
+    """States before the first step, for each direction, shapes (n, hidden), (n, cell_width)."""
 
     h: Sequence[np.ndarray]
     c: Sequence[np.ndarray]
@@ -119,7 +122,7 @@ class LayerGradient(NamedTuple):
     rows : float array, shape of ``LayerInput.rows``, or None
         None where the caller projected them.
     initial : InitialState
-    pre_activations : list of float arrays, each of shape (n_tokens, padded_width(4 * hidden))
+    pre_activations : list of float arrays, each of shape (n_tokens, padded_width(n_columns))
         For each direction, [i | f | g | o]. They take the memory of the cache's gates.
     """
 
@@ -159,14 +162,14 @@ def projects_distinct(inputs: LayerInput, n_tokens: int, terms: int) -> bool:
 
 
 def project(k: Kernels, work, name, rows, packed):
-    """Rows times the input weights, with the bias, shape (n_rows, padded_width(4 * hidden))."""
+    """Rows times the input weights, with the bias, shape (n_rows, padded_width(n_columns))."""
     return project_into(k, work, rows, packed, work.array(name, len(rows), len(packed.b)))
 
 
 def project_into(k: Kernels, work, rows, packed, out):
     """As ``project``, to memory that the caller keeps."""
     memory = scratch(k, work, packed)
-    k.matmul(rows, packed.n_inputs, packed.w_x, 4 * packed.hidden, packed.b, memory, out)
+    k.matmul(rows, packed.n_inputs, packed.w_x, packed.n_columns, packed.b, memory, out)
     return out
 
 
@@ -233,8 +236,9 @@ def sweeps(
     hidden, n, n_tokens = directions[0].hidden, batch.n_sequences, batch.n_tokens
     given = initial is not None
     if initial is None:
-        zero = [work.zeros("lstm.initial", n, hidden)] * len(directions)
-        initial = InitialState(zero, zero)
+        h = [work.zeros("lstm.initial", n, hidden)] * len(directions)
+        has_cell = directions[0].cell_width > 0
+        initial = InitialState(h, h if has_cell else [work.array("lstm.no_cell", n, 0)] * len(h))
     terms = TERMS_TRAINING if keep else _TERMS_INFERENCE
     distinct = inputs.projected is not None or projects_distinct(inputs, n_tokens, terms)
     rows = None if distinct else _row_for_each_token(k, work, f"{name}.rows", inputs, n_tokens)
@@ -277,14 +281,14 @@ def _memory(k: Kernels, work, own, packed, n, n_kept) -> SweepMemory:
     def arrays(rows, states, shared):
         return SweepMemory(
             work.array(f"{own}.gates", rows, width),
-            work.array(f"{own}.c", states, hidden),
+            work.array(f"{own}.c", states, packed.cell_width),
             work.array(f"{shared}.done", 1, dtype=np.int64),
             scratch(k, work, packed, n, shared),
         )
 
     if n_kept is not None:
         return arrays(n_kept, n_kept, "lstm")
-    key = n, packed.n_inputs, hidden, packed.w_x.dtype
+    key = n, packed.n_inputs, hidden, packed.n_gates, packed.w_x.dtype
     return work.kept(own, key, lambda: arrays(k.block_rows(n), n, own))
 
 
@@ -296,9 +300,11 @@ def _row_for_each_token(k: Kernels, work, name, inputs, n_tokens):
     return rows
 
 
-def zero_gradient(k: Kernels, n_inputs, hidden, dtype) -> DirectionGradient:
+def zero_gradient(
+    k: Kernels, n_inputs, hidden, dtype, n_gates=CELLS["lstm"]
+) -> DirectionGradient:
     """Zeros for ``backward`` to add one direction's gradients to."""
-    width = k.padded_width(4 * hidden, dtype)
+    width = k.padded_width(n_gates * hidden, dtype)
     return DirectionGradient(
         aligned_zeros((n_inputs, width), dtype),
         aligned_zeros((hidden, width), dtype),
@@ -307,8 +313,9 @@ def zero_gradient(k: Kernels, n_inputs, hidden, dtype) -> DirectionGradient:
 
 
 def backward(
-    k: Kernels, work, name, cache, d_out, batch, directions, gradients=None, d_final=None
-) -> LayerGradient:
+    k: Kernels, work, name, cache, d_out, batch, directions, gradients=None, d_final=None,
+    border=0,
+) -> LayerGradient:  # fmt: skip
     """Gradients of a layer (docs/explanation/maths.md, eqs. (15) to (27) and (39)).
 
     Parameters
@@ -320,6 +327,8 @@ def backward(
         Those of the weights are added to it; None where they are not wanted.
     d_final : InitialState or None
         Gradients of each document's last states, if the loss sees them.
+    border : int
+        See ``Steps``.
 
     Returns
     -------
@@ -330,7 +339,7 @@ def backward(
     padded, padded_inputs = k.padded_width(hidden, dtype), k.padded_width(n_inputs, dtype)
     zeros = work.zeros(f"{name}.zeros", max(padded, padded_inputs))
     d_h = work.zeros(f"{name}.d_h", len(directions), n, padded)
-    d_c = work.zeros(f"{name}.d_c", len(directions), n, hidden)
+    d_c = work.zeros(f"{name}.d_c", len(directions), n, directions[0].cell_width)
     if d_final is not None:
         d_h[:, :, :hidden], d_c[:] = d_final.h, d_final.c
     rows, inverse, projected = cache.inputs
@@ -353,7 +362,7 @@ def backward(
             d_inputs = work.zeros("lstm.summed", len(rows), len(packed.b))
         k.lstm_backward(
             nothing if distinct else cache.rows, inverse if distinct else _EACH_ITS_OWN, packed,
-            Steps(batch.n_live, batch.starts, d == 1, d * hidden),
+            Steps(batch.n_live, batch.starts, d == 1, d * hidden, border),
             DirectionState(cache.initial.h[d], cache.initial.c[d], cache.given),
             pre_activations[d], cache.out, cache.c[d], d_out, d == 1, memory, previous, zeros,
             StateGradient(d_h[d], d_c[d]), d_inputs, of_weights,
@@ -383,7 +392,7 @@ def backward_of_distinct(
     d : int
         The direction; the second one adds, eq. (42).
     rows : float array, shape (n_rows, n_inputs)
-    summed : float array, shape (n_rows, padded_width(4 * hidden))
+    summed : float array, shape (n_rows, padded_width(n_columns))
     d_rows : float array, shape (n_rows, padded_width(n_inputs))
         Gradient of the rows; overwritten.
     zeros : float array
@@ -393,10 +402,10 @@ def backward_of_distinct(
     """
     memory, n_inputs = scratch(k, work, packed), packed.n_inputs
     into = d_rows if d == 0 else work.array("lstm.d_reverse", *d_rows.shape)
-    k.matmul(summed, 4 * packed.hidden, packed.w_x_t, n_inputs, zeros, memory, into)
+    k.matmul(summed, packed.n_columns, packed.w_x_t, n_inputs, zeros, memory, into)
     if gradient is not None:
         no_bias = work.array("lstm.no_bias", 0)
-        k.weight_gradient(rows, summed, 4 * packed.hidden, memory, gradient.w_x, no_bias)
+        k.weight_gradient(rows, summed, packed.n_columns, memory, gradient.w_x, no_bias)
     if d == 1:
         d_rows[:, :n_inputs] += into[:, :n_inputs]
 
