@@ -416,7 +416,7 @@ TRAINING_PARAMETERS = {
     "hidden_size": COUNT,
     "num_layers": COUNT,
     "bidirectional": FLAG,
-    "pooling": CHOICE,
+    **dict.fromkeys(("cell", "pooling", "segment_state"), CHOICE),
     "dropout": SHARE,
     "embedding_dropout": SHARE,
     "token_dropout": SHARE,

@@ -103,8 +103,19 @@ class FirstVectors(NamedTuple):
 
 
 def make_config(options: Options, data: FitData, ngrams: NGrams) -> ModelConfig:
-    """The shape of the networks."""
+    """The shape of the networks.
+
+    Raises
+    ------
+    ValueError
+        If parameters contradict each other.
+    """
     steps = data.steps
+    if options.segment_state == "truncated" and options.segment_length is None:
+        raise ValueError(
+            'segment_state="truncated" lets no gradient back over the borders of segments, and '
+            'segment_length=None has none. Set segment_length, or segment_state="carried".'
+        )
     # Without tokens, all steps share a vector of one number.
     embedding_dim = options.embedding_dim if steps is None or steps.has_tokens else 1
     return ModelConfig(
@@ -124,6 +135,8 @@ def make_config(options: Options, data: FitData, ngrams: NGrams) -> ModelConfig:
         n_step_features=0 if steps is None else steps.n_columns,
         n_gaps=0 if steps is None else steps.n_gaps,
         by_step=data.train.by_step,
+        cell=options.cell,
+        segment_state=options.segment_state,
     )
 
 

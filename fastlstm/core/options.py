@@ -15,6 +15,7 @@ class Options(NamedTuple):
     hidden_size: int = 64
     num_layers: int = 1
     bidirectional: bool = True
+    cell: str = "lstm"
     pooling: str = "max"
     dropout: float = 0.5
     embedding_dropout: float = 0.5
@@ -23,6 +24,7 @@ class Options(NamedTuple):
     max_ngrams: int | None = 100_000
     ngram_dropout: float = 0.3
     segment_length: int | None = None
+    segment_state: str = "fresh"
     recompute: bool | str = "auto"
     average_decay: float = 0.0
     word_vectors: object = None

@@ -26,7 +26,7 @@ from fastlstm.classifier.data import FitData, LabelledDocuments
 from fastlstm.classifier.fit import Continued, continue_model, fit_model
 from fastlstm.classifier.fitted import FittedModel, Scorer, predicting_precision
 from fastlstm.classifier.quantized import quantized
-from fastlstm.core.options import Options
+from fastlstm.core.options import OF_IDS, Options
 from fastlstm.core.records import Encoded
 from fastlstm.estimator.going_on import (
     built_in,
@@ -47,8 +47,9 @@ from fastlstm.estimator.validation import (
     encode_labels,
     refuse_unknown,
 )
-from fastlstm.kernels.contract import POOLING, PRECISIONS
+from fastlstm.kernels.contract import PRECISIONS
 from fastlstm.kernels.registry import BACKENDS, load_backend
+from fastlstm.network.config import CELL_NAMES, POOLINGS, SEGMENT_STATES
 from fastlstm.side.reader import SideReader
 from fastlstm.side.steps import StepReader
 from fastlstm.text.encoder import TextEncoder
@@ -132,15 +133,17 @@ def fitted(path: str, doc: str, kind: Callable | None = None) -> property:
 class BaseLSTM(Predicting, BaseEstimator):
     """An LSTM classifier over token sequences: parameters, fitting, prediction, saving."""
 
-    # Of pickles from before there was this parameter.
+    # Of pickles from before there were these parameters.
     recompute: Any = "auto"
+    cell, segment_state = OF_IDS.cell, OF_IDS.segment_state
 
     _parameter_constraints = {
         "embedding_dim": [Interval(numbers.Integral, 1, None, closed="left")],
         "hidden_size": [Interval(numbers.Integral, 1, None, closed="left")],
         "num_layers": [Interval(numbers.Integral, 1, None, closed="left")],
         "bidirectional": ["boolean"],
-        "pooling": [StrOptions(set(POOLING))],
+        "cell": [StrOptions(set(CELL_NAMES))],
+        "pooling": [StrOptions(set(POOLINGS))],
         "dropout": [Interval(numbers.Real, 0, 1, closed="left")],
         "embedding_dropout": [Interval(numbers.Real, 0, 1, closed="left")],
         "token_dropout": [Interval(numbers.Real, 0, 1, closed="left")],
@@ -148,6 +151,7 @@ class BaseLSTM(Predicting, BaseEstimator):
         "max_ngrams": [Interval(numbers.Integral, 1, None, closed="left"), None],
         "ngram_dropout": [Interval(numbers.Real, 0, 1, closed="left")],
         "segment_length": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "segment_state": [StrOptions(set(SEGMENT_STATES))],
         "recompute": ["boolean", StrOptions({"auto"})],
         "average_decay": [Interval(numbers.Real, 0, 1, closed="left")],
         "word_vectors": [str, os.PathLike, WordVectors, HasMethods(["get_vector"]), None],

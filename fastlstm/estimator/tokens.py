@@ -41,9 +41,12 @@ class LSTMClassifier(BaseLSTM):
         LSTM layers on top of each other.
     bidirectional : bool, default=True
         Read each document from both ends.
-    pooling : {"last", "mean", "max", "mean_max"}, default="max"
+    cell : {"lstm", "rnn"}, default="lstm"
+        "rnn" is the plain network, without gates, whose state is the tanh of one sum.
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="max"
         How a document's outputs become one vector. "last" takes the state after
-        the last token (in reverse, after the first).
+        the last token (in reverse, after the first); "attention" weighs the outputs by a
+        softmax of learned scores.
     dropout : float in [0, 1), default=0.5
         Share of outputs dropped between layers and before the dense layer.
     embedding_dropout : float in [0, 1), default=0.5
@@ -61,6 +64,10 @@ class LSTMClassifier(BaseLSTM):
     segment_length : int or None, default=None
         Longer documents are read in parts of about equal length, at most this many
         tokens each, and the parts are pooled together. None reads documents whole.
+    segment_state : {"fresh", "carried", "truncated"}, default="fresh"
+        What such a part begins with: nothing, or the state in which the one before it (in
+        reverse, behind it) ended. "truncated" has parts of just ``segment_length`` tokens, and
+        gradients do not go back through a state that was handed over.
     recompute : bool or "auto", default="auto"
         Whether training keeps the states of few steps and computes the others again: memory
         then grows with the root of a document's length, and a step takes up to 1.5 times as
@@ -183,6 +190,7 @@ class LSTMClassifier(BaseLSTM):
         hidden_size=OF_IDS.hidden_size,
         num_layers=OF_IDS.num_layers,
         bidirectional=OF_IDS.bidirectional,
+        cell=OF_IDS.cell,
         pooling=OF_IDS.pooling,
         dropout=OF_IDS.dropout,
         embedding_dropout=OF_IDS.embedding_dropout,
@@ -191,6 +199,7 @@ class LSTMClassifier(BaseLSTM):
         max_ngrams=OF_IDS.max_ngrams,
         ngram_dropout=OF_IDS.ngram_dropout,
         segment_length=OF_IDS.segment_length,
+        segment_state=OF_IDS.segment_state,
         recompute=OF_IDS.recompute,
         average_decay=OF_IDS.average_decay,
         word_vectors=OF_IDS.word_vectors,
@@ -223,6 +232,7 @@ class LSTMClassifier(BaseLSTM):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.bidirectional = bidirectional
+        self.cell = cell
         self.pooling = pooling
         self.dropout = dropout
         self.embedding_dropout = embedding_dropout
@@ -231,6 +241,7 @@ class LSTMClassifier(BaseLSTM):
         self.max_ngrams = max_ngrams
         self.ngram_dropout = ngram_dropout
         self.segment_length = segment_length
+        self.segment_state = segment_state
         self.recompute = recompute
         self.average_decay = average_decay
         self.word_vectors = word_vectors

@@ -13,7 +13,7 @@ from fastlstm.explain.linear import linear_contributions
 from fastlstm.explain.occlusion import occlude, pieces
 from fastlstm.explain.records import Explanation, Explanations
 from fastlstm.explain.relevance import relevance
-from fastlstm.explain.rows import Contributions, Terms
+from fastlstm.explain.rows import Contributions, Terms, attention_shares
 from fastlstm.network.losses import predicted_class, probabilities
 from fastlstm.network.predict import prior_logits
 from fastlstm.side.reader import Documents, read_documents
@@ -145,6 +145,7 @@ def _some(scorer, documents, method, targets, n_threads) -> list[Explanation]:
     names, beside = _beside(scorer, documents.side, len(texts), outputs)
     read = np.zeros(len(whole.ids), dtype=bool)
     read[encoder.places_read(whole)] = True
+    attention = _attention(scorer, whole, documents.side, n_threads)
     sign = np.where(targets == 0, -1.0, 1.0) if one else np.ones(len(targets))
     column = np.zeros(len(targets), dtype=np.int64) if one else np.arange(len(targets))
     own = column if one else targets
@@ -176,8 +177,24 @@ def _some(scorer, documents, method, targets, n_threads) -> list[Explanation]:
             passes=int(found.passes[row]),
             columns=names,
             beside=of_columns,
+            attention=None if attention is None else attention[part],
         ))  # fmt: skip
     return explanations
+
+
+def _attention(scorer, whole: TokenSequences, side, n_threads) -> np.ndarray | None:
+    """The share of each token in the networks' pooling, where that is attention."""
+    if not scorer.model.config.has_attention:
+        return None
+    shares = np.zeros(len(whole.ids))
+    rows = np.flatnonzero(whole.lengths)
+    if len(rows):
+        encoder = scorer.model.encoder
+        sequences = scorer.model.ngrams.longest(encoder.shorten(whole.take(rows)))
+        if side is not None:  # no weight of attention depends on it
+            sequences = sequences._replace(side=side[rows])
+        shares[encoder.places_read(whole)] = attention_shares(scorer.networks, sequences, n_threads)
+    return shares
 
 
 def _beside(scorer, side, n, outputs) -> tuple[tuple[str, ...], np.ndarray]:

@@ -93,6 +93,11 @@ def _left_out(explanation) -> str:
     low = document_note(explanation.known)
     notes = "" if low is None else f" <strong>{low}</strong>"
     notes += f" The networks did not read {unread:,} tokens of this long text." if unread else ""
+    if explanation.attention is not None:
+        notes += (
+            ' <span class="attended">Words with a line above</span> have more than twice the '
+            "attention of an average one."
+        )
     if not explanation.known.all():
         notes += ' <span class="unknown">Words with dashes below</span> are not in the vocabulary.'
     return notes
@@ -103,26 +108,40 @@ def marked_text(explanation, column: int, n_reached: int) -> str:
     values = explanation.contributions[:, column]
     strongest = np.abs(values).max(initial=0.0) or 1.0
     levels = np.searchsorted(_LEVELS, np.abs(values) / strongest, side="right")
+    attended = _attended(explanation)
     reached = set(np.argsort(-np.abs(values), kind="stable")[:n_reached].tolist())
     text, pieces, done = explanation.text, [], 0
-    for i in np.flatnonzero((levels > 0) | ~explanation.known).tolist():
+    for i in np.flatnonzero((levels > 0) | attended | ~explanation.known).tolist():
         start, end = explanation.offsets[i].tolist()
         if start < done:  # not found in the text, or within the token before
             continue
         shown = fixed(values[i], "+.3f")
         kind = f"{'f' if values[i] > 0 else 'a'}{levels[i]}"
         kind += "" if explanation.known[i] else " unknown"
+        title = shown
+        if attended[i]:
+            kind += " attended"
+            title += f", attention {explanation.attention[i]:.1%}"
         reach = ""
         if i in reached:
-            named = html.escape(f"{plain(text[start:end])} {shown}")
+            named = html.escape(f"{plain(text[start:end])} {title}")
             reach = f' tabindex="0" role="note" aria-label="{named}" data-value="{shown}"'
         pieces.append(as_html(text[done:start]))
         pieces.append(
-            f'<mark class="{kind}" title="{shown}"{reach}>{as_html(text[start:end])}</mark>'
+            f'<mark class="{kind}" title="{title}"{reach}>{as_html(text[start:end])}</mark>'
         )
         done = end
     pieces.append(as_html(text[done:]))
     return "".join(pieces) or '<span class="faint">(empty)</span>'
+
+
+def _attended(explanation) -> np.ndarray:
+    """Tokens with a larger share of attention than if all had the same."""
+    shares = explanation.attention
+    if shares is None:
+        return np.zeros(len(explanation.tokens), dtype=bool)
+    more: np.ndarray = shares * max(1, np.count_nonzero(explanation.read)) > 2
+    return more
 
 
 def _strongest(explanation, column) -> str:

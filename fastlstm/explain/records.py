@@ -51,6 +51,10 @@ class Explanation:
         What stands beside the text: names of columns, or of the numbers of a vector.
     beside : float64 array, shape (n_columns, n_targets)
         What they add, in logits: exact under every method.
+    attention : float64 array, shape (n_tokens,), or None
+        With ``pooling="attention"``: the share that each token's output has in the vector that
+        is classified, on average over the networks. It says where a network looks, and not what
+        it makes of it.
     """
 
     text: str
@@ -69,6 +73,7 @@ class Explanation:
     passes: int
     columns: tuple[str, ...] = ()
     beside: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)))
+    attention: np.ndarray | None = None
 
     def column(self, target=None) -> int:
         """Number of a target; None is the predicted class or, if that is none, the first.

@@ -71,7 +71,7 @@ def _of_network(network, terms, sequences, outputs, n_threads):
             for quotients, p in zip(_quotients(done, projected, output), projections, strict=True):
                 factors = np.empty_like(quotients)
                 factors[done.state.batch.ids] = quotients
-                signal = _signal(network.config.hidden_size)
+                signal = _signal(network.config)
                 rows = p.terms[own][:, signal]
                 values[own, column] += np.einsum("tj,tj->t", factors[terms.places[own] - begin],
                                                  rows)  # fmt: skip
@@ -82,18 +82,20 @@ def _of_network(network, terms, sequences, outputs, n_threads):
     return terms.shared_out(values, n), logits, baseline
 
 
-def _signal(hidden: int) -> slice:
-    """Columns of the new signal among the gates."""
-    return slice(2 * hidden, 3 * hidden)
+def _signal(config) -> slice:
+    """Columns of the new signal among the gates; a plain RNN has nothing else."""
+    first = 2 * config.hidden_size if config.cell_width else 0
+    return slice(first, first + config.hidden_size)
 
 
 def _quotients(done, projected, output) -> list[np.ndarray]:
     """For each direction of the first layer: relevance of its signals, divided by their sums."""
     network, config, state = done.network, done.network.config, done.state
-    # Pooling and the dense layer are sums: there relevance by value is the gradient.
+    # Pooling and the dense layer are sums: there relevance by value is the gradient. Weights of
+    # attention are gates.
     factor = done.back_to_outputs(output)
     hidden = config.hidden_size
-    signal = _signal(hidden)
+    signal = _signal(config)
     for layer in reversed(range(config.num_layers)):
         cache, quotients, below = state.caches[layer], [], 0
         for d, direction in enumerate(lstm.DIRECTIONS[: config.n_directions]):
@@ -104,10 +106,8 @@ def _quotients(done, projected, output) -> list[np.ndarray]:
                 sums = cache.inputs.rows @ w_x + b
             else:
                 sums = projected[d][state.batch.ids][:, signal]
-            quotients.append(_through_direction(
-                w_h, state.batch, sums, cache.out[:, part], cache.gates[d], cache.c[d],
-                factor[:, part], d == 1,
-            ))  # fmt: skip
+            states = cache.out[:, part], cache.gates[d], cache.c[d], factor[:, part]
+            quotients.append(_through_direction(w_h, state.batch, sums, *states, d == 1))
             if layer:
                 below = below + quotients[-1] @ w_x.T
         factor = below
@@ -128,16 +128,17 @@ def _through_direction(w_h, batch, input_sums, h, gates, c, factor, reverse) -> 
         n, at = batch.n_live[t], batch.starts[t]
         now = slice(at, at + n)
         earlier = t + 1 if reverse else t - 1
-        h_before, c_before = np.zeros((n, hidden)), np.zeros((n, hidden))
+        h_before, c_before = np.zeros((n, hidden)), np.zeros((n, c.shape[1]))
         if 0 <= earlier < len(batch.n_live):
             live = min(n, batch.n_live[earlier])
             first = batch.starts[earlier]
             h_before[:live] = h[first : first + live]
             c_before[:live] = c[first : first + live]
-        of_cell = h[now] * (factor[now] + from_later_h[:n]) + from_later_c[:n]
-        share = of_cell / _stable(c[now])
-        from_later_c[:n] = share * gates[now, hidden : 2 * hidden] * c_before
-        of_signal = share * gates[now, :hidden] * gates[now, _signal(hidden)]
+        of_signal = h[now] * (factor[now] + from_later_h[:n])
+        if c.shape[1]:  # of a plain RNN the output is the signal
+            share = (of_signal + from_later_c[:n]) / _stable(c[now])
+            from_later_c[:n] = share * gates[now, hidden : 2 * hidden] * c_before
+            of_signal = share * gates[now, :hidden] * gates[now, 2 * hidden : 3 * hidden]
         quotient = of_signal / _stable(input_sums[now] + h_before @ w_h)
         quotients[now] = quotient
         from_later_h[:n] = quotient @ w_h.T

@@ -17,6 +17,7 @@ from fastlstm.core.workspace import Workspace, WorkspacePool, aligned_zeros
 from fastlstm.data.batching import pack
 from fastlstm.network.forward import ForwardState, backward, backward_head, forward
 from fastlstm.network.layers import lstm
+from fastlstm.network.layers.attention import PackedAttention
 from fastlstm.network.predict import Network
 from fastlstm.text.ngrams import NGrams
 
@@ -183,8 +184,15 @@ class Pass(NamedTuple):
         return found
 
     def back_to_outputs(self, output: int) -> np.ndarray:
-        """Gradient of one logit by the outputs of the last layer, in their packed order."""
-        return backward_head(*self._arguments(output))
+        """Gradient of one logit by the outputs of the last layer, in their packed order.
+
+        Weights of attention are taken as they are.
+        """
+        k, work, config, packed, *others = self._arguments(output)
+        if packed.attention is not None:
+            still = PackedAttention(np.zeros_like(packed.attention.w))
+            packed = packed._replace(attention=still)
+        return backward_head(k, work, config, packed, *others)
 
     def _arguments(self, output):
         d_logits = np.zeros_like(self.logits)
@@ -211,6 +219,38 @@ def run_forward(network: Network, work: Workspace, projected, sequences: TokenSe
     batch = pack(k, sequences._replace(ids=places), rows, config.cut_length)
     logits, state = forward(k, work, config, projected, network.packed, batch)
     return Pass(work, network, state, logits)
+
+
+def attention_shares(networks, sequences: TokenSequences, n_threads: int = 1) -> np.ndarray:
+    """The weight of each token in attention pooling, float64, the mean of the networks.
+
+    Parameters
+    ----------
+    networks : list of Network
+        All of them have attention.
+    sequences : TokenSequences
+        No document is empty.
+    n_threads : int
+
+    Returns
+    -------
+    shares : float64 array, shape (n_tokens,)
+        Those of a document add up to 1.
+    """
+    total = np.zeros(len(sequences.ids))
+    for network in networks:
+
+        def work_on(work, first, part, network=network):
+            k, config = network.k, network.config
+            rows = np.arange(part.n_documents)
+            batch = pack(k, part, rows, config.cut_length, with_places=True)
+            source = network.parameters.table
+            _, state = forward(k, work, config, source, network.packed, batch, keep=False)
+            places = sequences.offsets[first] + batch.places
+            total[places] += state.attended.shares(batch) / len(networks)
+
+        over_threads(network, list(sequences.runs(TOKENS_AT_ONCE)), n_threads, work_on)
+    return total
 
 
 def over_threads(network: Network, tasks: list, n_threads: int, call) -> list:

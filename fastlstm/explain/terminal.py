@@ -40,6 +40,12 @@ def as_text(explanation, n: int = 10, target=None) -> str:
         for name, value in beside[:n]
         if abs(value) >= _SHOWN_FROM
     ]
+    if explanation.attention is not None and len(explanation.tokens):
+        order = np.argsort(-explanation.attention, kind="stable")[:_NAMED]
+        shown = ", ".join(
+            f"{plain(explanation.tokens[i])} {explanation.attention[i]:.1%}" for i in order
+        )
+        lines.append(f"Most attention: {shown}.")
     unknown = _unknown_tokens(explanation)
     if unknown:
         shown = ", ".join(plain(token) for token in unknown[:_NAMED])

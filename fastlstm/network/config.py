@@ -10,6 +10,7 @@ from fastlstm.kernels.contract import POOLING
 from fastlstm.network.layers import lstm, pooling
 
 POOLINGS = (*POOLING, "attention")
+CELL_NAMES = tuple(CELLS)
 
 # What a segment begins with, and whether gradients go back into the one before it.
 SEGMENT_STATES = ("fresh", "carried", "truncated")

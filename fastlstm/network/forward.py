@@ -276,6 +276,7 @@ def backward_head(k: Kernels, work, config, packed, state: ForwardState, d_logit
     if config.by_step or (config.has_attention and state.again is not None):
         return d_pooled
     if config.has_attention:
+        assert state.attended is not None, "the forward pass had attention"
         own = None if gradients is None else gradients.attention
         out = state.caches[-1].out
         return attention.backward(

@@ -192,7 +192,10 @@ class DenseGradients:
         self.layers = [
             [
                 lstm.zero_gradient(
-                    k, shapes[f"lstm.{layer}.{direction}.w_x"][0], config.hidden_size, dtype,
+                    k,
+                    shapes[f"lstm.{layer}.{direction}.w_x"][0],
+                    config.hidden_size,
+                    dtype,
                     config.n_gates,
                 )  # fmt: skip
                 for direction in lstm.DIRECTIONS[: config.n_directions]

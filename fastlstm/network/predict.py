@@ -252,9 +252,7 @@ class Network:
         config = self.config
         most = min(_PLANNED_TOKENS, config.cut_length or _PLANNED_TOKENS)
         # Attention works on its own between the kernels.
-        beside = (
-            config.n_side or config.n_step_features or config.by_step or config.has_attention
-        )
+        beside = config.n_side or config.n_step_features or config.by_step or config.has_attention
         alone = sequences.n_documents == 1 and not beside
         return alone and 0 < len(sequences.ids) <= most
 

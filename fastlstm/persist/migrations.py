@@ -31,7 +31,7 @@ from fastlstm.core.errors import ModelFormatError
 Arrays = dict[str, np.ndarray]
 Metadata = dict[str, Any]
 
-CURRENT_VERSION = 7
+CURRENT_VERSION = 8
 
 
 def _with_ngrams(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
@@ -117,6 +117,17 @@ def _with_steps(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
     return arrays, {**metadata, "config": config, "settings": settings, "steps": None}
 
 
+def _with_cells(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
+    """Version 7 to 8: cells, and what segments begin with, of which there was one kind each."""
+    new = {"cell": "lstm", "segment_state": "fresh"}
+    try:
+        config = {**metadata["config"], **new}
+        settings = {**new, **metadata["settings"]}
+    except (KeyError, TypeError) as error:
+        raise ModelFormatError(f"the model's description is incomplete: {error}") from error
+    return arrays, {**metadata, "config": config, "settings": settings}
+
+
 # From a version to the next one.
 MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     1: _with_ngrams,
@@ -125,6 +136,7 @@ MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     4: _with_precision,
     5: _with_side,
     6: _with_steps,
+    7: _with_cells,
 }
 
 

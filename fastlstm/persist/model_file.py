@@ -18,7 +18,7 @@ from fastlstm.classifier.fitted import FittedModel, TrainingRecord
 from fastlstm.classifier.linear_part import LinearPart
 from fastlstm.classifier.side_part import SidePart
 from fastlstm.core.errors import ModelFormatError
-from fastlstm.network.config import POOLINGS, ModelConfig
+from fastlstm.network.config import CELL_NAMES, POOLINGS, SEGMENT_STATES, ModelConfig
 from fastlstm.network.parameters import Parameters
 from fastlstm.persist.container import (
     Readable,
@@ -275,6 +275,9 @@ def _record(fitted: Metadata, prior: np.ndarray) -> TrainingRecord:
 _MAY_BE_ZERO = ("n_ngrams", "segment_length", "n_side", "n_step_features", "n_gaps")
 
 
+_CHOICES = {"cell": CELL_NAMES, "pooling": POOLINGS, "segment_state": SEGMENT_STATES}
+
+
 def _config(values: Metadata) -> ModelConfig:
     known = get_type_hints(ModelConfig)
     if set(values) != set(known):
@@ -289,8 +292,11 @@ def _config(values: Metadata) -> ModelConfig:
             raise ModelFormatError(f"configuration {name}={value} is below {least}")
         if kind is float and not 0 <= value < 1:
             raise ModelFormatError(f"configuration {name}={value} is not in [0, 1)")
-    if values["pooling"] not in POOLINGS:
-        raise ModelFormatError(f"configuration pooling={values['pooling']!r} is not known")
+    for name, choices in _CHOICES.items():
+        if values[name] not in choices:
+            raise ModelFormatError(f"configuration {name}={values[name]!r} is not known")
+    if values["segment_state"] == "truncated" and not values["segment_length"]:
+        raise ModelFormatError("configuration segment_state='truncated' without segments")
     return ModelConfig(**values)
 
 

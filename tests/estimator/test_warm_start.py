@@ -151,7 +151,8 @@ OTHERS = {
     "tokenizer": "word", "lowercase": False, "max_features": 10, "min_df": 2, "max_length": 9,
     "truncation": "tail", "zh_script": "simplified", "normalize": None, "vocabulary": ["good"],
     "embedding_dim": 9, "hidden_size": 9, "num_layers": 2, "bidirectional": False,
-    "pooling": "mean", "ngrams": 1, "max_ngrams": 5, "segment_length": None,
+    "cell": "rnn", "pooling": "mean", "segment_state": "carried", "segment_length": None,
+    "ngrams": 1, "max_ngrams": 5,
     "word_vectors": None, "vocabulary_size": 90, "text_column": "text", "side": None,
     "targets": "steps",
 }  # fmt: skip

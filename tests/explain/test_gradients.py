@@ -81,7 +81,7 @@ def test_the_path_ends_at_the_document_and_begins_without_a_word(shape):
         assert np.allclose(all_documents(paths_of(net), at)[0], logits(net, at))
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max", "attention"])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("segment_length", [0, 3])
 def test_slopes_are_those_of_the_path(pooling, layers, segment_length):

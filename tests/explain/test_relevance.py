@@ -93,6 +93,33 @@ def test_relevance_is_what_the_rules_say(output, bidirectional):
         assert np.allclose(found.positions[part, 0], expected, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_relevance_in_a_plain_rnn_is_what_the_linear_rule_says(bidirectional):
+    net = network(bidirectional=bidirectional, pooling="mean", cell="rnn")
+    arrays, dense = net.parameters.arrays(), net.parameters.named["dense.w"]
+    found = relevance([net], Terms.of(NGRAMS, SEQUENCES), SEQUENCES, [1])
+    for row in range(SEQUENCES.n_documents):
+        ids = SEQUENCES.document(row)
+        expected = np.zeros(len(ids))
+        for d, direction in enumerate(["forward", "reverse"][: 1 + bidirectional]):
+            order = slice(None, None, -1) if d else slice(None)
+            xs = arrays["embedding"][ids][order]
+            w_x, w_h, b = (arrays[f"lstm.0.{direction}.{name}"] for name in ("w_x", "w_h", "b"))
+            states = [np.zeros(3)]
+            for x in xs:
+                states.append(np.tanh(x @ w_x + states[-1] @ w_h + b))
+            weight, from_later = dense[3 * d : 3 * d + 3, 1] / len(ids), np.zeros(3)
+            of_inputs = np.zeros(len(ids))
+            for t in reversed(range(len(ids))):
+                of_sum = states[t + 1] * weight + from_later
+                both = np.concatenate([xs[t], states[t]])
+                shared = linear_rule(both, np.concatenate([w_x, w_h]), b, of_sum)
+                of_inputs[t], from_later = shared[:4].sum(), shared[4:]
+            expected += of_inputs[order]
+        part = slice(*SEQUENCES.offsets[row : row + 2])
+        assert np.allclose(found.positions[part, 0], expected, rtol=1e-9, atol=1e-11)
+
+
 def hidden_states(arrays, prefix, xs):
     w_x, w_h, b = (arrays[f"{prefix}.{name}"] for name in ("w_x", "w_h", "b"))
     n, h, c, out = len(w_h), np.zeros(len(w_h)), np.zeros(len(w_h)), []
@@ -104,13 +131,18 @@ def hidden_states(arrays, prefix, xs):
     return np.array(out)
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
+@pytest.mark.parametrize("cell", ["lstm", "rnn"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max", "attention"])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("segment_length", [0, 2])
-def test_without_biases_relevance_is_conserved(monkeypatch, pooling, layers, segment_length):
+def test_without_biases_relevance_is_conserved(
+    monkeypatch, cell, pooling, layers, segment_length
+):  # fmt: skip
     """Up to the stabiliser, which here is next to nothing."""
     monkeypatch.setattr("fastlstm.explain.relevance.EPSILON", 1e-12)
-    net = network(bias=False, pooling=pooling, num_layers=layers, segment_length=segment_length)
+    net = network(
+        bias=False, cell=cell, pooling=pooling, num_layers=layers, segment_length=segment_length
+    )
     found = relevance([net], Terms.of(NGRAMS, SEQUENCES), SEQUENCES, [0, 1])
     sums = np.add.reduceat(found.positions, SEQUENCES.offsets[:-1])
     assert np.allclose(sums, found.logits, rtol=1e-6)

@@ -268,59 +268,6 @@ def test_sweep_equals_the_reference(k, dtype, packed_as, way, widths, lengths):
             assert_close(result[name], exact[name], TOLERANCE[packed_as], name)
 
 
-@each_form
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("widths", WIDTHS, ids=str)
-@pytest.mark.parametrize("lengths", [LENGTHS[name] for name in ("many", "large_step", "long")])
-def test_sweep_of_a_plain_rnn_equals_the_reference(k, dtype, packed_as, way, widths, lengths):
-    batch, (hidden, n_inputs), (indexed, given, accumulate) = packed_batch(lengths), widths, way
-    problem = draw_problem(
-        batch, hidden, dtype, n_inputs, indexed, given, n_gates=CELLS["rnn"]
-    )  # fmt: skip
-    for reverse in (False, True):
-        result = sweep(k, problem, batch, reverse, packed_as, accumulate)
-        exact = exact_sweep(problem, batch, reverse, packed_as, accumulate=accumulate)
-        for name in exact:
-            assert result[name].dtype == dtype
-            assert_close(result[name], exact[name], TOLERANCE[packed_as], name)
-
-
-@each_form
-@each_direction
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize(("border", "first"), [(1, 0), (3, 0), (3, 7), (64, 0), (1000, 0)])
-def test_borders_equal_the_reference(k, dtype, packed_as, reverse, cell, border, first):
-    for name in ("unequal", "long", "uneven_blocks"):
-        batch = packed_batch(LENGTHS[name])
-        problem = draw_problem(batch, 17, dtype, n_gates=CELLS[cell])
-        where = {"border": border, "first": first}
-        result = sweep(k, problem, batch, reverse, packed_as, **where)
-        exact = exact_sweep(problem, batch, reverse, packed_as, **where)
-        for part in exact:
-            assert_close(result[part], exact[part], TOLERANCE[packed_as], part)
-
-
-@each_form
-@each_direction
-@pytest.mark.parametrize("cell", CELLS)
-def test_gradients_end_at_borders(k, dtype, packed_as, reverse, cell):
-    """What is behind a border, as the sweep comes back, has no share in what is before it."""
-    batch = packed_batch([9, 9, 8])
-    problem = draw_problem(batch, 5, dtype, n_gates=CELLS[cell])
-    behind = batch.starts[5] if not reverse else batch.starts[3]  # border 4: before step 4
-    changed = problem._replace(d_out=problem.d_out.copy())
-    changed.d_out[behind] += 1
-    results = [sweep(k, each, batch, reverse, packed_as, border=4) for each in (problem, changed)]
-    token_steps = np.repeat(np.arange(9), batch.n_live)
-    differs = (results[0]["d_a"] != results[1]["d_a"]).any(axis=1)
-    reached = {4, 5} if not reverse else {3}
-    assert set(token_steps[differs].tolist()) == reached
-    free = [sweep(k, each, batch, reverse, packed_as) for each in (problem, changed)]
-    differs = (free[0]["d_a"] != free[1]["d_a"]).any(axis=1)
-    assert set(token_steps[differs].tolist()) == (set(range(6)) if not reverse else set(range(3, 9)))
-    assert not results[0]["d_a"].tobytes() == free[0]["d_a"].tobytes()
-
-
 @each_forward_form
 @each_direction
 @pytest.mark.parametrize("indexed", [False, True], ids=["rows", "index"])

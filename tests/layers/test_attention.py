@@ -114,9 +114,7 @@ def test_a_document_does_not_depend_on_its_neighbours(k):
         together = pack(reference, sequences, np.arange(4), segment_length=length)
         h, w = draw(together.n_tokens, 33, dtype=np.float32), draw(33, dtype=np.float32)
         pooled = run(k, h, w, together)[0].pooled()
-        for place, (row, tokens) in enumerate(
-            zip(together.rows, tokens_of(together), strict=True)
-        ):
+        for place, (row, tokens) in enumerate(zip(together.rows, tokens_of(together), strict=True)):
             alone = pack(reference, sequences, np.array([row]), segment_length=length)
             # In the same order: of a segment by its number, within it by step.
             own = np.empty((len(tokens), 33), np.float32)

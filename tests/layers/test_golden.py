@@ -176,7 +176,9 @@ def load_model(pooling, n_classes):
 
 @each_backend
 @pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "steps", "attention", "rnn", "truncated"])
+@pytest.mark.parametrize(
+    "pooling", ["last", "mean", "max", "steps", "attention", "rnn", "truncated"]
+)
 @each_packing
 def test_model(k, training, pooling, n_classes):
     config, parameters, data, arrays = load_model(pooling, n_classes)

@@ -228,7 +228,36 @@ def test_a_model_of_version_6_predicts_as_it_did(read):
     assert model.scorer_.model.steps is None
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+# Before there was another cell than the LSTM's: a text in segments, and features of steps.
+PROBABILITIES_OF_7 = {
+    "text": [
+        [0.27722956, 0.72277044],
+        [0.82819813, 0.17180187],
+        [0.48016228, 0.51983772],
+        [0.5, 0.5],
+    ],
+    "steps": [[0.49881569, 0.50118431], [0.49740208, 0.50259792]],
+}
+STEPS = fastlstm.SequenceData(
+    features=[np.array([[0.5, 1.0], [0.25, -1.0]]), np.array([[-1.0, 0.5]])]
+)
+
+
+@pytest.mark.parametrize("kind", PROBABILITIES_OF_7)
+def test_a_model_of_version_7_predicts_as_it_did(kind, tmp_path):
+    model = fastlstm.load(OLD / f"{kind}_version_7.fastlstm")
+    X = TEXTS_OF_4 if kind == "text" else STEPS
+    expected = np.array(PROBABILITIES_OF_7[kind])
+    assert model.predict_proba(X) == pytest.approx(expected, abs=1e-6)
+    config = model.scorer_.model.config
+    assert (config.cell, config.segment_state) == (model.cell, model.segment_state)
+    assert (model.cell, model.segment_state) == ("lstm", "fresh")
+    model.save(tmp_path / "model.fastlstm")
+    again = fastlstm.load(tmp_path / "model.fastlstm")
+    assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 7])
 def test_an_old_text_model_can_be_quantized(version, tmp_path):
     model = fastlstm.load(OLD / f"text_version_{version}.fastlstm")
     model.quantize().save(tmp_path / "model.fastlstm")

@@ -1,6 +1,6 @@
 """Attention pooling: a document's outputs, weighed by a softmax of their scores.
 
-docs/explanation/maths.md, section 23. The weights are those of the largest score so far, and what
+docs/explanation/maths.md, section 24. The weights are those of the largest score so far, and what
 was summed before is scaled down where a larger one is met (Milakov and Gimelshein 2018, "Online
 normalizer calculation for softmax"): a pass over the steps needs no second one.
 """

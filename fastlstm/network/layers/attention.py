@@ -1,6 +1,6 @@
 """A document's outputs to one vector, weighed by a softmax of learned scores.
 
-docs/explanation/maths.md, section 23. The softmax is over all steps of a document, those of its
+docs/explanation/maths.md, section 24. The softmax is over all steps of a document, those of its
 segments together.
 """
 

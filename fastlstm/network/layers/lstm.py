@@ -300,9 +300,7 @@ def _row_for_each_token(k: Kernels, work, name, inputs, n_tokens):
     return rows
 
 
-def zero_gradient(
-    k: Kernels, n_inputs, hidden, dtype, n_gates=CELLS["lstm"]
-) -> DirectionGradient:
+def zero_gradient(k: Kernels, n_inputs, hidden, dtype, n_gates=CELLS["lstm"]) -> DirectionGradient:
     """Zeros for ``backward`` to add one direction's gradients to."""
     width = k.padded_width(n_gates * hidden, dtype)
     return DirectionGradient(

@@ -27,6 +27,7 @@ STYLE = """
 .fl .f4 { background: rgba(var(--for), .40); } .fl .a4 { background: rgba(var(--against), .40); }
 .fl .f5 { background: rgba(var(--for), .52); } .fl .a5 { background: rgba(var(--against), .52); }
 .fl .unknown { border-bottom: 1px dashed var(--faint); }
+.fl .attended { border-top: 2px solid var(--ink); }
 .fl mark:focus { outline: 2px solid var(--ink); }
 .fl mark:focus::after { content: " " attr(data-value); font-size: .8em; }
 .fl .unseen { font-size: .7em; border: 1px solid var(--faint); color: var(--ink); padding: 0 2px; }
