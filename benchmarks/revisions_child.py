@@ -333,6 +333,11 @@ def _inputs(clf):
     """What a loaded model predicts: texts, or ids that the smallest vocabulary holds."""
     if isinstance(clf, LSTMSentimentClassifier):
         return list(FIXED_TEXTS)
+    if not hasattr(clf, "n_features_in_"):
+        from fastlstm import SequenceData
+
+        steps = np.arange(36).reshape(6, 6)[:, : clf.model_.steps.n_features] % 5 - 2.0
+        return SequenceData(features=[steps[: n + 1] for n in range(6)])
     return 1 + (np.arange(8)[:, None] * 3 + np.arange(clf.n_features_in_)) % 4
 
 

@@ -10,6 +10,7 @@ from threading import local
 import numpy as np
 
 from fastlstm.classifier.fitted import Scorer, predicting_precision
+from fastlstm.classifier.long import ReadsLongTexts
 from fastlstm.core.records import Encoded
 from fastlstm.core.shown import brief, plain
 from fastlstm.core.threads import effective_n_jobs
@@ -20,7 +21,7 @@ from fastlstm.side.reader import read_documents
 from fastlstm.text.documents import OF_OTHERS
 
 
-class Predictor:
+class Predictor(ReadsLongTexts):
     """Predict with a model file of a text classifier; threads may share it.
 
     Documents come in any container that ``LSTMSentimentClassifier`` takes. No documents

@@ -63,6 +63,7 @@ CONCURRENCY = {
         "core/versions.py": {"Lock"},
         "data/delimited.py": {"Lock", "RLock"},
         "predictor.py": {"local"},
+        "classifier/long.py": {"Lock"},
     },
     "concurrent": {"core/threads.py": None},
     "multiprocessing": {"core/threads.py": {"current_process"}},

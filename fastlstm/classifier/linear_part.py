@@ -39,12 +39,17 @@ class LinearPart(NamedTuple):
         """Logits, float32, shape (n_documents, n_outputs); one column stands for two classes."""
         out = np.empty((sequences.n_documents, len(self.bias)), dtype=np.float32)
         for first, part in sequences.runs(TOKENS_AT_ONCE):
-            documents, ids = features(self.ngrams, part)
-            for output, weights in enumerate(self.weights):
-                out[first : first + part.n_documents, output] = self.bias[output] + np.bincount(
-                    documents, weights=weights[ids], minlength=part.n_documents
-                )
+            found = features(self.ngrams, part)
+            out[first : first + part.n_documents] = self.sums(*found, part.n_documents)
         return out
+
+    def sums(self, documents: np.ndarray, ids: np.ndarray, n_documents: int) -> np.ndarray:
+        """Logits from what ``features`` gave of documents, as those of ``logits``."""
+        columns = [
+            self.bias[output] + np.bincount(documents, weights=weights[ids], minlength=n_documents)
+            for output, weights in enumerate(self.weights)
+        ]
+        return np.stack(columns, axis=1).astype(np.float32)
 
 
 def features(ngrams: NGrams, sequences: TokenSequences) -> tuple[np.ndarray, np.ndarray]:

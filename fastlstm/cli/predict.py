@@ -11,6 +11,7 @@ from fastlstm.cli.beside import documents_of
 from fastlstm.cli.documents import TextCommand, check_no_missing, given_documents
 from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_free, check_target
+from fastlstm.cli.long_text import predict_document
 from fastlstm.cli.output import counted, print_json, print_table
 from fastlstm.cli.reading import reading_options
 from fastlstm.cli.scores import note_coverage, note_empty, note_truncated
@@ -22,6 +23,8 @@ from fastlstm.core.shown import display_order
 @click.argument("text", nargs=-1)
 @click.option("--file", type=click.Path(),
               help="Documents: csv, tsv, json, jsonl, parquet or txt, also .gz.")  # fmt: skip
+@click.option("--document", type=click.Path(),
+              help="A file in UTF-8 that is one text, however long.")  # fmt: skip
 @reading_options("text")
 @click.option(
     "--proba",
@@ -36,7 +39,9 @@ from fastlstm.core.shown import display_order
 @click.option("--force", is_flag=True, help="Replace the file of --out if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
-def predict_command(model, text, file, reading, proba, drop, kind, out, force, as_json):
+def predict_command(
+    model, text, file, document, reading, proba, drop, kind, out, force, as_json
+):  # fmt: skip
     """Label each TEXT, or the documents of --file, or of standard input.
 
     Standard input holds one document a line, and is read when there is no TEXT, or
@@ -44,9 +49,15 @@ def predict_command(model, text, file, reading, proba, drop, kind, out, force, a
     a table on a terminal and csv elsewhere; --out takes its format from the file's
     suffix. Rows keep their order, and those of --file their other columns; the
     prediction is in a column "label", or "predicted" if the file has labels.
+    A whole file is one text with --document, which is never held in memory.
     """
     from fastlstm import Predictor
 
+    if document is not None:
+        if text or file or out or kind or drop:
+            raise click.UsageError("--document goes with --proba and --json alone.")
+        predict_document(model, document, proba, as_json)
+        return
     if out is not None:
         check_target(out, [model, file])
     kind = _checked_format(kind, out)

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from fastlstm.classifier.long import ReadsLongTexts
 from fastlstm.core.errors import VocabularyWarning
 from fastlstm.core.options import OF_TEXTS
 from fastlstm.core.progress import task_bar
@@ -136,7 +137,7 @@ class TextInputMixin:
         return tags
 
 
-class LSTMSentimentClassifier(TextInputMixin, BaseLSTM):
+class LSTMSentimentClassifier(TextInputMixin, ReadsLongTexts, BaseLSTM):
     """LSTM text classifier: tokenise, embed, LSTM layers, pool, dense.
 
     X is documents: a list, tuple or other sequence of str, a NumPy array of shape
@@ -573,6 +574,10 @@ default="skipgram"
                 VocabularyWarning,
                 stacklevel=3,
             )
+
+    def _scorer_of_texts(self):
+        check_is_fitted(self)
+        return self.scorer_
 
     def _encode(self, X, model, X_side=None) -> Encoded:
         found = read_documents(model.reader, X, X_side, missing=self.missing, allow_empty=True)

@@ -99,25 +99,9 @@ def forward(
     state : ForwardState
         Of use with ``keep`` alone.
     """
-    looked_up = None
-    if isinstance(source, embedding.Table):
-        looked_up = embedding.forward(
-            k, work, source, batch.ids, config.embedding_dropout, _key(keys, 0)
-        )
-        if again:
-            return _forward_again(k, work, config, looked_up, packed, batch, keys)
-        inputs = lstm.LayerInput(looked_up.vectors, looked_up.inverse)
-        if config.n_step_features:
-            assert batch.features is not None, "the network reads what stands beside a token, too"
-            inputs = lstm.LayerInput(
-                embedding.for_each_token(
-                    k, work, looked_up.vectors, looked_up.inverse, batch.features
-                )
-            )
-    elif isinstance(source, list):
-        inputs = lstm.LayerInput(None, batch.ids, source)
-    else:
-        inputs = lstm.LayerInput(source)
+    inputs, looked_up = first_input(k, work, config, source, batch, keys, again)
+    if again:
+        return _forward_again(k, work, config, looked_up, packed, batch, keys)
     caches = _through_layers(k, work, config, inputs, packed, batch, keys, keep, beside)
     pooled, winner, share, attended = caches[-1].out, None, None, None
     if config.has_attention:
@@ -127,10 +111,32 @@ def forward(
     elif not config.by_step:
         pooled, winner = pooling.forward(k, work, pooled, batch, config.pooling, config.hidden_size)
         pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size, keep)
-    logits, head_input = _head(k, work, config, pooled, packed, batch, keys)
+    logits, head_input = head(k, work, config, pooled, packed, batch, keys)
     return logits, ForwardState(
         batch, looked_up, caches, winner, share, head_input, keys, attended=attended
     )
+
+
+def first_input(
+    k: Kernels, work, config, source, batch, keys=None, distinct=False
+) -> tuple[lstm.LayerInput, embedding.EmbeddingOutput | None]:
+    """What the first layer reads, and where that is looked up in a table, what was found.
+
+    ``source`` is as in ``forward``; with ``distinct`` features of steps are left out.
+    """
+    if isinstance(source, list):
+        return lstm.LayerInput(None, batch.ids, source), None
+    if not isinstance(source, embedding.Table):
+        return lstm.LayerInput(source), None
+    looked_up = embedding.forward(
+        k, work, source, batch.ids, config.embedding_dropout, _key(keys, 0)
+    )
+    vectors, inverse = looked_up.vectors, looked_up.inverse
+    if distinct or not config.n_step_features:
+        return lstm.LayerInput(vectors, inverse), looked_up
+    assert batch.features is not None, "the network reads what stands beside a token, too"
+    rows = embedding.for_each_token(k, work, vectors, inverse, batch.features)
+    return lstm.LayerInput(rows), looked_up
 
 
 def _forward_again(k: Kernels, work, config, looked_up, packed, batch, keys):
@@ -139,11 +145,11 @@ def _forward_again(k: Kernels, work, config, looked_up, packed, batch, keys):
     share = None
     if not config.by_step and not config.has_attention:
         pooled, share = segments.forward(pooled, batch, config.pooling, config.hidden_size)
-    logits, head_input = _head(k, work, config, pooled, packed, batch, keys)
+    logits, head_input = head(k, work, config, pooled, packed, batch, keys)
     return logits, ForwardState(batch, looked_up, [], None, share, head_input, keys, kept)
 
 
-def _head(k: Kernels, work, config, pooled, packed, batch, keys):
+def head(k: Kernels, work, config, pooled, packed, batch, keys=None):
     """Logits, and what the dense layer read."""
     head_input = dropout.apply(
         k, work, "head.drop", pooled, config.dropout, _key(keys, config.num_layers)

@@ -17,6 +17,7 @@ from fastlstm.core.threads import COMPANION, ShardPool
 from fastlstm.core.workspace import Workspace, WorkspacePool, aligned_empty
 from fastlstm.data.batching import inference_chunks, pack
 from fastlstm.kernels.contract import Kernels
+from fastlstm.network import long
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.forward import forward
 from fastlstm.network.layers import embedding, lstm
@@ -94,9 +95,16 @@ def predict_logits(
                 k, work, config, source, packed, batch, keep=False, beside=beside
             )
 
-    chunks = inference_chunks(sequences.lengths, CHUNK_DOCUMENTS, _CHUNK_TOKENS)
-    for _ in run(work_on, chunks):
+    lengths, very_long = sequences.lengths, []
+    if len(sequences.ids) > long.LONG and not config.by_step:
+        very_long = np.flatnonzero(lengths > long.LONG).tolist()
+        lengths[very_long] = 0
+    for _ in run(work_on, inference_chunks(lengths, CHUNK_DOCUMENTS, _CHUNK_TOKENS)):
         pass
+    for row in very_long:
+        document = sequences.take(np.array([row]))
+        found = long.LongDocument(k, config, packed, source, long.InMemory(document))
+        logits[row] = found.logits(workspaces, run, beside, document.side)[0]
     return logits
 
 
@@ -227,7 +235,9 @@ class Network:
             )
         projected = self._projected_vocabulary(len(sequences.ids))
         beside = None
-        if n_threads > 1 and self._side_by_side(sequences):
+        # Segments of a very long document are shared out among threads.
+        in_segments = self.config.cut_length and len(sequences.ids) > long.LONG
+        if n_threads > 1 and self._side_by_side(sequences) and not in_segments:
             beside = partial(COMPANION.run, self.k)
         elif self._is_short(sequences):
             return self._logits_by_plan(sequences.ids, projected)
@@ -246,6 +256,20 @@ class Network:
         if not self.config.by_step:
             fill_empty(logits, sequences, prior)
         return logits
+
+    def logits_of_long(self, tokens: long.Tokens, n_threads=1) -> np.ndarray:
+        """Logits of one document of more than ``long.LONG`` tokens, shape (1, n_outputs).
+
+        They have the bits of ``logits``.
+        """
+        document = long.LongDocument(
+            self.k, self.config, self.packed, self.parameters.table, tokens
+        )
+        if n_threads > 1 and self.config.cut_length:
+            with ShardPool(n_threads, self.k) as pool:
+                return document.logits(self._workspaces, pool.map)
+        beside = partial(COMPANION.run, self.k) if n_threads > 1 else None
+        return document.logits(self._workspaces, map, beside)
 
     def _is_short(self, sequences: TokenSequences) -> bool:
         """Whether it is one document that is short and in one piece, and has nothing beside it."""

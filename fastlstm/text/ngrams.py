@@ -98,6 +98,11 @@ class NGrams:
         return len(self.pairs)
 
     @property
+    def longest_length(self) -> int:
+        """Tokens of the longest n-grams; 1 where there are none."""
+        return len(self._keys) + 1
+
+    @property
     def parents(self) -> np.ndarray:
         """Id of each n-gram's parent, int32, shape (n_ngrams,)."""
         return np.ascontiguousarray(self.pairs[:, 1])

@@ -145,7 +145,7 @@ def test_a_device_has_nothing_to_lose(model):
         ("learning_rate=0", "a number above 0"),
         ("max_length=no", "a whole number of at least 1 or none"),
         ("max_epochs=many", "a whole number of at least 1 or auto"),
-        ("pooling=avg", "last, max, mean or mean_max"),
+        ("pooling=avg", "attention, last, max, mean or mean_max"),
         ("normalize=html", 'all, JSON such as ["decode"] or none, in quotes'),
         ("word_vectors=3", "the name of a file or none"),
         ("n_jobs=all", "a whole number or none"),

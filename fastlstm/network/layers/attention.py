@@ -93,6 +93,13 @@ def begin(work, batch, width) -> Attended:
     )  # fmt: skip
 
 
+def begin_together(work, batch, width) -> Attended:
+    """As ``begin``, for sequences that are all parts of one document."""
+    attended = begin(work, batch._replace(segments=None), width)
+    attended.owner.fill(0)
+    return attended
+
+
 def read(k: Kernels, attended: Attended, packed: PackedAttention, h, part, scores) -> None:
     """Add the outputs ``h`` of the steps of ``part``, a batch or a part of it."""
     k.attend_forward(

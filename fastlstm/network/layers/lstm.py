@@ -202,8 +202,9 @@ def forward(
 
 
 def sweeps(
-    k: Kernels, work, name, inputs, batch, directions, keep, initial=None, ready=READY, done=None
-) -> tuple[Iterator[Callable], LSTMCache]:
+    k: Kernels, work, name, inputs, batch, directions, keep, initial=None, ready=READY, done=None,
+    only=None,
+) -> tuple[Iterator[Callable], LSTMCache]:  # fmt: skip
     """What ``forward`` does, as a call without arguments for each direction.
 
     Memory is prepared when a call is taken from the iterator, so that nothing but a kernel
@@ -226,6 +227,8 @@ def sweeps(
     ready, done : int64 arrays, shape (1,)
         Rows of ``inputs.rows`` and of the output that are valid, as in the kernel
         ``lstm_forward``; for a layer whose input is still being written.
+    only : int or None
+        The one direction that is wanted.
 
     Returns
     -------
@@ -247,6 +250,8 @@ def sweeps(
 
     def prepared():
         for d, packed in enumerate(directions):
+            if only not in (None, d):
+                continue
             own = f"{name}.{DIRECTIONS[d]}"
             source = rows
             if inputs.projected is not None:
