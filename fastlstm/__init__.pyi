@@ -1,4 +1,4 @@
-from fastlstm import datasets, explain
+from fastlstm import datasets, explain, memory
 from fastlstm.core.errors import (
     BackendError,
     DownloadError,
@@ -17,7 +17,7 @@ from fastlstm.estimator import (
 )
 from fastlstm.estimator.sequences import SequenceData
 from fastlstm.estimator.tuning import tune
-from fastlstm.plotting import ExplanationDisplay, LearningHistoryDisplay
+from fastlstm.plotting import ExplanationDisplay, LearningHistoryDisplay, MemoryDisplay
 from fastlstm.predictor import Predictor
 from fastlstm.training.warmup import warmup
 from fastlstm.vectors.given import WordVectors
@@ -32,6 +32,7 @@ __all__ = [
     "LSTMClassifier",
     "LSTMSentimentClassifier",
     "LearningHistoryDisplay",
+    "MemoryDisplay",
     "ModelFormatError",
     "NonFiniteLossWarning",
     "Predictor",
@@ -45,6 +46,7 @@ __all__ = [
     "datasets",
     "explain",
     "load",
+    "memory",
     "tune",
     "warmup",
 ]

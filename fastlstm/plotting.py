@@ -145,3 +145,53 @@ class ExplanationDisplay:
         ax.axvline(0, color="black", linewidth=0.8)
         ax.set_xlabel(f"logit of {explanation.targets[column]}", parse_math=False)
         return self
+
+
+class MemoryDisplay:
+    """Norms of gradients by lag: how much the output depends on what stood so many steps ago.
+
+    Parameters
+    ----------
+    norms : list of GradientNorms
+        What ``fastlstm.memory.gradient_norms`` gave, one line each.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    ax_ : matplotlib Axes
+    """
+
+    def __init__(self, norms):
+        self.norms = list(norms)
+
+    def plot(self, ax=None, *, of="states", layer=0, direction=0) -> MemoryDisplay:
+        """Draw them, on a logarithmic scale.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None
+            Where to draw; None makes a figure.
+        of : {"states", "cells", "inputs"}
+        layer, direction : int
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        ValueError
+            If ``of`` is something else.
+        """
+        if of not in ("states", "cells", "inputs"):
+            raise ValueError(f"of={of!r} is not known; use 'states', 'cells' or 'inputs'.")
+        if ax is None:
+            _, ax = _pyplot().subplots(figsize=(7, 4), layout="constrained")
+        for norms in self.norms:
+            found = getattr(norms, of)
+            values = found[direction] if of == "inputs" else found[layer, direction]
+            if len(values):  # a plain RNN has no cells
+                ax.plot(norms.lags, values, label=norms.title)
+        ax.set(xlabel="steps to the end", ylabel=f"norm of the gradient by {of}", yscale="log")
+        ax.legend()
+        ax.grid(alpha=0.3)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

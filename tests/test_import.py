@@ -50,6 +50,7 @@ def test_all_public_names_resolve_and_star_import_works():
         "SequenceVectorizer": "type",
         "ExplanationDisplay": "type",
         "LearningHistoryDisplay": "type",
+        "MemoryDisplay": "type",
         "tune": "function",
         "WordVectors": "type",
         "Predictor": "type",
@@ -65,6 +66,7 @@ def test_all_public_names_resolve_and_star_import_works():
         "warmup": "function",
         "datasets": "module",
         "explain": "module",
+        "memory": "module",
     }
 
 
@@ -72,12 +74,12 @@ def test_all_public_names_resolve_and_star_import_works():
 def test_public_name_is_what_its_module_defines(name):
     value = getattr(fastlstm, name)
     assert getattr(fastlstm, name) is value
-    if name not in ("__version__", "datasets", "explain"):
+    if name not in ("__version__", "datasets", "explain", "memory"):
         assert value.__name__ == name
         assert value.__module__.startswith(fastlstm._PUBLIC[name])
 
 
-@pytest.mark.parametrize("name", ["datasets", "explain"])
+@pytest.mark.parametrize("name", ["datasets", "explain", "memory"])
 def test_submodule_needs_no_import_of_its_own(name):
     _, names = in_fresh_process(
         f"import json, sys, fastlstm; names = [fastlstm.{name}.__name__, dir(fastlstm)]; {LOADED}"

@@ -39,6 +39,7 @@ LAYERS = {
         "text", "evaluation", "core",
     },
     "report": {"report.page", "explain", "evaluation", "core", ROOT},
+    "memory": {"classifier", "network", "kernels", "data", "core"},
     "plotting": {"explain"},
     "cli": {
         "report", "estimator", "predictor", "explain", "persist", "classifier", "training",

@@ -247,7 +247,9 @@ def fresh_state(job: Job, number: int, seed: int, vectors: FirstVectors | None) 
     """
     streams, options = make_streams(seed + number), job.options
     try:
-        parameters = init_parameters(job.config, streams, parents=job.ngrams.parents)
+        parameters = init_parameters(
+            job.config, streams, parents=job.ngrams.parents, forget_bias=job.options.forget_bias
+        )
     except (MemoryError, ValueError) as error:
         raise MemoryError(
             f"a network of this size does not fit into memory ({error}): lower "

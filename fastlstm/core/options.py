@@ -16,6 +16,7 @@ class Options(NamedTuple):
     num_layers: int = 1
     bidirectional: bool = True
     cell: str = "lstm"
+    forget_bias: float = 1.0
     pooling: str = "max"
     dropout: float = 0.5
     embedding_dropout: float = 0.5

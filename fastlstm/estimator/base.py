@@ -136,6 +136,7 @@ class BaseLSTM(Predicting, BaseEstimator):
     # Of pickles from before there were these parameters.
     recompute: Any = "auto"
     cell, segment_state = OF_IDS.cell, OF_IDS.segment_state
+    forget_bias = OF_IDS.forget_bias
 
     _parameter_constraints = {
         "embedding_dim": [Interval(numbers.Integral, 1, None, closed="left")],
@@ -143,6 +144,7 @@ class BaseLSTM(Predicting, BaseEstimator):
         "num_layers": [Interval(numbers.Integral, 1, None, closed="left")],
         "bidirectional": ["boolean"],
         "cell": [StrOptions(set(CELL_NAMES))],
+        "forget_bias": [Interval(numbers.Real, None, None, closed="neither")],
         "pooling": [StrOptions(set(POOLINGS))],
         "dropout": [Interval(numbers.Real, 0, 1, closed="left")],
         "embedding_dropout": [Interval(numbers.Real, 0, 1, closed="left")],

@@ -16,7 +16,7 @@ from fastlstm.text.vocabulary import given_tokens
 # would be ignored, and is refused.
 MAY_CHANGE = frozenset({
     "average_decay", "backend", "batch_size", "calibrate", "class_weight", "dropout",
-    "early_stopping", "embedding_dropout", "learning_rate", "learning_rate_schedule",
+    "early_stopping", "embedding_dropout", "forget_bias", "learning_rate", "learning_rate_schedule",
     "max_epochs", "max_grad_norm", "missing", "momentum", "n_iter_no_change", "n_jobs",
     "ngram_dropout", "optimizer", "precision", "random_state", "recompute", "step_dropout",
     "token_dropout", "validation_fraction", "verbose", "warm_start", "warmup_fraction",

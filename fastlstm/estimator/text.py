@@ -208,6 +208,8 @@ class LSTMSentimentClassifier(TextInputMixin, ReadsLongTexts, BaseLSTM):
         Read each document from both ends.
     cell : {"lstm", "rnn"}, default="lstm"
         "rnn" is the plain network, without gates, whose state is the tanh of one sum.
+    forget_bias : float, default=1.0
+        What biases of forget gates begin with; a larger one keeps states for longer.
     pooling : {"last", "mean", "max", "mean_max", "attention"}, default="max"
         How a document's outputs become one vector. "last" takes the state after
         the last token (in reverse, after the first); "attention" weighs the outputs by a
@@ -366,6 +368,7 @@ default="skipgram"
         num_layers=OF_TEXTS.num_layers,
         bidirectional=OF_TEXTS.bidirectional,
         cell=OF_TEXTS.cell,
+        forget_bias=OF_TEXTS.forget_bias,
         pooling=OF_TEXTS.pooling,
         dropout=OF_TEXTS.dropout,
         embedding_dropout=OF_TEXTS.embedding_dropout,
@@ -418,6 +421,7 @@ default="skipgram"
         self.num_layers = num_layers
         self.bidirectional = bidirectional
         self.cell = cell
+        self.forget_bias = forget_bias
         self.pooling = pooling
         self.dropout = dropout
         self.embedding_dropout = embedding_dropout

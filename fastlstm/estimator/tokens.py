@@ -43,6 +43,8 @@ class LSTMClassifier(BaseLSTM):
         Read each document from both ends.
     cell : {"lstm", "rnn"}, default="lstm"
         "rnn" is the plain network, without gates, whose state is the tanh of one sum.
+    forget_bias : float, default=1.0
+        What biases of forget gates begin with; a larger one keeps states for longer.
     pooling : {"last", "mean", "max", "mean_max", "attention"}, default="max"
         How a document's outputs become one vector. "last" takes the state after
         the last token (in reverse, after the first); "attention" weighs the outputs by a
@@ -191,6 +193,7 @@ class LSTMClassifier(BaseLSTM):
         num_layers=OF_IDS.num_layers,
         bidirectional=OF_IDS.bidirectional,
         cell=OF_IDS.cell,
+        forget_bias=OF_IDS.forget_bias,
         pooling=OF_IDS.pooling,
         dropout=OF_IDS.dropout,
         embedding_dropout=OF_IDS.embedding_dropout,
@@ -233,6 +236,7 @@ class LSTMClassifier(BaseLSTM):
         self.num_layers = num_layers
         self.bidirectional = bidirectional
         self.cell = cell
+        self.forget_bias = forget_bias
         self.pooling = pooling
         self.dropout = dropout
         self.embedding_dropout = embedding_dropout

@@ -97,7 +97,7 @@ class Parameters:
 
 
 def init_parameters(
-    config: ModelConfig, streams: Streams, dtype=np.float32, parents=NO_PARENTS
+    config: ModelConfig, streams: Streams, dtype=np.float32, parents=NO_PARENTS, forget_bias=1.0
 ) -> Parameters:
     """Fresh weights, drawn in a fixed order; rows of n-grams begin at 0."""
     rng = streams.embedding
@@ -110,7 +110,8 @@ def init_parameters(
         if name.endswith(".w_x"):
             prefix = name[: -len(".w_x")]
             n_inputs = parameters.named[name].shape[0]
-            fresh = lstm.init(rng, n_inputs, config.hidden_size, dtype, config.n_gates)
+            hidden = config.hidden_size
+            fresh = lstm.init(rng, n_inputs, hidden, dtype, config.n_gates, forget_bias)
             for key, value in fresh.items():
                 parameters.named[f"{prefix}.{key}"][:] = value
     head = dense.init(rng, config.pooled_width, config.n_outputs, dtype)

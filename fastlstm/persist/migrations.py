@@ -122,7 +122,7 @@ def _with_cells(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
     new = {"cell": "lstm", "segment_state": "fresh"}
     try:
         config = {**metadata["config"], **new}
-        settings = {**new, **metadata["settings"]}
+        settings = {**new, "forget_bias": 1.0, **metadata["settings"]}
     except (KeyError, TypeError) as error:
         raise ModelFormatError(f"the model's description is incomplete: {error}") from error
     return arrays, {**metadata, "config": config, "settings": settings}

@@ -218,6 +218,57 @@ def sparse_adam_file(steps=8, n_rows=6, width=3, seen=2):
     save("sparse_adam", arrays)
 
 
+def memory_file(vocabulary=12, width=4, hidden=5):
+    """Gradients of the logit of each document by every state, of two layers in two directions."""
+    generator = torch.Generator().manual_seed(77)
+    model = nn.ModuleDict({
+        "embedding": nn.Embedding(vocabulary, width),
+        "lstm": nn.LSTM(width, hidden, 2, batch_first=True, bidirectional=True),
+        "dense": nn.Linear(2 * hidden, 1),
+    }).double()  # fmt: skip
+    randomise(model, generator)
+    ids = torch.randint(1, vocabulary, (sum(LENGTHS),), generator=generator)
+    arrays = {name: numbers(p) for name, p in model.named_parameters()}
+    found = {f"{kind}_{layer}_{d}": [] for kind in "hc" for layer in (0, 1) for d in (0, 1)}
+    found |= {f"x_{d}": [] for d in (0, 1)}
+    for document in torch.split(ids, LENGTHS):
+        rows = model["embedding"](document).detach()
+        kept = {}
+        for d in (0, 1):  # each direction of the first layer reads rows of its own
+            kept[f"x_{d}"] = rows.clone().requires_grad_()
+        below = [kept["x_0"], kept["x_1"]]
+        for layer in (0, 1):
+            both = []
+            for d, end in enumerate(("", "_reverse")):
+                w_x, w_h, b_x, b_h = (
+                    getattr(model["lstm"], f"{name}_l{layer}{end}")
+                    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+                )
+                steps = range(len(document))
+                h = c = torch.zeros(hidden, dtype=torch.float64)
+                of_h, of_c = {}, {}
+                for t in reversed(steps) if d else steps:
+                    i, f, g, o = (w_x @ below[d][t] + b_x + w_h @ h + b_h).chunk(4)
+                    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+                    c.retain_grad()
+                    h = o.sigmoid() * c.tanh()
+                    h.retain_grad()
+                    of_h[t], of_c[t] = h, c
+                kept[f"h_{layer}_{d}"] = [of_h[t] for t in steps]
+                kept[f"c_{layer}_{d}"] = [of_c[t] for t in steps]
+                both.append(torch.stack([of_h[t] for t in steps]))
+            joined = torch.cat(both, dim=1)
+            below = [joined, joined]
+        model["dense"](joined.mean(dim=0)).sum().backward()
+        for name, states in kept.items():
+            if name[0] == "x":
+                found[name].append(numbers(states.grad))
+            else:
+                found[name].append(np.stack([numbers(state.grad) for state in states]))
+    arrays.update({name: np.concatenate(parts) for name, parts in found.items()})
+    save("memory", {**arrays, "ids": ids, "lengths": np.array(LENGTHS)})
+
+
 if __name__ == "__main__":
     for n_layers in (1, 2):
         for n_directions in (1, 2):
@@ -227,3 +278,4 @@ if __name__ == "__main__":
             model_file(kind, count)
     optimizer_file()
     sparse_adam_file()
+    memory_file()

@@ -27,11 +27,11 @@ from fastlstm.kernels.contract import Kernels
 DIRECTIONS = ("forward", "reverse")
 
 
-def init(rng, n_inputs, hidden, dtype, n_gates=CELLS["lstm"]):
+def init(rng, n_inputs, hidden, dtype, n_gates=CELLS["lstm"], forget_bias=1.0):
     """Weights of one direction.
 
     Each gate's input block is Glorot uniform, its recurrent block orthogonal
-    (Saxe et al. 2014); the forget gate's bias is 1 (Gers et al. 2000).
+    (Saxe et al. 2014); the forget gate's bias is 1, or another (Gers et al. 2000).
     """
     limit = np.sqrt(6.0 / (n_inputs + hidden))  # eq. (8)
     w_x = rng.uniform(-limit, limit, size=(n_inputs, n_gates * hidden))
@@ -40,7 +40,7 @@ def init(rng, n_inputs, hidden, dtype, n_gates=CELLS["lstm"]):
         q, r = np.linalg.qr(rng.standard_normal((hidden, hidden)))
         blocks.append(q * np.sign(np.diag(r)))  # uniform over orthogonal matrices, eq. (9)
     b = np.zeros(n_gates * hidden)
-    b[hidden : 2 * hidden] = 1.0  # eq. (10); a plain RNN has no such gate
+    b[hidden : 2 * hidden] = forget_bias  # eq. (10); a plain RNN has no such gate
     w_h = np.concatenate(blocks, axis=1)
     return {"w_x": w_x.astype(dtype), "w_h": w_h.astype(dtype), "b": b.astype(dtype)}
 
