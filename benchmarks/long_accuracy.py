@@ -12,7 +12,7 @@ both ends (the default), or all of it in segments that begin anew, with states t
 network each, and the linear part, which always reads all of it. With ``--dev`` nothing is read of
 the test sets: imdb's training set is cut in halves by film, each scored by a model of the other
 half, and joined documents are made of such halves as well. Results go to
-``benchmarks/results/LEVEL/long_accuracy[_dev].json``.
+``benchmarks/results/long_accuracy[_dev].json``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 from accuracy_child import Table, read
-from machine import RESULTS, description, instruction_level
+from machine import RESULTS, description
 
 SETS = ("imdb", "joined")
 ROWS = {
@@ -153,7 +153,7 @@ def main():
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     arguments = parser.parse_args()
-    path = RESULTS / instruction_level() / f"long_accuracy{'_dev' if arguments.dev else ''}.json"
+    path = RESULTS / f"long_accuracy{'_dev' if arguments.dev else ''}.json"
     result = {**description(), "sets": {}}
     if path.exists():
         result["sets"] = json.loads(path.read_text(encoding="utf-8"))["sets"]

@@ -11,8 +11,8 @@ from the end of the first tenth to the last step. One direction of 32 units, las
 a rate of 0.003, minibatches of 32 fresh sequences, no dropout. A problem is solved when 99 % of
 500 other sequences are right: all of the order, or within 0.04 of the sum. That is looked at each
 100 steps, up to ``--steps``; each seed is a training of its own. Rows: a plain RNN, and LSTMs
-whose forget gates begin with a bias of 1 and of 5. Then follow norms of gradients by lag, at the start and after training. Results go to
-``benchmarks/results/LEVEL/long_lags.json``.
+whose forget gates begin with a bias of 1 and of 5. Then follow norms of gradients by lag, at the
+start and after training. Results go to ``benchmarks/results/long_lags.json``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import json
 import time
 
 import numpy as np
-from machine import RESULTS, description, instruction_level
+from machine import RESULTS, description
 
 from fastlstm.core.options import Options
 from fastlstm.core.random import make_streams
@@ -132,7 +132,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     arguments = parser.parse_args()
     k = load_backend("auto")
-    path = RESULTS / instruction_level() / "long_lags.json"
+    path = RESULTS / "long_lags.json"
     result = {**description(), "steps": arguments.steps, "problems": {}}
     for problem in arguments.problems:
         of_problem = result["problems"][problem] = {}

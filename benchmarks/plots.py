@@ -134,9 +134,34 @@ def missing_data_curves(folder: Path):
     return figure
 
 
+def long_lags_curves(folder: Path):
+    """Norms of gradients by lag, at the start and after training; a figure or None."""
+    from matplotlib.figure import Figure
+
+    result = read(folder, "long_lags")
+    if result is None or "200" not in next(iter(result["problems"]["temporal order"].values())):
+        return None
+    figure = Figure((8.4, 3.4), layout="constrained")
+    for axes, key, title in zip(
+        figure.subplots(1, 2, sharey=True), ("norms_before", "norms_after"),
+        ("at the start", "after training"), strict=True,
+    ):  # fmt: skip
+        for network, of_lags in result["problems"]["temporal order"].items():
+            axes.plot(of_lags["200"][0][key], label=network)
+        axes.set_yscale("log")
+        axes.set_ylim(1e-12, 10)
+        axes.set_title(f"Temporal order, lag 200, {title}", loc="left", fontsize=10)
+        axes.set_xlabel("steps to the end")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("norm of the gradient by the state")
+    figure.axes[0].legend(frameon=False, fontsize=8)
+    return figure
+
+
 # Of each instruction level, and of results that do not depend on it.
 _OF_LEVELS = {"speed": ratio_bars, "growth": growth_curves}
-_OF_ALL = {"missing-data": missing_data_curves}
+_OF_ALL = {"missing-data": missing_data_curves, "long-lags": long_lags_curves}
 
 
 def draw_all(folder: Path, images: Path) -> None:

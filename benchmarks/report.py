@@ -26,7 +26,10 @@ from plots import draw_all
 from fastlstm.kernels.levels import LEVELS
 
 ROOT = FOLDER.parent
-_PAGES = ("README.md", "docs/explanation/benchmarks.md", "docs/explanation/attributions.md")
+_PAGES = (
+    "README.md", "docs/explanation/benchmarks.md", "docs/explanation/attributions.md",
+    "docs/explanation/memory.md",
+)  # fmt: skip
 _NAMES = {
     "fastlstm": "fastlstm", "torch_padded": "PyTorch, padded",
     "torch_packed": "PyTorch, packed", "torch_one_thread": "PyTorch, 1 thread",
@@ -379,6 +382,57 @@ def long_documents_table(folder: Path) -> str | None:
     return markdown((f"{results['n_tokens']:,} tokens", "peak MiB", "s a step"), rows)
 
 
+def long_accuracy_table(folder: Path) -> str | None:
+    """Accuracy on long documents, by what is read of them; means over seeds."""
+    result = read(folder, "long_accuracy")
+    if result is None:
+        return None
+    columns = [("imdb", "all"), *(("joined", part) for part in ("start", "middle", "end", "all"))]
+    columns = [(name, part) for name, part in columns if name in result["sets"]]
+    rows = []
+    for row in next(iter(result["sets"].values())):
+        cells = []
+        for name, part in columns:
+            found = [of_seed[part] for of_seed in result["sets"][name][row].values()]
+            cells.append(f"{100 * statistics.mean(found):.1f}")
+        rows.append((row, *cells))
+    titles = [name if name == "imdb" else f"{name}, {part}" for name, part in columns]
+    return markdown(("networks read", *titles), rows)
+
+
+def long_lags_table(folder: Path) -> str | None:
+    """Steps until a problem of long lags is solved, of each seed that solves it."""
+    result = read(folder, "long_lags")
+    if result is None:
+        return None
+    lags = list(next(iter(next(iter(result["problems"].values())).values())))
+    rows = []
+    for problem, of_problem in result["problems"].items():
+        for network, of_lags in of_problem.items():
+            cells = []
+            for lag in lags:
+                steps = [found["solved_after"] for found in of_lags[lag]]
+                solved = [each for each in steps if each is not None]
+                said = f"{len(solved)} of {len(steps)}"
+                cells.append(f"{said}, {statistics.median(solved):,.0f}" if solved else said)
+            rows.append((problem, network, *cells))
+    return markdown(("problem", "network", *(f"lag {lag}" for lag in lags)), rows)
+
+
+def long_prediction_table(folder: Path) -> str | None:
+    """Peak memory and time of texts of any length."""
+    result = read(folder, "long_prediction")
+    if result is None:
+        return None
+    rows = [
+        (f"{found['n_tokens']:,}", state, f"{found['peak_mib']:.0f}",
+         f"{found['us_per_token']:.2f}")
+        for of_length in zip(*result["results"].values(), strict=True)
+        for state, found in zip(result["results"], of_length, strict=True)
+    ]  # fmt: skip
+    return markdown(("tokens", "segment_state", "peak MiB", "us a token"), rows)
+
+
 def scaling_table(folder: Path) -> str | None:
     """A simulated schedule of one fit, and what was measured."""
     result = read(folder, "scaling")
@@ -434,6 +488,9 @@ TABLES: dict[str, Callable[[Path], str | None]] = {
     "mixed lengths": mixed_lengths_table,
     "scaling": scaling_table,
     "long documents": long_documents_table,
+    "long prediction": long_prediction_table,
+    "long accuracy": long_accuracy_table,
+    "long lags": long_lags_table,
 }
 
 

@@ -146,7 +146,7 @@ def test_tables_in_the_documents_are_those_of_the_results():
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
-    assert run.returncode == 0 and run.stdout.strip() == "3", run.stderr
+    assert run.returncode == 0 and run.stdout.strip() == "4", run.stderr
 
 
 def compare_revisions(old, new, out, *options):

@@ -17,6 +17,7 @@ from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_free, check_input, check_target
 from fastlstm.cli.fitting import Split, fit_and_score, with_baselines
 from fastlstm.cli.info import best_epoch
+from fastlstm.cli.lengths import hint, lengths_of, settings_for
 from fastlstm.cli.output import counted, human_size, listed, plain, print_json, quoted
 from fastlstm.cli.reading import Reading
 from fastlstm.cli.scores import (
@@ -312,6 +313,7 @@ def _description_of_split(data) -> list[str]:
 
 def training_report(clf, target, data, scores) -> dict:
     """What ``train --json`` prints."""
+    lengths = lengths_of(clf, data.texts)
     speeds = [record["tokens_per_second"] for record in clf.history_]
     best = best_epoch(clf.history_, clf.get_params(deep=False))
     return {
@@ -335,6 +337,8 @@ def training_report(clf, target, data, scores) -> dict:
         # The first epoch may include compilation.
         "tokens_per_second": statistics.median(speeds) if speeds else None,
         "truncated_share": clf.truncated_share_,
+        "recommended": settings_for(lengths, clf),
+        "hint": hint(lengths, clf),
     }
 
 
@@ -362,6 +366,8 @@ def print_training_report(report, scores, clf) -> None:
         + f", {report['truncated_share']:.1%} of the training documents cut to "
         f"max_length={clf.max_length}."
     )
+    if report["hint"] is not None:
+        click.echo(report["hint"])
     name = quoted(report["model"])
     click.echo(f"Model: {plain(report['model'])} ({human_size(report['model_bytes'])})")
     click.echo("Next:")
