@@ -53,9 +53,10 @@ def warmup(*, backend: str = "auto", precision: str = "float32") -> float:
     data = LabelledSequences(
         TokenSequences(ids, offsets), np.arange(_DOCUMENTS) % 2, np.ones(_DOCUMENTS)
     )
-    for optimizer in ("adam", "sgd"):
+    parents = np.array([1], dtype=np.int32)
+    for optimizer, pooling in (("sgd", "attention"), ("adam", "mean_max")):
+        config = config._replace(pooling=pooling)
         streams = make_streams(0)
-        parents = np.array([1], dtype=np.int32)
         parameters = init_parameters(config, streams, parents=parents)
         state = TrainingState(parameters, streams.training)
         options = Options(optimizer=optimizer, batch_size=_DOCUMENTS, max_epochs=1)

@@ -24,7 +24,7 @@ files = sorted(path.name for path in Path(folder).rglob("*.bin"))
 rng = np.random.default_rng(0)
 X, y = rng.integers(1, 9, (300, 7)), np.arange(300) % 3
 for settings in ({}, {"optimizer": "sgd", "bidirectional": False, "num_layers": 2}):
-    for pooling in ("last", "max", "mean"):
+    for pooling in ("last", "max", "mean", "attention"):
         clf = LSTMClassifier(hidden_size=3, embedding_dim=3, max_epochs=1, pooling=pooling,
                              precision=precision, **settings).fit(X, y)
         for part in (X[:1], X, X):
