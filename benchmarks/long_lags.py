@@ -1,6 +1,6 @@
 """What an LSTM remembers and a plain RNN does not: the problems of Hochreiter and Schmidhuber.
 
-    python benchmarks/long_lags.py [--lags 10 50 200 1000] [--steps 5000] [--seeds 0 1 2]
+    python benchmarks/long_lags.py [--lags 10 50 200 1000] [--symbols 150e6] [--seeds 0 1 2]
 
 Temporal order (1997, experiment 6a): among four kinds of symbols two decisive ones, X or Y each,
 stand in the first tenth of a sequence and around its middle; the network tells which two, in
@@ -10,9 +10,9 @@ second before the middle, are told at the end, as a probability. The lag is the 
 from the end of the first tenth to the last step. One direction of 32 units, last state, Adam with
 a rate of 0.003, minibatches of 32 fresh sequences, no dropout. A problem is solved when 99 % of
 500 other sequences are right: all of the order, or within 0.04 of the sum. That is looked at each
-100 steps, up to ``--steps``; each seed is a training of its own. Rows: a plain RNN, and LSTMs
-whose forget gates begin with a bias of 1 and of 5. Then follow norms of gradients by lag, at the
-start and after training. Results go to ``benchmarks/results/long_lags.json``.
+100 steps, until so many symbols were read; each seed is a training of its own. Rows: a plain RNN,
+and LSTMs whose forget gates begin with a bias of 1 and of 5. Then follow norms of gradients by
+lag, at the start and after training. Results go to ``benchmarks/results/long_lags.json``.
 """
 
 from __future__ import annotations
@@ -128,19 +128,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lags", type=int, nargs="+", default=[10, 50, 200, 1000])
     parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--symbols", type=float, default=150e6)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     arguments = parser.parse_args()
     k = load_backend("auto")
     path = RESULTS / "long_lags.json"
-    result = {**description(), "steps": arguments.steps, "problems": {}}
+    result = {**description(), "symbols": arguments.symbols, "problems": {}}
     for problem in arguments.problems:
         of_problem = result["problems"][problem] = {}
         for lag in arguments.lags:
+            length = places(np.random.default_rng(0), 1, lag)[0]
+            most = int(arguments.symbols / (BATCH * length))
             for name, network in NETWORKS.items():
                 of_seeds = of_problem.setdefault(name, {})[str(lag)] = []
                 for seed in arguments.seeds:
-                    found = train(k, problem, network, lag, arguments.steps, seed)
+                    found = train(k, problem, network, lag, most, seed)
                     of_seeds.append(found)
                     steps = found["solved_after"]
                     said = f"not solved, {found['right']:.1%} right"

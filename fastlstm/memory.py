@@ -94,14 +94,15 @@ def gradient_norms(
     X : documents
         As ``clf`` takes them. Those without a token are left out.
     target : int or None
-        The logit that counts; None is that of the class which a network finds most likely. With
-        two classes there is one logit.
+        The logit that counts, the number of a class; None is that of the class which a network
+        finds most likely. With two classes there is one logit, of either.
     cell : {"lstm", "rnn"} or None
+        With this or one of the next two not None, a fresh network of the model's shape takes the
+        place of those that were trained. None is then the model's cell.
     forget_bias : float or None
+        What biases of its forget gates are; None is then 1. An RNN has none.
     random_state : int or None
-        With any of the three not None, networks are not those that were trained, but fresh ones
-        of their shape: with that cell, biases of the forget gates, and seed (default: the model's
-        cell, 1 and 0).
+        Seed of its weights; None is then 0.
 
     Returns
     -------
@@ -109,8 +110,11 @@ def gradient_norms(
 
     Raises
     ------
+    TypeError
+        If ``clf`` is something else.
     ValueError
-        If there is no such cell or logit, no document has a token, or each step is classified.
+        If there is no such cell or logit, ``forget_bias`` is not finite, no document has a
+        token, or each step is classified.
     """
     scorer, encoded = _read(clf, X)
     model = scorer.model
@@ -121,9 +125,17 @@ def gradient_norms(
         raise ValueError(
             'clf classifies each step; pass one that was fitted with targets="documents".'
         )
-    if target is not None and not 0 <= target < model.config.n_outputs:
+    n_outputs = model.config.n_outputs
+    if target is not None and not (isinstance(target, int) and 0 <= target < n_outputs):
+        which = "0 or None" if n_outputs == 1 else f"None or a number from 0 to {n_outputs - 1}"
+        raise ValueError(f"target={target!r} is no logit of this model; use {which}.")
+    if forget_bias is not None and not (
+        isinstance(forget_bias, (int, float)) and np.isfinite(forget_bias)
+    ):
+        raise ValueError(f"forget_bias={forget_bias!r} is no finite number; 1 is usual.")
+    if random_state is not None and not (isinstance(random_state, int) and random_state >= 0):
         raise ValueError(
-            f"target={target} is no logit; the model has {model.config.n_outputs}, counted from 0."
+            f"random_state={random_state!r} is no seed; pass a whole number from 0 on."
         )
     config = model.config if cell is None else model.config._replace(cell=cell)
     networks: list[Parameters] = list(model.networks)
@@ -159,6 +171,10 @@ def norms_of(
 def _read(clf: Any, X: Any) -> tuple[Scorer, TokenSequences]:
     """A fitted model, and documents as its networks read them."""
     encode = getattr(clf, "encode", None)
+    if not hasattr(clf, "decision_function"):
+        raise TypeError(
+            f"clf is {type(clf).__name__}; pass a fitted classifier of fastlstm or a Predictor."
+        )
     if encode is None:
         scorer, encoded, _ = clf._read(X, None)
         return scorer, encoded.sequences

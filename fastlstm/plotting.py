@@ -152,7 +152,7 @@ class MemoryDisplay:
 
     Parameters
     ----------
-    norms : list of GradientNorms
+    norms : GradientNorms, or list of them
         What ``fastlstm.memory.gradient_norms`` gave, one line each.
 
     Attributes
@@ -162,7 +162,7 @@ class MemoryDisplay:
     """
 
     def __init__(self, norms):
-        self.norms = list(norms)
+        self.norms = [norms] if hasattr(norms, "half_life") else list(norms)
 
     def plot(self, ax=None, *, of="states", layer=0, direction=0) -> MemoryDisplay:
         """Draw them, on a logarithmic scale.
@@ -179,17 +179,26 @@ class MemoryDisplay:
         ImportError
             Without matplotlib.
         ValueError
-            If ``of`` is something else.
+            If ``of`` is something else, or there is nothing of it to draw.
         """
         if of not in ("states", "cells", "inputs"):
             raise ValueError(f"of={of!r} is not known; use 'states', 'cells' or 'inputs'.")
+        drawn = [norms for norms in self.norms if len(getattr(norms, of).ravel())]
+        if not drawn:
+            raise ValueError("there is nothing to draw: a plain RNN has no cells.")
+        for norms in drawn:
+            layers, directions = norms.states.shape[:2]
+            if not (0 <= layer < layers and 0 <= direction < directions):
+                raise ValueError(
+                    f"layer={layer}, direction={direction} is not there: {norms.title} has "
+                    f"{layers} layer(s) and {directions} direction(s), counted from 0."
+                )
         if ax is None:
             _, ax = _pyplot().subplots(figsize=(7, 4), layout="constrained")
-        for norms in self.norms:
+        for norms in drawn:
             found = getattr(norms, of)
             values = found[direction] if of == "inputs" else found[layer, direction]
-            if len(values):  # a plain RNN has no cells
-                ax.plot(norms.lags, values, label=norms.title)
+            ax.plot(norms.lags, values, label=norms.title)
         ax.set(xlabel="steps to the end", ylabel=f"norm of the gradient by {of}", yscale="log")
         ax.legend()
         ax.grid(alpha=0.3)

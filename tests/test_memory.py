@@ -135,8 +135,17 @@ def test_mistakes(clf, documents):
     X, y = documents
     with pytest.raises(ValueError, match="cell='gru' is not known; use one of 'lstm', 'rnn'"):
         memory.gradient_norms(clf, X, cell="gru")
-    with pytest.raises(ValueError, match="target=1 is no logit; the model has 1"):
-        memory.gradient_norms(clf, X, target=1)
+    for target in (1, -1, "good"):
+        with pytest.raises(ValueError, match="is no logit of this model; use 0 or None"):
+            memory.gradient_norms(clf, X, target=target)
+    for bias in ("x", float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="is no finite number; 1 is usual"):
+            memory.gradient_norms(clf, X, forget_bias=bias)
+    with pytest.raises(ValueError, match="random_state=-1 is no seed"):
+        memory.gradient_norms(clf, X, random_state=-1)
+    for other in ("model.fastlstm", 3):
+        with pytest.raises(TypeError, match="clf is .*; pass a fitted classifier"):
+            memory.gradient_norms(other, X)
     with pytest.raises(ValueError, match="X has no token"):
         memory.gradient_norms(clf, np.zeros_like(X))
     steps = SequenceData(tokens=X.tolist())
@@ -155,5 +164,11 @@ def test_display(clf, documents):
     assert display.ax_.lines[1].get_ydata() == pytest.approx(found[1].states[0, 0])
     (only,) = fastlstm.MemoryDisplay(found).plot(of="cells").ax_.lines
     assert only.get_ydata() == pytest.approx(found[1].cells[0, 0])
+    (alone,) = fastlstm.MemoryDisplay(found[0]).plot().ax_.lines
+    assert alone.get_label() == "a fresh rnn"
     with pytest.raises(ValueError, match="of='gates' is not known"):
         display.plot(of="gates")
+    with pytest.raises(ValueError, match="layer=1, direction=0 is not there: .* 1 layer"):
+        display.plot(layer=1)
+    with pytest.raises(ValueError, match="a plain RNN has no cells"):
+        fastlstm.MemoryDisplay(found[:1]).plot(of="cells")

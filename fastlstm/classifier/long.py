@@ -183,7 +183,8 @@ class ReadsLongTexts:
         """Predict one text of any length without holding it in memory.
 
         The answer is that of ``predict_proba`` for the whole text, up to what
-        ``docs/how-to/long_texts.md`` says of very long markup.
+        ``docs/how-to/long_texts.md`` says of very long markup, and unless a callable tokenizer
+        looks beyond spaces: it is called for each piece.
         Token ids go to a temporary file, four bytes each.
 
         Parameters

@@ -10,6 +10,9 @@ import numpy as np
 # which on what decides may stand anywhere in a long document.
 _SOME, _MANY = 0.01, 0.2
 
+# Documents from which on attention has something to learn from.
+_ENOUGH = 2000
+
 
 class Lengths(NamedTuple):
     """Tokens of the training documents, as far as they are longer than ``max_length``.
@@ -49,12 +52,16 @@ def _about(text: str) -> int:
 
 
 def settings_for(lengths: Lengths, clf: Any) -> dict[str, str]:
-    """Parameters to try, as ``--set`` takes them; empty where the lengths recommend nothing."""
+    """Parameters to try, as ``--set`` takes them; empty where the lengths recommend nothing.
+
+    Attention found what decides in long documents better than a maximum did, with 4,000 of them
+    (docs/explanation/benchmarks.md); with few documents it hardly leaves the mean.
+    """
     share = lengths.n_long / max(1, lengths.n_documents)
     if share < _SOME:
         return {}
     found = {"max_length": "none"}
-    if share >= _MANY and clf.pooling != "attention":
+    if share >= _MANY and lengths.n_documents >= _ENOUGH and clf.pooling == "max":
         found["pooling"] = "attention"
     return found
 
@@ -64,9 +71,15 @@ def hint(lengths: Lengths, clf: Any) -> str | None:
     settings = settings_for(lengths, clf)
     if not settings:
         return None
-    shown = " ".join(f"--set {name}={value}" for name, value in settings.items())
-    return (
+    said = (
         f"Hint: {lengths.n_long:,} of {lengths.n_documents:,} documents have more than "
-        f"max_length={clf.max_length} tokens, the longest {lengths.longest:,}. {shown} reads all "
-        f"of them, about {lengths.times:.1f} times as many tokens in all; compare the scores."
+        f"max_length={clf.max_length} tokens, the longest {lengths.longest:,}. With --set "
+        "max_length=none networks read all of them, and train on about "
+        f"{lengths.times:.1f} times as many tokens; a larger number reads more of them."
     )
+    if "pooling" in settings:
+        said += (
+            " Where a few words of a long document decide, --set pooling=attention may find them "
+            "better."
+        )
+    return said

@@ -11,20 +11,26 @@ from fastlstm.cli.output import print_json, print_pairs
 from fastlstm.cli.scores import in_display_order
 
 
-def predict_document(model: str, path: str, proba: bool, as_json: bool) -> None:
-    """Print what a model says of a whole file, which is one text."""
+def predict_document(
+    model: str, path: str, encoding: str | None, proba: bool, as_json: bool
+) -> None:
+    """Print what a model says of a whole file, or of standard input, which is one text."""
     from fastlstm import Predictor
     from fastlstm.core.progress import task_bar
     from fastlstm.text.pieces import texts_of
 
     predictor = Predictor(model)
     with task_bar("reading", sys.stderr.isatty()) as report:
-        found = predictor.predict_long(_reported(texts_of(path), path, report))
+        if path == "-":
+            found = predictor.predict_long(sys.stdin)
+        else:
+            found = predictor.predict_long(_reported(texts_of(path, encoding), path, report))
     if not found.n_tokens:
         note("The text has no token: the answer is that of the classes' shares in training.")
     elif found.n_read < found.n_tokens:
         note(
-            f"The networks read {found.n_read:,} of {found.n_tokens:,} tokens, as max_length says."
+            f"The networks read {found.n_read:,} of {found.n_tokens:,} tokens, as the model's "
+            "max_length says. One that reads more has to be trained so: --set max_length=none."
         )
     shares = {str(name): float(p) for name, p in zip(
         predictor.classes_, found.probabilities, strict=True

@@ -13,7 +13,7 @@ from fastlstm.cli.errors import note, plain_errors
 from fastlstm.cli.files import check_free, check_target
 from fastlstm.cli.long_text import predict_document
 from fastlstm.cli.output import counted, print_json, print_table
-from fastlstm.cli.reading import reading_options
+from fastlstm.cli.reading import Reading, reading_options
 from fastlstm.cli.scores import note_coverage, note_empty, note_truncated
 from fastlstm.core.shown import display_order
 
@@ -23,8 +23,8 @@ from fastlstm.core.shown import display_order
 @click.argument("text", nargs=-1)
 @click.option("--file", type=click.Path(),
               help="Documents: csv, tsv, json, jsonl, parquet or txt, also .gz.")  # fmt: skip
-@click.option("--document", type=click.Path(),
-              help="A file in UTF-8 that is one text, however long.")  # fmt: skip
+@click.option("--document", type=click.Path(), multiple=True,
+              help="A file that is one text, however long; also .gz.")  # fmt: skip
 @reading_options("text")
 @click.option(
     "--proba",
@@ -53,10 +53,13 @@ def predict_command(
     """
     from fastlstm import Predictor
 
-    if document is not None:
-        if text or file or out or kind or drop:
-            raise click.UsageError("--document goes with --proba and --json alone.")
-        predict_document(model, document, proba, as_json)
+    if document:
+        tabular = reading._replace(encoding=None) != Reading()
+        if text or file or out or kind or drop or force or tabular or len(document) > 1:
+            raise click.UsageError(
+                "--document is one file, and goes with --proba, --json and --encoding alone."
+            )
+        predict_document(model, document[0], reading.encoding, proba, as_json)
         return
     if out is not None:
         check_target(out, [model, file])

@@ -12,8 +12,8 @@ from fastlstm.core.shown import brief
 from fastlstm.text.clean import check_steps
 from fastlstm.text.vocabulary import given_tokens
 
-# What training reads anew each time. Any other parameter is built into the model: a change
-# would be ignored, and is refused.
+# What training reads anew each time, or networks that are added do. Any other parameter is built
+# into the model: a change would be ignored, and is refused.
 MAY_CHANGE = frozenset({
     "average_decay", "backend", "batch_size", "calibrate", "class_weight", "dropout",
     "early_stopping", "embedding_dropout", "forget_bias", "learning_rate", "learning_rate_schedule",

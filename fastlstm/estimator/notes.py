@@ -28,7 +28,8 @@ def warn_truncated(encoded: Encoded, max_length) -> None:
         warnings.warn(
             f"{cut} of {n} documents ({cut / n:.1%}) were longer than "
             f"max_length={max_length} and lost {encoded.tokens_lost} tokens in all. "
-            "Raise max_length, or choose which part to keep with truncation.",
+            "Raise max_length, which reads all as None, or choose which part to keep with "
+            "truncation.",
             TruncationWarning,
             stacklevel=4,
         )

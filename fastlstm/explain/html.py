@@ -136,7 +136,7 @@ def marked_text(explanation, column: int, n_reached: int) -> str:
 
 
 def _attended(explanation) -> np.ndarray:
-    """Tokens with a larger share of attention than if all had the same."""
+    """Tokens with more than twice the share of attention that all would have alike."""
     shares = explanation.attention
     if shares is None:
         return np.zeros(len(explanation.tokens), dtype=bool)

@@ -41,11 +41,15 @@ def as_text(explanation, n: int = 10, target=None) -> str:
         if abs(value) >= _SHOWN_FROM
     ]
     if explanation.attention is not None and len(explanation.tokens):
-        order = np.argsort(-explanation.attention, kind="stable")[:_NAMED]
-        shown = ", ".join(
-            f"{plain(explanation.tokens[i])} {explanation.attention[i]:.1%}" for i in order
+        shares = explanation.attention
+        order = np.argsort(-shares, kind="stable")[:_NAMED]
+        attended = [i for i in order if shares[i] * np.count_nonzero(explanation.read) > 2]
+        shown = ", ".join(f"{plain(explanation.tokens[i])} ({shares[i]:.1%})" for i in attended)
+        lines.append(
+            f"More than twice the attention of an average token: {shown}."
+            if attended
+            else "No token has more than twice the attention of an average one."
         )
-        lines.append(f"Most attention: {shown}.")
     unknown = _unknown_tokens(explanation)
     if unknown:
         shown = ", ".join(plain(token) for token in unknown[:_NAMED])

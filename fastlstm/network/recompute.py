@@ -161,8 +161,9 @@ class Walk:
         """What the first layer makes of the distinct vectors, where that is worth it."""
         if not self.distinct:
             return None
-        # Above another layer, parts ask for both directions in turn.
-        place = d if self.config.num_layers > 1 else 0
+        # Below another layer, and below attention, parts ask for both directions in turn.
+        in_turn = self.config.num_layers > 1 or self.config.has_attention
+        place = d if in_turn else 0
         if self._projected.get(place, (None, None))[0] != d:
             found = lstm.project(
                 self.k, self.work, f"again.projected.{place}", self.looked_up.vectors,

@@ -1,36 +1,33 @@
 """A text that is too long to be held, in pieces that can be divided into tokens one by one.
 
-No token crosses a space, so a text is cut at line breaks, else at spaces. It is not cut within
-markup, which may hold spaces: the pieces have the tokens of the whole text. Two things are left:
-markup longer than a piece, and pieces without any space or mark of a sentence, which are cut
-wherever they are long enough.
+No token of the tokenizers that have names crosses a space, so a text is cut at line breaks, else
+at spaces, else behind full-width marks. It is not cut within markup, which may hold all of them:
+the pieces have the tokens of the whole text. Two things are left: markup that is longer than a
+piece, and text for as long without any place to cut, which is cut anywhere.
 """
 
 from __future__ import annotations
 
 import errno
+import gzip
 import os
-from collections.abc import Iterable, Iterator
+import zlib
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-# Characters of a piece, at least, and twice as many at most.
+# Characters of a piece; it may have twice as many, and less before long markup.
 PIECE = 1 << 16
 
 # Characters that a tag has at most; a "<" that nothing closes is no tag.
 _LONGEST_TAG = 1 << 12
 
 # Marks behind which a text without spaces is cut.
-_MARKS = ("\u3002", "\uff01", "\uff1f", "\uff1b", "\uff0c", "\u3001", ".", "!", "?", ",")
-
-# Places of one kind that are looked at.
-_PLACES = 64
+_MARKS = ("\u3002", "\uff01", "\uff1f", "\uff1b", "\uff0c", "\u3001")
 
 
 def pieces(texts: Iterable[str], size: int = PIECE) -> Iterator[str]:
-    """The texts, joined as they are, in pieces of ``size`` to ``2 * size`` characters.
-
-    The last one may be shorter.
-    """
+    """The texts, joined as they are, in pieces of ``2 * size`` characters at most."""
     waiting, n_waiting = [], 0
     for text in texts:
         for first in range(0, len(text), size):
@@ -49,37 +46,60 @@ def pieces(texts: Iterable[str], size: int = PIECE) -> Iterator[str]:
 
 
 def _border(text: str, low: int) -> int:
-    """Where to cut, behind ``low`` characters at least."""
+    """Where to cut, behind ``low`` characters if markup allows it."""
+    opens, closes = _comments(text)
+    if closes and closes[-1] > len(text) and 0 < opens[-1] <= low:
+        return opens[-1]  # it ends out of sight, and a comment stands for a space
     for mark in ("\n", " ", *_MARKS):
-        at = low - 1
-        for _ in range(_PLACES):
-            at = text.find(mark, at)
-            if at < 0 or at + 1 >= len(text):
-                break
-            at += 1
-            if not _is_within(text, at):
-                return at
-    return low
+        at = text.find(mark, low - 1)
+        while 0 <= at < len(text) - 1:
+            cut = at + 1
+            end = _end_of_markup(text, cut, opens, closes)
+            if end == cut and (mark.isspace() or text[cut] != mark):
+                return cut
+            at = text.find(mark, max(end - 1, cut))
+    end = _end_of_markup(text, low, opens, closes)
+    return end if end < len(text) else low
 
 
-def _is_within(text: str, at: int) -> bool:
-    """Whether markup begins before ``at`` and ends behind it, or a reference without its "&"."""
-    if text.startswith("#", at):  # "don #39;t"
-        return True
-    comment = text.rfind("<!--", 0, at)
-    if comment >= 0 and text.find("-->", comment + 4, at) < 0 <= text.find("-->", at - 2):
-        return True
+def _comments(text: str) -> tuple[list[int], list[int]]:
+    """Where comments begin and end; the last one may end behind the text."""
+    opens: list[int] = []
+    closes: list[int] = []
+    at = text.find("<!--")
+    while at >= 0:
+        closed = text.find("-->", at + 4)
+        opens.append(at)
+        closes.append(closed + 3 if closed >= 0 else len(text) + 1)
+        at = text.find("<!--", closes[-1])
+    return opens, closes
+
+
+def _end_of_markup(text: str, at: int, opens: list[int], closes: list[int]) -> int:
+    """Where the markup ends that is cut at ``at``, which is ``at`` where there is none."""
+    if text.startswith("#", at):  # "don #39;t", a reference without its "&"
+        return at + 1
+    number = bisect(opens, at - 1) - 1
+    if number >= 0 and at < closes[number]:
+        return closes[number]
     tag = text.rfind("<", max(0, at - _LONGEST_TAG), at)
-    return tag >= 0 and text.find(">", tag, at) < 0 and not text[tag + 1 : tag + 2].isspace()
+    if tag < 0 or text.find(">", tag, at) >= 0 or text[tag + 1 : tag + 2].isspace():
+        return at
+    closed = text.find(">", at, tag + _LONGEST_TAG)
+    if closed < 0 and len(text) >= tag + _LONGEST_TAG:
+        return at
+    return closed + 1 if closed >= 0 else len(text)
 
 
-def texts_of(source: Any) -> Iterator[str]:
+def texts_of(source: Any, encoding: str | None = None) -> Iterator[str]:
     """What ``source`` holds, some characters at a time.
 
     Parameters
     ----------
     source : str or path-like, text file object, or iterable of str
-        The path of a file in UTF-8; an open file; or texts.
+        The path of a file, gzipped if its name ends in ``.gz``; an open file; or texts.
+    encoding : str or None
+        Of a file that is given by its path; None is UTF-8.
 
     Raises
     ------
@@ -88,15 +108,15 @@ def texts_of(source: Any) -> Iterator[str]:
     OSError
         If the file cannot be read.
     ValueError
-        If it is not UTF-8.
+        If the file is a folder, or not in that encoding.
     """
     if isinstance(source, (str, os.PathLike)):
-        yield from _of_file(source)
+        yield from _of_file(source, encoding)
         return
     read = getattr(source, "read", None)
     if read is not None:
         given: Iterable[Any] = iter(lambda: read(PIECE), "")
-    elif isinstance(source, (bytes, bytearray)) or not isinstance(source, Iterable):
+    elif isinstance(source, (bytes, bytearray, Mapping)) or not isinstance(source, Iterable):
         raise TypeError(
             f"source is {type(source).__name__}; pass the path of a text file, an open text file, "
             "or an iterable of str"
@@ -113,17 +133,24 @@ def texts_of(source: Any) -> Iterator[str]:
         yield text
 
 
-def _of_file(path: str | os.PathLike[str]) -> Iterator[str]:
+def _of_file(path: str | os.PathLike[str], encoding: str | None) -> Iterator[str]:
+    name = os.fspath(path)
     if not os.path.exists(path):
         hint = "" if isinstance(path, os.PathLike) else "; pass [text] to read a text itself"
-        shown = os.fspath(path)[:80]
-        raise FileNotFoundError(errno.ENOENT, f"there is no such file{hint}", shown)
-    with open(path, encoding="utf-8-sig", newline="") as stream:
-        try:
+        raise FileNotFoundError(errno.ENOENT, f"there is no such file{hint}", name[:80])
+    if os.path.isdir(path):
+        raise ValueError(f"{name} is a folder; pass the name of a file in it")
+    opened: Any = gzip.open if str(name).lower().endswith(".gz") else open
+    try:
+        with opened(path, "rt", encoding=encoding or "utf-8-sig", newline="") as stream:
             while text := stream.read(PIECE):
                 yield text
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{os.fspath(path)}: not UTF-8 ({error.reason}). Pass an open file: "
-                "open(path, encoding=...)."
-            ) from None
+    except LookupError:
+        raise ValueError(f"encoding {encoding!r} is not known; for example 'latin-1'") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{name}: not a whole gzip file ({error})") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{name}: not {encoding or 'UTF-8'} ({error.reason}). Name its encoding: pass "
+            "open(path, encoding=...) in Python, --encoding NAME on the command line."
+        ) from None

@@ -32,11 +32,13 @@ def test_lengths():
         (1, {}, {"max_length": "none"}),
         (8, {}, {"max_length": "none", "pooling": "attention"}),
         (8, {"pooling": "attention"}, {"max_length": "none"}),
+        (8, {"pooling": "mean"}, {"max_length": "none"}),
         (8, {"max_length": None}, {}),
         (8, {"max_length": 25}, {}),
     ],
 )
-def test_settings(n_long, options, expected):
+def test_settings(n_long, options, expected, monkeypatch):
+    monkeypatch.setattr("fastlstm.cli.lengths._ENOUGH", 40)
     clf, texts = fitted(n_long, **options)
     lengths = lengths_of(clf, texts)
     assert settings_for(lengths, clf) == expected
@@ -54,10 +56,12 @@ def test_the_command_says_so(tmp_path, monkeypatch):
     settings = tiny_settings("max_length=12")
     result = invoke("train", source, *settings)
     assert "documents have more than max_length=12 tokens, the longest 51." in result.stdout
-    assert "--set max_length=none --set pooling=attention reads all" in result.stdout
+    assert "With --set max_length=none networks read all of them" in result.stdout
     report = only_json(invoke("train", source, "--json", "--force", *settings))
-    assert report["recommended"] == {"max_length": "none", "pooling": "attention"}
+    assert report["recommended"] == {"max_length": "none"}  # too few documents for attention
     again = only_json(
         invoke("train", source, "--json", "--force", *tiny_settings("max_length=none"))
     )
     assert again["recommended"] == {} and again["hint"] is None
+    clf, texts = fitted(8)
+    assert "attention" not in hint(lengths_of(clf, texts), clf)

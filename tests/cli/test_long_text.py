@@ -1,5 +1,7 @@
 """fastlstm predict --document: a whole file is one text."""
 
+import gzip
+
 import pytest
 
 from fastlstm import Predictor
@@ -45,12 +47,25 @@ def test_empty(model, tmp_path):
     assert "shares in training" in result.stderr
 
 
+def test_other_files(model, path, tmp_path):
+    expected = only_json(invoke("predict", model, "--document", path, "--json"))
+    zipped = tmp_path / "book.txt.gz"
+    zipped.write_bytes(gzip.compress(path.read_bytes()))
+    assert only_json(invoke("predict", model, "--document", zipped, "--json")) == expected
+    path.write_text(TEXT, encoding="utf-16", newline="")
+    options = ("--document", path, "--encoding", "utf-16", "--json")
+    assert only_json(invoke("predict", model, *options)) == expected
+    found = invoke("predict", model, "--document", "-", "--json", stdin=TEXT)
+    assert only_json(found) == expected
+
+
 def test_mistakes(model, path, tmp_path):
     def said(*arguments, code=1):
         return failure(invoke("predict", model, *arguments), code)
 
-    assert "--document goes with" in said("good", "--document", path, code=2)
-    assert "--document goes with" in said("--document", path, "--drop", code=2)
+    for more in (["good"], ["--drop"], ["--text-column", "text"], ["--document", path]):
+        assert "--document is one file" in said("--document", path, *more, code=2)
     assert "there is no such file" in said("--document", tmp_path / "no.txt")
+    assert "is a folder" in said("--document", tmp_path)
     path.write_bytes("caf\u00e9".encode("latin-1"))
-    assert "not UTF-8" in said("--document", path)
+    assert "--encoding NAME on the command line" in said("--document", path)

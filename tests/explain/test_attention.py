@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import fastlstm
 from fastlstm import LSTMSentimentClassifier
 from fastlstm.explain import explanation_page
 
@@ -17,8 +18,14 @@ LONG = "a great film and a dull day at all, so it was great fun"
 
 
 @pytest.fixture(scope="module")
-def clf():
-    return LSTMSentimentClassifier(**SETTINGS).fit(TEXTS, LABELS)
+def clf(tmp_path_factory):
+    """So few documents teach next to no attention: its weights are made larger."""
+    path = tmp_path_factory.mktemp("model") / "model.fastlstm"
+    fitted = LSTMSentimentClassifier(**SETTINGS).fit(TEXTS, LABELS)
+    for network in fitted.networks_:
+        network.named["attention.w"] *= 30
+    fitted.save(path)
+    return fastlstm.load(path)
 
 
 @pytest.mark.filterwarnings("ignore::fastlstm.TruncationWarning")
@@ -63,12 +70,14 @@ def test_shares_are_the_softmax_of_scores(clf):
 
 def test_it_is_shown(clf):
     (found,) = clf.explain(TEXTS[:1])
-    share = found.attention.max()
-    assert f"Most attention: {found.tokens[found.attention.argmax()]} {share:.1%}" in str(found)
+    assert "No token has more than twice the attention of an average one." in str(found)
     assert found.as_dict()["attention"] == found.attention.tolist()
-    (uneven,) = clf.explain(["a a a a great"])
+    (uneven,) = clf.explain(["great a a a a"])
     page = explanation_page([uneven])
     marked = uneven.attention * 5 > 2
+    assert marked.tolist() == [True] + [False] * 4
+    share = uneven.attention[0]
+    assert f"twice the attention of an average token: great ({share:.1%})." in str(uneven)
     assert page.count('attended" title') == marked.sum() == page.count(", attention ") / 2
     assert "Words with a line above" in page
     other = LSTMSentimentClassifier(**{**SETTINGS, "pooling": "max"}).fit(TEXTS, LABELS)

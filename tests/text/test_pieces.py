@@ -1,5 +1,6 @@
 """A text in pieces has the tokens of the whole."""
 
+import gzip
 import io
 
 import pytest
@@ -33,7 +34,7 @@ def test_tokens_are_those_of_the_whole(tokenizer, normalize, text, size, cuts):
     given_ = [text[at : at + cuts] for at in range(0, len(text), cuts)]
     found = list(pieces(given_, size))
     assert "".join(found) == text
-    assert all(size <= len(piece) <= 2 * size for piece in found[:-1])
+    assert all(0 < len(piece) <= 2 * size for piece in found)
     assert sum(map(tokenize, found), []) == tokenize(text)
 
 
@@ -66,6 +67,28 @@ def test_markup_is_not_cut():
         assert sum(comment in piece for piece in found) == 1
 
 
+@pytest.mark.parametrize("inside", ["rule 3.5 {\n", "<b>bold</b>\n", "no mark\n"])
+@pytest.mark.parametrize("n", [1, 10, 100])
+def test_long_comments_are_not_cut(inside, n):
+    """Of many lines, and across the end of what is looked at."""
+    comment = "<!-- " + inside * n + "-->"
+    size = len(comment) + 40
+    tokenize = get_tokenizer()
+    for before in range(0, 2 * size, 7):
+        text = "it cost 3.5 " * (before // 12) + "x" * (before % 12) + comment + " y 3.5" * size
+        found = list(pieces([text], size))
+        assert "".join(found) == text
+        assert sum(comment in piece for piece in found) == 1
+        assert sum(map(tokenize, found), []) == tokenize(text)
+
+
+def test_a_comment_longer_than_all_that_is_looked_at():
+    """Is the one thing that may be cut, and nothing hangs on it."""
+    text = "a b <!--" + " c" * 200 + "--> d"
+    found = list(pieces([text], 50))
+    assert "".join(found) == text and max(map(len, found)) <= 100
+
+
 def test_a_sign_that_nothing_closes_is_no_markup():
     found = list(pieces(["a <b " * 100], 60))
     assert "".join(found) == "a <b " * 100 and max(map(len, found)) <= 120
@@ -83,7 +106,9 @@ def test_sources(tmp_path):
     text = "\ufeffcaf\u00e9\r\nline\n"
     path = tmp_path / "text.txt"
     path.write_text(text, encoding="utf-8", newline="")
-    for source in (path, str(path), io.StringIO(text[1:]), ["caf\u00e9\r\n", "line\n"]):
+    zipped = tmp_path / "text.txt.gz"
+    zipped.write_bytes(gzip.compress(path.read_bytes()))
+    for source in (path, str(path), zipped, io.StringIO(text[1:]), ["caf\u00e9\r\n", "line\n"]):
         assert "".join(texts_of(source)) == text[1:]
     with open(path, encoding="utf-8-sig", newline="") as stream:
         assert "".join(texts_of(stream)) == text[1:]
@@ -95,7 +120,7 @@ def test_what_is_no_text_is_refused(tmp_path):
         list(texts_of("a good film"))
     with pytest.raises(FileNotFoundError, match="there is no such file"):
         list(texts_of(tmp_path / "none.txt"))
-    for source in (3, b"good", None):
+    for source in (3, b"good", None, {"text": "good"}):
         with pytest.raises(TypeError, match="pass the path of a text file"):
             list(texts_of(source))
     with pytest.raises(TypeError, match="its item 1, counted from 0, is int"):
@@ -104,5 +129,13 @@ def test_what_is_no_text_is_refused(tmp_path):
         list(texts_of(io.BytesIO(b"good")))
     path = tmp_path / "latin.txt"
     path.write_bytes("caf\u00e9".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"latin.txt: not UTF-8 .* Pass an open file"):
+    with pytest.raises(ValueError, match=r"latin.txt: not UTF-8 .* Name its encoding: pass open"):
         list(texts_of(path))
+    assert list(texts_of(path, "latin-1")) == ["caf\u00e9"]
+    with pytest.raises(ValueError, match="encoding 'nonsense' is not known"):
+        list(texts_of(path, "nonsense"))
+    with pytest.raises(ValueError, match="is a folder"):
+        list(texts_of(tmp_path))
+    path.rename(tmp_path / "no.txt.gz")
+    with pytest.raises(ValueError, match="not a whole gzip file"):
+        list(texts_of(tmp_path / "no.txt.gz"))
