@@ -96,6 +96,11 @@ def share_right(problem: str, logits: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean(logits.argmax(axis=1) == y))
 
 
+def rounded(norms) -> list[float]:
+    """Three digits are enough for a picture."""
+    return [float(f"{norm:.3g}") for norm in norms.states[0, 0]]
+
+
 def train(k, problem: str, network: dict, lag: int, most: int, seed: int) -> dict:
     """Steps until it is solved, or None; the share that was right last; norms by lag."""
     make, cell = PROBLEMS[problem], network["cell"]
@@ -120,7 +125,7 @@ def train(k, problem: str, network: dict, lag: int, most: int, seed: int) -> dic
     after = norms_of(config, [state.parameters], few)
     return {
         "solved_after": solved, "right": right, "seconds": time.perf_counter() - started,
-        "norms_before": before.states[0, 0].tolist(), "norms_after": after.states[0, 0].tolist(),
+        "norms_before": rounded(before), "norms_after": rounded(after),
     }  # fmt: skip
 
 
@@ -144,6 +149,8 @@ def main():
                 for seed in arguments.seeds:
                     found = train(k, problem, network, lag, most, seed)
                     of_seeds.append(found)
+                    if len(of_seeds) > 1:  # the first one is drawn
+                        del found["norms_before"], found["norms_after"]
                     steps = found["solved_after"]
                     said = f"not solved, {found['right']:.1%} right"
                     said = said if steps is None else f"{steps} steps"
