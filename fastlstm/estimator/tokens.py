@@ -72,9 +72,9 @@ class LSTMClassifier(BaseLSTM):
         gradients do not go back through a state that was handed over.
     recompute : bool or "auto", default="auto"
         Whether training keeps the states of few steps and computes the others again: memory
-        then grows with the root of a document's length, and a step takes 1.5 to 2 times as
-        long. "auto" does so where the states of a shard of a minibatch would take more than
-        256 MiB. No bit of a gradient depends on it, but for the mean over segments.
+        then grows with the root of a document's length, and a step takes up to 1.5 times as
+        long, with attention twice. "auto" does so where states of a shard of a minibatch would
+        take more than 256 MiB. No bit of a gradient changes, but for the mean over segments.
     average_decay : float in [0, 1), default=0
         The weights that predict are a moving average over the steps, of which this
         share stays at each step; 0 takes the last weights. Not in ``partial_fit``.
