@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 # Shares of documents longer than ``max_length`` from which on it is worth a word, and from
 # which on what decides may stand anywhere in a long document.
 _SOME, _MANY = 0.01, 0.2
@@ -34,6 +32,8 @@ class Lengths(NamedTuple):
 
 def lengths_of(clf: Any, texts: list[str]) -> Lengths:
     """Of the texts that ``clf`` was fitted on. Only those are divided that may be long."""
+    import numpy as np
+
     most = clf.max_length
     if most is None or not clf.truncated_share_:
         return Lengths(len(texts), 0, 0, 1.0)

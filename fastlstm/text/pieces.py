@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import re
 import zlib
 from bisect import bisect
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,10 @@ PIECE = 1 << 16
 
 # Characters that a tag has at most; a "<" that nothing closes is no tag.
 _LONGEST_TAG = 1 << 12
+
+_TAG_END = re.compile("[<>]")
+
+_SPACES = ("\n", " ", "\t")
 
 # Marks behind which a text without spaces is cut.
 _MARKS = ("\u3002", "\uff01", "\uff1f", "\uff1b", "\uff0c", "\u3001")
@@ -36,7 +41,7 @@ def pieces(texts: Iterable[str], size: int = PIECE) -> Iterator[str]:
             if n_waiting >= 2 * size:
                 joined = "".join(waiting)
                 while len(joined) >= 2 * size:
-                    at = _border(joined, size)
+                    at = _border(joined[: 2 * size], size)
                     yield joined[:at]
                     joined = joined[at:]
                 waiting, n_waiting = [joined], len(joined)
@@ -50,16 +55,23 @@ def _border(text: str, low: int) -> int:
     opens, closes = _comments(text)
     if closes and closes[-1] > len(text) and 0 < opens[-1] <= low:
         return opens[-1]  # it ends out of sight, and a comment stands for a space
-    for mark in ("\n", " ", *_MARKS):
+    end = _end_of_markup(text, low, opens, closes)
+    behind = [end] if low < end < len(text) else []
+    for mark in (*_SPACES, *_MARKS):
         at = text.find(mark, low - 1)
         while 0 <= at < len(text) - 1:
             cut = at + 1
             end = _end_of_markup(text, cut, opens, closes)
             if end == cut and (mark.isspace() or text[cut] != mark):
                 return cut
+            if cut < end < len(text) and text[end - 1] == ">":
+                behind.append(end)
             at = text.find(mark, max(end - 1, cut))
-    end = _end_of_markup(text, low, opens, closes)
-    return end if end < len(text) else low
+    if behind:  # markup, which stands for a space
+        return min(behind)
+    # Markup without an end, or a single word.
+    ends = [text.find(mark, low - 1) + 1 for mark in _SPACES]
+    return next((end for end in ends if low <= end < len(text)), low)
 
 
 def _comments(text: str) -> tuple[list[int], list[int]]:
@@ -85,10 +97,10 @@ def _end_of_markup(text: str, at: int, opens: list[int], closes: list[int]) -> i
     tag = text.rfind("<", max(0, at - _LONGEST_TAG), at)
     if tag < 0 or text.find(">", tag, at) >= 0 or text[tag + 1 : tag + 2].isspace():
         return at
-    closed = text.find(">", at, tag + _LONGEST_TAG)
-    if closed < 0 and len(text) >= tag + _LONGEST_TAG:
-        return at
-    return closed + 1 if closed >= 0 else len(text)
+    found = _TAG_END.search(text, at, tag + _LONGEST_TAG)
+    if found is None:
+        return at if len(text) >= tag + _LONGEST_TAG else len(text)
+    return found.end() if found[0] == ">" else at  # no tag holds a "<"
 
 
 def texts_of(source: Any, encoding: str | None = None) -> Iterator[str]:

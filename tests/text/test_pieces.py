@@ -4,7 +4,7 @@ import gzip
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fastlstm import datasets
@@ -26,6 +26,8 @@ texts = st.lists(
 
 @pytest.mark.parametrize("tokenizer", ["auto", "word", "char", "jieba"])
 @pytest.mark.parametrize("normalize", ["all", None])
+@settings(max_examples=300, deadline=None)
+@example(text="word " * 7 + "<3 &amp;quot; " + "word " * 4 + '<a href="x y"> ', size=40, cuts=6)
 @given(text=texts, size=st.integers(40, 90), cuts=st.integers(1, 30))
 def test_tokens_are_those_of_the_whole(tokenizer, normalize, text, size, cuts):
     if tokenizer == "jieba":
