@@ -20,6 +20,7 @@ from fastlstm.core.threads import effective_n_jobs
 from fastlstm.network.long import LONG
 from fastlstm.network.losses import predicted_class, probabilities
 from fastlstm.network.predict import prior_logits
+from fastlstm.text.encoder import head_length
 from fastlstm.text.pieces import pieces, texts_of
 
 # Bytes of token ids that stay in memory.
@@ -165,8 +166,7 @@ def _of_networks(scorer: Scorer, tokens: _Ids, n_threads: int) -> tuple[np.ndarr
     if n_read > LONG and n_read == n:
         logits = [network.logits_of_long(tokens, n_threads) for network in scorer.networks]
         return sum(logits[1:], start=logits[0]) / len(logits), n_read
-    n_head = {"head": n_read, "tail": 0, "head_tail": (most or n) // 4}[options.truncation]
-    n_head = n_read if n_read == n else n_head
+    n_head = n if n_read == n else head_length(n_read, options.truncation)
     sequences = model.ngrams.longest(tokens.ends(n_head, n_read - n_head))
     return mean_logits(scorer.networks, sequences, model.class_prior, n_threads), n_read
 

@@ -56,6 +56,11 @@ def truncate(sequences: TokenSequences, max_length: int | None, truncation: str)
     return TokenSequences(sequences.ids[places], offsets)
 
 
+def head_length(max_length: int, truncation: str) -> int:
+    """How many of the tokens that stay of a longer document are its first ones."""
+    return {"head": max_length, "tail": 0, "head_tail": max_length // 4}[truncation]
+
+
 def _places(
     sequences: TokenSequences, max_length: int, truncation: str
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +69,7 @@ def _places(
     kept = np.minimum(lengths, max_length)
     offsets = np.zeros(len(kept) + 1, dtype=np.int64)
     np.cumsum(kept, out=offsets[1:])
-    n_head = {"head": max_length, "tail": 0, "head_tail": max_length // 4}[truncation]
+    n_head = head_length(max_length, truncation)
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], kept)
     # Behind the head the tokens that were cut out are skipped.
     places = within + np.repeat(sequences.offsets[:-1], kept)

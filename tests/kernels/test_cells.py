@@ -10,6 +10,7 @@ from tests.kernels.test_sweep import (
     TOLERANCE,
     WAYS,
     WIDTHS,
+    check_against_the_reference,
     draw_problem,
     each_direction,
     exact_sweep,
@@ -22,16 +23,7 @@ from tests.kernels.test_sweep import (
 @pytest.mark.parametrize("widths", WIDTHS, ids=str)
 @pytest.mark.parametrize("lengths", [LENGTHS[name] for name in ("many", "large_step", "long")])
 def test_sweep_of_a_plain_rnn_equals_the_reference(k, dtype, packed_as, way, widths, lengths):
-    batch, (hidden, n_inputs), (indexed, given, accumulate) = packed_batch(lengths), widths, way
-    problem = draw_problem(
-        batch, hidden, dtype, n_inputs, indexed, given, n_gates=CELLS["rnn"]
-    )  # fmt: skip
-    for reverse in (False, True):
-        result = sweep(k, problem, batch, reverse, packed_as, accumulate)
-        exact = exact_sweep(problem, batch, reverse, packed_as, accumulate=accumulate)
-        for name in exact:
-            assert result[name].dtype == dtype
-            assert_close(result[name], exact[name], TOLERANCE[packed_as], name)
+    check_against_the_reference(k, dtype, packed_as, way, widths, lengths, CELLS["rnn"])
 
 
 @each_form

@@ -258,8 +258,12 @@ WAYS = {
 @pytest.mark.parametrize("widths", WIDTHS, ids=str)
 @each_length
 def test_sweep_equals_the_reference(k, dtype, packed_as, way, widths, lengths):
+    check_against_the_reference(k, dtype, packed_as, way, widths, lengths, CELLS["lstm"])
+
+
+def check_against_the_reference(k, dtype, packed_as, way, widths, lengths, n_gates):
     batch, (hidden, n_inputs), (indexed, given, accumulate) = packed_batch(lengths), widths, way
-    problem = draw_problem(batch, hidden, dtype, n_inputs, indexed, given)
+    problem = draw_problem(batch, hidden, dtype, n_inputs, indexed, given, n_gates=n_gates)
     for reverse in (False, True):
         result = sweep(k, problem, batch, reverse, packed_as, accumulate)
         exact = exact_sweep(problem, batch, reverse, packed_as, accumulate=accumulate)
