@@ -7,9 +7,10 @@ test set that have more than 600 tokens. ``joined``: documents are made of ten r
 with one of a film (imdb, of 150 to 300 tokens) in the first, the middle or the last place, whose
 label the document has. The documents of the test are made of the sets' test parts, each film
 review in all three places. Rows differ in what the networks read: the first 600 tokens, the last,
-both ends (the default), or all of it in segments that begin anew, with states that are handed on
-("carried", or "truncated": without their gradients), or with attention over all of it. One
-network each, and the linear part, which always reads all of it. With ``--dev`` nothing is read of
+both ends, or all of it in segments that begin anew, with states that are handed on ("carried", or
+"truncated": without their gradients), or with attention over all of it; the default decides by
+the lengths of the training documents. One network each, and the linear part, which always reads
+all of it. With ``--dev`` nothing is read of
 the test sets: imdb's training set is cut in halves by film, each scored by a model of the other
 half, and joined documents are made of such halves as well. Results go to
 ``benchmarks/results/long_accuracy[_dev].json``.
@@ -30,18 +31,18 @@ from accuracy_child import Table, read
 from machine import RESULTS, description
 
 SETS = ("imdb", "joined")
+_CUT, _ALL = {"max_length": 600, "pooling": "max"}, {"max_length": None}
 ROWS = {
-    "head": {"truncation": "head"},
-    "tail": {"truncation": "tail"},
-    "head_tail (default)": {},
-    "all, fresh": {"max_length": None},
-    "all, carried": {"max_length": None, "segment_state": "carried"},
-    "all, truncated": {"max_length": None, "segment_state": "truncated"},
-    "all, attention": {"max_length": None, "pooling": "attention"},
-    "all, carried, attention": {
-        "max_length": None, "segment_state": "carried", "pooling": "attention",
-    },
-}  # fmt: skip
+    "head": {**_CUT, "truncation": "head"},
+    "tail": {**_CUT, "truncation": "tail"},
+    "head_tail": _CUT,
+    "all, fresh": {**_ALL, "pooling": "max"},
+    "all, carried": {**_ALL, "pooling": "max", "segment_state": "carried"},
+    "all, truncated": {**_ALL, "pooling": "max", "segment_state": "truncated"},
+    "all, attention": {**_ALL, "pooling": "attention"},
+    "all, carried, attention": {**_ALL, "pooling": "attention", "segment_state": "carried"},
+    "default": {},
+}
 LONG = 600
 N_BESIDE, N_TRAIN, N_SCORED = 10, 4000, 500
 PLACES = ("start", "middle", "end")

@@ -224,6 +224,8 @@ def _job(
         )
     else:
         ngrams = start.ngrams
+        if options.pooling == "auto":  # documents that come later decide nothing anew
+            options = options._replace(pooling=start.config.pooling)
     config = make_config(options, data, ngrams)
     if start is not None:
         check_same_network(start.config, config)

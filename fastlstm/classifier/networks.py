@@ -14,6 +14,7 @@ import numpy as np
 from fastlstm.classifier.data import FitData, LabelledDocuments
 from fastlstm.classifier.fitted import FittedModel
 from fastlstm.classifier.held_out import HeldOutPart
+from fastlstm.core.lengths import settled_pooling
 from fastlstm.core.options import Options
 from fastlstm.core.progress import Bar
 from fastlstm.core.random import make_streams
@@ -124,7 +125,7 @@ def make_config(options: Options, data: FitData, ngrams: NGrams) -> ModelConfig:
         hidden_size=int(options.hidden_size),
         num_layers=int(options.num_layers),
         bidirectional=bool(options.bidirectional),
-        pooling=options.pooling,
+        pooling=settled_pooling(options.pooling, data.read.lengths),
         n_outputs=data.n_outputs,
         dropout=float(options.dropout),
         embedding_dropout=float(options.embedding_dropout),

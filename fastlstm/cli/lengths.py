@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-# Shares of documents longer than ``max_length`` from which on it is worth a word, and from
-# which on what decides may stand anywhere in a long document.
-_SOME, _MANY = 0.01, 0.2
-
-# Documents from which on attention has something to learn from.
-_ENOUGH = 2000
+# Share of documents longer than ``max_length`` from which on it is worth a word.
+_SOME = 0.01
 
 
 class Lengths(NamedTuple):
@@ -34,7 +30,7 @@ def lengths_of(clf: Any, texts: list[str]) -> Lengths:
     """Of the texts that ``clf`` was fitted on. Only those are divided that may be long."""
     import numpy as np
 
-    most = clf.max_length
+    most = clf.encoder_.options.max_length
     if most is None or not clf.truncated_share_:
         return Lengths(len(texts), 0, 0, 1.0)
     tokenize = clf.encoder_.tokenize
@@ -52,16 +48,14 @@ def _about(text: str) -> int:
 
 
 def settings_for(lengths: Lengths, clf: Any) -> dict[str, str]:
-    """Parameters to try, as ``--set`` takes them; empty where the lengths recommend nothing.
+    """Parameters to try, as ``--set`` takes them; empty where the lengths recommend nothing."""
+    from fastlstm.core.lengths import ENOUGH, MANY
 
-    Attention found what decides in long documents better than a maximum did, with 4,000 of them
-    (docs/explanation/benchmarks.md); with few documents it hardly leaves the mean.
-    """
     share = lengths.n_long / max(1, lengths.n_documents)
     if share < _SOME:
         return {}
     found = {"max_length": "none"}
-    if share >= _MANY and lengths.n_documents >= _ENOUGH and clf.pooling == "max":
+    if share >= MANY and lengths.n_documents >= ENOUGH and clf.pooling == "max":
         found["pooling"] = "attention"
     return found
 
@@ -73,7 +67,7 @@ def hint(lengths: Lengths, clf: Any) -> str | None:
         return None
     said = (
         f"Hint: {lengths.n_long:,} of {lengths.n_documents:,} documents have more than "
-        f"max_length={clf.max_length} tokens, the longest {lengths.longest:,}. With --set "
+        f"max_length={clf.encoder_.options.max_length} tokens, the longest {lengths.longest:,}. With --set "
         "max_length=none networks read all of them, and train on about "
         f"{lengths.times:.1f} times as many tokens; a larger number reads more of them."
     )

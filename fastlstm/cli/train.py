@@ -364,7 +364,7 @@ def print_training_report(report, scores, clf) -> None:
         f"Epochs: {report['epochs']}"
         + (f", {speed:,.0f} tokens/s" if speed else "")
         + f", {report['truncated_share']:.1%} of the training documents cut to "
-        f"max_length={clf.max_length}."
+        f"max_length={clf.encoder_.options.max_length}."
     )
     if report["hint"] is not None:
         click.echo(report["hint"])

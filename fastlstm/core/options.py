@@ -56,6 +56,7 @@ OF_IDS = Options()
 # ``LSTMSentimentClassifier``: chosen on development splits of English and Chinese reviews.
 OF_TEXTS = Options(
     embedding_dim=128,
+    pooling="auto",
     embedding_dropout=0.4,
     token_dropout=0.2,
     ngrams=2,

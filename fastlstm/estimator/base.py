@@ -145,7 +145,7 @@ class BaseLSTM(Predicting, BaseEstimator):
         "bidirectional": ["boolean"],
         "cell": [StrOptions(set(CELL_NAMES))],
         "forget_bias": [Interval(numbers.Real, None, None, closed="neither")],
-        "pooling": [StrOptions(set(POOLINGS))],
+        "pooling": [StrOptions({"auto", *POOLINGS})],
         "dropout": [Interval(numbers.Real, 0, 1, closed="left")],
         "embedding_dropout": [Interval(numbers.Real, 0, 1, closed="left")],
         "token_dropout": [Interval(numbers.Real, 0, 1, closed="left")],

@@ -80,7 +80,7 @@ TEXT_CONSTRAINTS = {
         Interval(numbers.Integral, 1, None, closed="left"),
         Interval(numbers.Real, 0, 1, closed="neither"),
     ],
-    "max_length": [Interval(numbers.Integral, 1, None, closed="left"), None],
+    "max_length": [Interval(numbers.Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
     "truncation": [StrOptions(set(TRUNCATIONS))],
     "missing": [StrOptions({"error", "empty"})],
     "zh_script": [StrOptions(set(ZH_SCRIPTS)), None],
@@ -119,8 +119,10 @@ def learn_encoder(
     options = text_options(estimator)
     if estimator.vocabulary is None:
         return TextEncoder.learn(texts, options, further)
-    encoder = TextEncoder.of(given_tokens(estimator.vocabulary), options)
-    return encoder, encoder.encode(texts)
+    given = TextEncoder.of(given_tokens(estimator.vocabulary), options)
+    whole = given.read(texts)
+    encoder = TextEncoder(options.settled(whole.lengths), given.vocabulary, given.n_known)
+    return encoder, Encoded(encoder.shorten(whole), whole)
 
 
 class TextInputMixin:
@@ -175,9 +177,10 @@ class LSTMSentimentClassifier(TextInputMixin, ReadsLongTexts, BaseLSTM):
         Size of the vocabulary: the most frequent tokens are kept.
     min_df : int or float, default=1
         Tokens in fewer documents (a float: in a smaller share) are unknown.
-    max_length : int or None, default=600
-        Tokens of a document that are read; ``fit`` warns with the share of
-        documents that were longer.
+    max_length : int, "auto" or None, default="auto"
+        Tokens of a document that are read; ``fit`` warns with the share of documents that
+        were longer. "auto" is 600 or, where there are 2,000 documents and a fifth of them is
+        longer than that, 10,000. None reads all.
     truncation : {"head", "tail", "head_tail"}, default="head_tail"
         Which tokens of a longer document are kept: the first, the last, or the
         first quarter and the last three quarters of ``max_length``.
@@ -210,10 +213,11 @@ class LSTMSentimentClassifier(TextInputMixin, ReadsLongTexts, BaseLSTM):
         "rnn" is the plain network, without gates, whose state is the tanh of one sum.
     forget_bias : float, default=1.0
         What biases of forget gates begin with; a larger one keeps states for longer.
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="max"
+    pooling : {"auto", "last", "mean", "max", "mean_max", "attention"}, default="auto"
         How a document's outputs become one vector. "last" takes the state after
         the last token (in reverse, after the first); "attention" weighs the outputs by a
-        softmax of learned scores.
+        softmax of learned scores. "auto" is "attention" where so many documents are so long
+        as read, else "max".
     dropout : float in [0, 1), default=0.5
         Share of outputs dropped between layers and before the dense layer.
     embedding_dropout : float in [0, 1), default=0.4
@@ -357,7 +361,7 @@ default="skipgram"
         normalize="all",
         max_features=_TEXT.max_features,
         min_df=_TEXT.min_df,
-        max_length=_TEXT.max_length,
+        max_length="auto",
         truncation=_TEXT.truncation,
         missing="error",
         zh_script=_TEXT.zh_script,
@@ -560,7 +564,7 @@ default="skipgram"
             encoder = start.encoder
             _check_same_text(text_options(self), encoder.options)
             encoded = encoder.encode(documents.texts)
-        warn_truncated(encoded, self.max_length)
+        warn_truncated(encoded, encoder.options.max_length)
 
         def encode(X, name, X_side):
             found = read_documents(reader, X, X_side, missing=self.missing, name=name)
@@ -592,7 +596,7 @@ def _check_same_text(new: TextOptions, old: TextOptions) -> None:
     """Refuse to go on with a vocabulary that was learned with other parameters."""
     for name in PARAMETERS:
         wanted, fitted = getattr(new, name), getattr(old, name)
-        if wanted != fitted:
+        if wanted != fitted and (name, wanted) != ("max_length", "auto"):
             raise ValueError(
                 f"{name} is now {wanted!r}, but the fitted vocabulary was made with {fitted!r}. "
                 "Set it back to go on with this model, or fit anew with warm_start=False."

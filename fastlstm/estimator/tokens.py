@@ -45,10 +45,11 @@ class LSTMClassifier(BaseLSTM):
         "rnn" is the plain network, without gates, whose state is the tanh of one sum.
     forget_bias : float, default=1.0
         What biases of forget gates begin with; a larger one keeps states for longer.
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="max"
+    pooling : {"auto", "last", "mean", "max", "mean_max", "attention"}, default="max"
         How a document's outputs become one vector. "last" takes the state after
         the last token (in reverse, after the first); "attention" weighs the outputs by a
-        softmax of learned scores.
+        softmax of learned scores. "auto" is "attention" where there are 2,000 documents and a
+        fifth of them has more than 600 tokens, else "max".
     dropout : float in [0, 1), default=0.5
         Share of outputs dropped between layers and before the dense layer.
     embedding_dropout : float in [0, 1), default=0.5

@@ -45,7 +45,7 @@ _ALONE = {"wide": None, "n_estimators": 1, "calibrate": False}
 _SPACE: dict[str, Callable] = {
     "embedding_dim": lambda trial, name: trial.suggest_categorical(name, [64, 128, 256]),
     "hidden_size": lambda trial, name: trial.suggest_categorical(name, [32, 64, 128]),
-    "pooling": lambda trial, name: trial.suggest_categorical(name, ["max", "mean_max", "mean"]),
+    "pooling": lambda trial, name: trial.suggest_categorical(name, ["auto", "mean_max", "mean"]),
     "dropout": lambda trial, name: trial.suggest_float(name, 0.2, 0.7, step=0.1),
     "embedding_dropout": lambda trial, name: trial.suggest_float(name, 0.1, 0.7, step=0.1),
     "token_dropout": lambda trial, name: trial.suggest_float(name, 0.0, 0.4, step=0.1),

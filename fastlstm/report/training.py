@@ -141,7 +141,7 @@ def _data(run) -> str:
         + "<p>Tokens of a training document: "
         + ", ".join(f"{name} {n:,}" for name, n in zip(
             ("shortest", "quarter", "median", "three quarters", "longest"), points, strict=True))
-        + f". Longer than max_length={run.clf.max_length} and cut for the networks: {cut:.1%}. "
+        + f". Longer than max_length={run.clf.encoder_.options.max_length} and cut for the networks: {cut:.1%}. "
         f"Empty: {int(np.sum(lengths == 0)):,}.</p>"
         f"<p>Documents to score on that also stand among the training documents: {shared:,}"
         + (". They flatter all scores.</p>" if shared else ".</p>")

@@ -6,13 +6,14 @@ import warnings
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from fastlstm.core.errors import VocabularyWarning
+from fastlstm.core.lengths import USUAL, settled_length
 from fastlstm.core.records import UNK_ID, Encoded, TokenSequences
 from fastlstm.text.chinese import HAN_ALONE, WITH_NEIGHBOURS
 from fastlstm.text.clean import check_steps
@@ -95,8 +96,9 @@ class TextOptions:
     min_df : int or float
         Least number of documents that hold a token of the vocabulary; a float
         between 0 and 1 is a share of the documents.
-    max_length : int or None
-        Greatest number of tokens of a document; longer ones are cut.
+    max_length : int, "auto" or None
+        Greatest number of tokens of a document; longer ones are cut. "auto" is settled by the
+        documents that an encoder learns from, see `fastlstm.core.lengths`.
     truncation : {"head", "tail", "head_tail"}
         Which tokens of a long document stay, see `truncate`.
     zh_script : {"simplified"} or None
@@ -116,7 +118,7 @@ class TextOptions:
     normalize: str | Iterable[str] | None = "all"
     max_features: int | None = 30_000
     min_df: int | float = 1
-    max_length: int | None = 600
+    max_length: int | str | None = USUAL
     truncation: str = "head_tail"
     zh_script: str | None = None
     jieba_rules: int = WITH_NEIGHBOURS
@@ -127,8 +129,9 @@ class TextOptions:
             "normalize": check_steps(self.normalize),
             "max_features": _check_count("max_features", self.max_features),
             "min_df": _check_min_df(self.min_df),
-            "max_length": _check_count("max_length", self.max_length),
         }
+        if self.max_length != "auto":
+            checked["max_length"] = _check_count("max_length", self.max_length)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         if self.truncation not in TRUNCATIONS:
@@ -147,6 +150,10 @@ class TextOptions:
         return get_tokenizer(
             self.tokenizer, self.lowercase, self.normalize, self.zh_script, self.jieba_rules
         )
+
+    def settled(self, lengths: np.ndarray) -> TextOptions:
+        """The same for whole documents of these lengths, with a number or None for "auto"."""
+        return replace(self, max_length=settled_length(self.max_length, lengths))
 
 
 _JIEBA_RULES = (HAN_ALONE, WITH_NEIGHBOURS)
@@ -222,6 +229,7 @@ class TextEncoder:
         provisional: defaultdict[str, int] = defaultdict()
         provisional.default_factory = provisional.__len__
         whole = _read(texts, tokenize, lambda tokens: map(provisional.__getitem__, tokens))
+        options = options.settled(whole.lengths)
         words, counted = list(provisional), whole
         stretched = may_be_stretched(words).tolist() if _squeezes(options) else []
         if stretched:
@@ -363,6 +371,8 @@ class TextEncoder:
         options = {name: state[name] for name in _FIELDS}
         if needed is not None:
             options["tokenizer"] = tokenizer
+        if options["max_length"] == "auto":
+            raise ValueError("the encoder's max_length must be a number or None")
         vocabulary = Vocabulary.from_tokens(state["tokens"])
         return cls(TextOptions(**options), vocabulary, state["n_known"])
 

@@ -30,7 +30,8 @@ def test_lengths():
     [
         (0, {}, {}),
         (1, {}, {"max_length": "none"}),
-        (8, {}, {"max_length": "none", "pooling": "attention"}),
+        (8, {}, {"max_length": "none"}),  # pooling="auto" sees to it
+        (8, {"pooling": "max"}, {"max_length": "none", "pooling": "attention"}),
         (8, {"pooling": "attention"}, {"max_length": "none"}),
         (8, {"pooling": "mean"}, {"max_length": "none"}),
         (8, {"max_length": None}, {}),
@@ -38,7 +39,7 @@ def test_lengths():
     ],
 )
 def test_settings(n_long, options, expected, monkeypatch):
-    monkeypatch.setattr("fastlstm.cli.lengths._ENOUGH", 40)
+    monkeypatch.setattr("fastlstm.core.lengths.ENOUGH", 40)
     clf, texts = fitted(n_long, **options)
     lengths = lengths_of(clf, texts)
     assert settings_for(lengths, clf) == expected

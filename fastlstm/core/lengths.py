@@ -1,0 +1,45 @@
+"""What "auto" makes of the lengths of training documents."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Tokens that are read of a document where most are shorter, and where many are longer. The
+# second is there for time alone: a document of 10,000 tokens costs as much as 40 film reviews.
+USUAL, LONGEST = 600, 10_000
+
+# Share of longer documents from which on what decides may stand anywhere in them, and documents
+# from which on attention has something to learn from.
+MANY, ENOUGH = 0.2, 2000
+
+
+def many_are_long(lengths: np.ndarray) -> bool:
+    """Whether to read documents of these lengths whole, and to weigh their steps by attention.
+
+    Parameters
+    ----------
+    lengths : int array, shape (n_documents,)
+        In tokens.
+
+    Notes
+    -----
+    docs/explanation/benchmarks.md, "Long documents", has the measurement: with 4,000 long
+    documents attention found what decides in them better than a maximum over what was left of
+    them did. With few documents it hardly leaves the mean.
+    """
+    n = len(lengths)
+    return n >= ENOUGH and bool(np.count_nonzero(lengths > USUAL) >= MANY * n)
+
+
+def settled_length(max_length: int | str | None, lengths: np.ndarray) -> int | None:
+    """What ``max_length`` stands for, given the lengths of whole documents."""
+    if max_length != "auto":
+        return max_length  # type: ignore[return-value]
+    return LONGEST if many_are_long(lengths) else USUAL
+
+
+def settled_pooling(pooling: str, lengths: np.ndarray) -> str:
+    """What ``pooling`` stands for, given the lengths of documents as they are read."""
+    if pooling != "auto":
+        return pooling
+    return "attention" if many_are_long(lengths) else "max"
