@@ -115,6 +115,7 @@ def describe_model(path) -> dict:
         "file_bytes": os.path.getsize(path),
         "format_version": _format_version(path),
         "input": "token ids" if model.encoder is None else "text",
+        "max_length": None if model.encoder is None else model.encoder.options.max_length,
         "classes": model.classes.tolist(),
         "class_prior": model.class_prior.tolist(),
         "network": model.config._asdict(),
@@ -171,7 +172,7 @@ def _print_model(result: dict) -> None:
         {
             "file": f"{result['path']} ({human_size(result['file_bytes'])}, "
             f"format version {result['format_version']})",
-            "input": result["input"],
+            "input": result["input"] + _length(result),
             "classes": listed([f"{label} ({share:.1%})" for label, share in shares], 50),
             "network": _network(result["network"], result["n_networks"]),
             "linear part": _linear_part(result),
@@ -187,6 +188,13 @@ def _print_model(result: dict) -> None:
 def _precision(result: dict) -> str:
     weights = "8 bits" if result["quantized"] else "float32"
     return f", {weights}; predicts in {result['precision']} here"
+
+
+def _length(result: dict) -> str:
+    if result["input"] != "text":
+        return ""
+    most = result["max_length"]
+    return ", of any length" if most is None else f", of which networks read {most:,} tokens"
 
 
 def _made_by(result: dict) -> str:
@@ -220,7 +228,7 @@ def _network(config: dict, count: int) -> str:
     kind = "bidirectional " if config["bidirectional"] else ""
     n = config["num_layers"]
     return (
-        f"{several}embedding {config['embedding_dim']}, {n} {kind}LSTM "
+        f"{several}embedding {config['embedding_dim']}, {n} {kind}{config['cell'].upper()} "
         f"layer{'s' if n > 1 else ''} of {config['hidden_size']}, {config['pooling']} pooling, "
         f"dense {config['n_outputs']}"
     )

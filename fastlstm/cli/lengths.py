@@ -67,8 +67,8 @@ def hint(lengths: Lengths, clf: Any) -> str | None:
         return None
     said = (
         f"Hint: {lengths.n_long:,} of {lengths.n_documents:,} documents have more than "
-        f"max_length={clf.encoder_.options.max_length} tokens, the longest {lengths.longest:,}. With --set "
-        "max_length=none networks read all of them, and train on about "
+        f"max_length={clf.encoder_.options.max_length} tokens, the longest {lengths.longest:,}. "
+        "With --set max_length=none networks read all of them, and train on about "
         f"{lengths.times:.1f} times as many tokens; a larger number reads more of them."
     )
     if "pooling" in settings:

@@ -83,7 +83,7 @@ def classifier_of(pairs: Sequence[str], **defaults) -> tuple[Any, dict]:
         For what is wrong with one of them, in the words of the command line.
     """
     from fastlstm import LSTMSentimentClassifier
-    from fastlstm.estimator.text import check_needs
+    from fastlstm.estimator.text_parameters import check_needs
 
     settings = parse_settings(pairs, sorted(LSTMSentimentClassifier().get_params()))
     if isinstance(settings.get("class_weight"), dict):

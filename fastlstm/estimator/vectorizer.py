@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastlstm.core.records import PAD_ID, Encoded
 from fastlstm.estimator.base import fitted
 from fastlstm.estimator.notes import warn_truncated
-from fastlstm.estimator.text import TEXT_CONSTRAINTS, TextInputMixin, learn_encoder
+from fastlstm.estimator.text_parameters import TEXT_CONSTRAINTS, TextInputMixin, learn_encoder
 from fastlstm.text.documents import check_documents
 from fastlstm.text.encoder import TextEncoder, TextOptions, truncate
 

@@ -134,14 +134,14 @@ def _data(run) -> str:
     points = np.percentile(lengths, [0, 25, 50, 75, 100]).astype(int)
     seen = {text for text in run.texts if text}
     shared = sum(text in seen for text in run.valid_texts if text)
-    cut = run.clf.truncated_share_
+    cut, most = run.clf.truncated_share_, run.clf.encoder_.options.max_length
     return (
         table(("class", "training", "share", "scored on"), rows, numbers=3)
         + _others(len(train))
         + "<p>Tokens of a training document: "
         + ", ".join(f"{name} {n:,}" for name, n in zip(
             ("shortest", "quarter", "median", "three quarters", "longest"), points, strict=True))
-        + f". Longer than max_length={run.clf.encoder_.options.max_length} and cut for the networks: {cut:.1%}. "
+        + f". Longer than max_length={most} and cut for the networks: {cut:.1%}. "
         f"Empty: {int(np.sum(lengths == 0)):,}.</p>"
         f"<p>Documents to score on that also stand among the training documents: {shared:,}"
         + (". They flatter all scores.</p>" if shared else ".</p>")

@@ -76,7 +76,7 @@ def test_model_of_token_ids(tmp_path):
     X = np.array([[1, 2], [2, 2], [3, 1], [3, 3]])
     LSTMClassifier(max_epochs=1, hidden_size=2, backend="reference").fit(X, [5, 5, 7, 7]).save(path)
     result = only_json(invoke("info", path, "--json"))
-    assert result["input"] == "token ids"
+    assert result["input"] == "token ids" and result["max_length"] is None
     assert result["classes"] == [5, 7]
     assert "best_epoch" not in result["training"]
     assert invoke("info", path).exit_code == 0
