@@ -60,6 +60,8 @@ class Attended(NamedTuple):
         As the kernel ``attend_forward`` has them.
     scores : float array, shape (n_tokens,)
         Of all tokens; the weights of the tokens, once the way back has begun.
+    d_scores : float array, shape (n_tokens,)
+        Gradients of the scores, after ``backward``.
     """
 
     owner: np.ndarray
@@ -67,6 +69,7 @@ class Attended(NamedTuple):
     total: np.ndarray
     sums: np.ndarray
     scores: np.ndarray
+    d_scores: np.ndarray
 
     def pooled(self) -> np.ndarray:
         """Vectors of the documents, shape (n_documents, width), after their last step."""
@@ -90,6 +93,7 @@ def begin(work, batch, width) -> Attended:
         owners(batch), most, work.zeros("attention.total", documents),
         work.zeros("attention.sums", documents, width),
         work.array("attention.scores", batch.n_tokens),
+        work.array("attention.d_scores", batch.n_tokens),
     )  # fmt: skip
 
 
@@ -121,7 +125,7 @@ def backward(k: Kernels, work, attended: Attended, packed, h, batch, d_pooled, g
 
     That of the weights is added to ``gradient``, an AttentionGradient, if it is given.
     """
-    d_scores = work.array("attention.d_scores", batch.n_tokens)
+    d_scores = attended.d_scores
     d_w = work.array("attention.nothing", 0) if gradient is None else gradient.w
     score_back(k, attended, h, batch, d_pooled, attended.scores, d_scores, d_w)
     d_h = work.array("pool.d_h", *h.shape)
