@@ -14,6 +14,7 @@ _PUBLIC = {
     "SequenceData": "fastlstm.estimator.sequences",
     "SequenceVectorizer": "fastlstm.estimator",
     "Predictor": "fastlstm.predictor",
+    "Privacy": "fastlstm.privacy",
     "WordVectors": "fastlstm.vectors.given",
     "LearningHistoryDisplay": "fastlstm.plotting",
     "MemoryDisplay": "fastlstm.plotting",

@@ -19,6 +19,7 @@ from fastlstm.estimator.sequences import SequenceData
 from fastlstm.estimator.tuning import tune
 from fastlstm.plotting import ExplanationDisplay, LearningHistoryDisplay, MemoryDisplay
 from fastlstm.predictor import Predictor
+from fastlstm.privacy import Privacy
 from fastlstm.training.warmup import warmup
 from fastlstm.vectors.given import WordVectors
 
@@ -36,6 +37,7 @@ __all__ = [
     "ModelFormatError",
     "NonFiniteLossWarning",
     "Predictor",
+    "Privacy",
     "SequenceData",
     "SequenceVectorizer",
     "SideColumnWarning",

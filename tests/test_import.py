@@ -46,6 +46,7 @@ def test_all_public_names_resolve_and_star_import_works():
         "__version__": "str",
         "LSTMClassifier": "ABCMeta",
         "LSTMSentimentClassifier": "ABCMeta",
+        "Privacy": "type",
         "SequenceData": "type",
         "SequenceVectorizer": "type",
         "ExplanationDisplay": "type",

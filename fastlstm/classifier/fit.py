@@ -35,6 +35,7 @@ from fastlstm.classifier.networks import (
     train_further,
     train_networks,
 )
+from fastlstm.classifier.private import PrivateFit
 from fastlstm.classifier.side_part import SidePart
 from fastlstm.core.errors import SideColumnWarning
 from fastlstm.core.options import Options
@@ -162,6 +163,22 @@ def fit_model(
     if data.unlabelled is None or model.record.stopped_by == "interrupt":
         return model
     return _learn_from_others(job, parts, data.unlabelled, vectors, linear, model)
+
+
+def fit_privately(
+    data: FitData, options: Options, seed: int, private: PrivateFit, guard: Guard = NO_GUARD
+) -> FittedModel:
+    """As ``fit_model``, with nothing in the result but what noisy steps tell of the documents."""
+    options = options._replace(max_epochs=private.n_epochs)
+    job = _job(data, options, seed, None, guard)._replace(plan=private.plan)
+    with task_bars(False) as bar:
+        vectors, _ = first_vectors(job.k, data, options, seed, guard, bar)
+    whole = HeldOutPart(job.labelled(data.train), None, None)
+    trained = train_networks(job, [whole] * int(options.n_estimators), seed, vectors, None)
+    model = _model(job, trained, Company(), Blend.of_networks(data.n_outputs), None)
+    record = private.without_counts(model.record)
+    even = record.class_count / record.class_count.sum()
+    return replace(model, record=record, class_prior=even)
 
 
 def continue_model(

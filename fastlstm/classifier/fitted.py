@@ -23,6 +23,7 @@ from fastlstm.network.config import ModelConfig
 from fastlstm.network.losses import probabilities
 from fastlstm.network.parameters import Parameters
 from fastlstm.network.predict import Network, fill_empty, prior_logits
+from fastlstm.privacy.record import PrivacyRecord
 from fastlstm.side.reader import SideReader
 from fastlstm.side.steps import StepReader
 from fastlstm.text.encoder import TextEncoder
@@ -49,6 +50,8 @@ class TrainingRecord:
         Of the training documents, that were cut; None for token ids.
     coverage : fastlstm.vectors.given.Coverage or None
         How much of the vocabulary the given word vectors hold; not in model files.
+    privacy : PrivacyRecord or None
+        What is promised to those whose documents they were.
     """
 
     history: Sequence[EpochRecord]
@@ -56,6 +59,7 @@ class TrainingRecord:
     class_count: np.ndarray
     truncated_share: float | None = None
     coverage: Any = None
+    privacy: PrivacyRecord | None = None
 
     @property
     def n_epochs(self) -> int:

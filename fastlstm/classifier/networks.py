@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from fastlstm.core.threads import ShardPool, Turns, effective_n_jobs
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.parameters import Parameters, init_parameters
+from fastlstm.privacy.training import NoisySums, Plan
 from fastlstm.text.ngrams import NGrams
 from fastlstm.training.callbacks import Callback, progress_bars
 from fastlstm.training.continuing import continued
@@ -69,6 +71,8 @@ class Job(NamedTuple):
     config : ModelConfig
     guard : Guard
         Asked whether to stop.
+    plan : Plan or None
+        Of noisy steps, where a promise of privacy is to be kept.
     """
 
     k: Kernels
@@ -78,6 +82,7 @@ class Job(NamedTuple):
     ngrams: NGrams
     config: ModelConfig
     guard: Guard
+    plan: Plan | None = None
 
     @property
     def n_threads(self) -> int:
@@ -295,6 +300,11 @@ def train(
     """Train network ``number`` as a fit does."""
     epochs = n_epochs(job.options, part.train.sequences.n_documents)
     options = job.options._replace(max_epochs=epochs)
+    if job.plan is not None:
+        options = options._replace(max_grad_norm=None)  # each document's own is
+        yield from _run(job, pool, state, part, options, number, callbacks, 0.0)
+        state.slots = None
+        return
     if epochs == 1:
         options = options._replace(learning_rate_schedule="constant", warmup_fraction=0.0)
     yield from _run(job, pool, state, part, options, number, callbacks, _UNKNOWN_SHARE)
@@ -345,7 +355,7 @@ def _run(
     known = len(state.history)
     trainer = Trainer(
         job.k, job.config, state, options, pool, callbacks, options.precision, unknown_share,
-        engine,
+        engine, None if job.plan is None else partial(NoisySums, job.plan.of_network(number)),
     )  # fmt: skip
     yield from trainer.turns(part.train, part.valid, job.guard)
     for record in state.history.last(len(state.history) - known):

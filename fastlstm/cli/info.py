@@ -127,6 +127,7 @@ def describe_model(path) -> dict:
         "shares": dict(zip(model.components, model.blend.shares.tolist(), strict=True)),
         "columns": None if model.reader is None else model.reader.state(),
         "vocabulary_size": model.config.vocabulary_size,
+        "privacy": None if model.record.privacy is None else model.record.privacy.state(),
         "callable_tokenizer": saved.callable_tokenizer,
         "settings": saved.settings,
         "training": _training(model.record, saved.settings),
@@ -244,7 +245,7 @@ def _training_line(training: dict) -> str:
             f"weights of epoch {best['epoch']} (validation accuracy {best['val_accuracy']:.3f}, "
             f"loss {best['val_loss']:.4f})"
         )
-    elif "last_epoch" in training:
+    elif "loss" in training.get("last_epoch", ()):
         parts.append(f"last training loss {training['last_epoch']['loss']:.4f}")
     if training["truncated_share"]:
         parts.append(f"{training['truncated_share']:.1%} of the documents cut")

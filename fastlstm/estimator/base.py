@@ -23,8 +23,9 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.classifier.data import FitData, LabelledDocuments
-from fastlstm.classifier.fit import Continued, continue_model, fit_model
+from fastlstm.classifier.fit import Continued, continue_model, fit_model, fit_privately
 from fastlstm.classifier.fitted import FittedModel, Scorer, predicting_precision
+from fastlstm.classifier.private import leaks_of, private_fit
 from fastlstm.classifier.quantized import quantized
 from fastlstm.core.options import OF_IDS, Options
 from fastlstm.core.records import Encoded
@@ -35,6 +36,7 @@ from fastlstm.estimator.going_on import (
 )
 from fastlstm.estimator.notes import what_is_kept
 from fastlstm.estimator.predicting import Predicting
+from fastlstm.estimator.private import refuse_going_on_in_private, refuse_leaks
 from fastlstm.estimator.saving import COLUMNS, save
 from fastlstm.estimator.sequences import SequenceData
 from fastlstm.estimator.step_labels import flat_labels, flat_weights, refuse_unknown_labels
@@ -50,6 +52,7 @@ from fastlstm.estimator.validation import (
 from fastlstm.kernels.contract import PRECISIONS
 from fastlstm.kernels.registry import BACKENDS, load_backend
 from fastlstm.network.config import CELL_NAMES, POOLINGS, SEGMENT_STATES
+from fastlstm.privacy import Privacy
 from fastlstm.side.reader import SideReader
 from fastlstm.side.steps import StepReader
 from fastlstm.text.encoder import TextEncoder
@@ -135,6 +138,7 @@ class BaseLSTM(Predicting, BaseEstimator):
 
     # Of pickles from before there were these parameters.
     recompute: Any = "auto"
+    privacy = None
     cell, segment_state = OF_IDS.cell, OF_IDS.segment_state
     forget_bias = OF_IDS.forget_bias
 
@@ -171,6 +175,7 @@ class BaseLSTM(Predicting, BaseEstimator):
         "n_estimators": [Interval(numbers.Integral, 1, None, closed="left")],
         "n_iter_no_change": [Interval(numbers.Integral, 1, None, closed="left")],
         "calibrate": ["boolean"],
+        "privacy": [Privacy, None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -266,14 +271,22 @@ class BaseLSTM(Predicting, BaseEstimator):
             if count > len(start.networks) and not isinstance(self.random_state, numbers.Integral):
                 known_seed = vars(self).get("_seed")
             options = options._replace(n_estimators=count)
+        refuse_going_on_in_private(self, start)
         reading = self._read_for_fit(X, y, X_unlabelled, start, X_side)
         classes, indices = encode_labels(reading.labels, None if start is None else start.classes)
         data = self._data(reading, classes, indices, sample_weight)
         valid = self._given_validation(X_val, y_val, X_side_val, reading, classes)
         data = data._replace(valid=valid)
+        if self.privacy is not None:
+            refuse_leaks(self, leaks_of(data, options, self._linear))
         seed = self._fresh_seed() if known_seed is None else known_seed
         guard = guard_for(sys._getframe(1))
-        model = fit_model(data, options, seed, linear=self._linear, start=start, guard=guard)
+        if self.privacy is not None:
+            repeats = None if self.random_state is None else seed
+            private = private_fit(self.privacy, data, options, repeats)
+            model = fit_privately(data, options, seed, private, guard)
+        else:
+            model = fit_model(data, options, seed, linear=self._linear, start=start, guard=guard)
         others = {"_fitted_with": fitted_with}
         self._take(model, reading, others if start is not None else {**others, "_seed": seed})
         if model.record.stopped_by == "interrupt":
@@ -323,6 +336,7 @@ class BaseLSTM(Predicting, BaseEstimator):
         """
         refuse_unknown(self, "partial_fit", unknown)
         options = self._checked_options()
+        refuse_going_on_in_private(self, getattr(self, "model_", None), "partial_fit")
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which sees a part of "
@@ -458,6 +472,7 @@ class BaseLSTM(Predicting, BaseEstimator):
     ngrams_ = fitted("model_.ngrams", "NGrams with vectors of their own.")
     wide_ = fitted("model_.linear", "LinearPart beside the networks, or None.")
     blend_ = fitted("model_.blend", "Blend: how much each component counts.")
+    privacy_ = fitted("model_.record.privacy", "PrivacyRecord: what is promised, or None.")
     history_ = fitted("model_.record.history", "EpochRecord of each epoch.", list)
     n_iter_ = fitted("model_.record.n_epochs", "Epochs trained, of the network with most.")
     stopped_by_ = fitted("model_.record.stopped_by", "What ended training.")

@@ -11,6 +11,7 @@ from fastlstm.estimator.text import LSTMSentimentClassifier
 from fastlstm.estimator.tokens import LSTMClassifier
 from fastlstm.persist.container import shown
 from fastlstm.persist.model_file import read_model
+from fastlstm.privacy import Privacy
 
 
 def load(path, *, tokenizer=None):
@@ -47,6 +48,8 @@ def load(path, *, tokenizer=None):
     try:
         if isinstance(settings.get("class_weight"), list):
             settings["class_weight"] = dict(settings["class_weight"])
+        if settings.get("privacy") is not None:
+            settings["privacy"] = Privacy.from_state(settings["privacy"])
         estimator = kind(**settings)
         estimator._validate_params()
     except (TypeError, ValueError) as error:

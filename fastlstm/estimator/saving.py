@@ -33,6 +33,8 @@ def save(estimator, path) -> None:
     if isinstance(weights, dict):
         weights = [[plain_values(label), float(weight)] for label, weight in weights.items()]
     settings["class_weight"] = weights
+    if estimator.privacy is not None:
+        settings["privacy"] = estimator.privacy.state()
     seed = estimator.random_state
     settings["random_state"] = int(seed) if isinstance(seed, (int, np.integer)) else None
     columns = {

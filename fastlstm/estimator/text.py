@@ -190,6 +190,10 @@ default="skipgram"
         right as they say. With ``wide`` they always are fitted.
     class_weight : dict, "balanced" or None, default=None
         Factor on the loss of each class's documents.
+    privacy : Privacy or None, default=None
+        A promise of differential privacy to those whose documents these are: gradients of
+        documents are clipped and noise is added. ``fit`` refuses what would break it. Needs
+        ``pip install 'fastlstm[privacy]'``; docs/explanation/privacy.md.
     warm_start : bool, default=False
         Go on from the weights of the previous ``fit``; with a larger ``n_estimators`` leave
         its networks and add those that are missing.
@@ -302,6 +306,7 @@ default="skipgram"
         n_iter_no_change=OF_TEXTS.n_iter_no_change,
         calibrate=OF_TEXTS.calibrate,
         class_weight=None,
+        privacy=None,
         warm_start=False,
         random_state=None,
         n_jobs=OF_TEXTS.n_jobs,
@@ -355,6 +360,7 @@ default="skipgram"
         self.n_iter_no_change = n_iter_no_change
         self.calibrate = calibrate
         self.class_weight = class_weight
+        self.privacy = privacy
         self.warm_start = warm_start
         self.random_state = random_state
         self.n_jobs = n_jobs

@@ -117,6 +117,10 @@ class LSTMClassifier(BaseLSTM):
         as they say.
     class_weight : dict, "balanced" or None, default=None
         Factor on the loss of each class's documents.
+    privacy : Privacy or None, default=None
+        A promise of differential privacy to those whose documents these are: gradients of
+        documents are clipped and noise is added. ``fit`` refuses what would break it. Needs
+        ``pip install 'fastlstm[privacy]'``; docs/explanation/privacy.md.
     targets : {"documents", "steps"}, default="documents"
         What has a label: each document, or each of its steps. With "steps" y is a sequence of
         1-D arrays, one label a step, and so is what ``predict`` gives; nothing is pooled.
@@ -222,6 +226,7 @@ class LSTMClassifier(BaseLSTM):
         n_iter_no_change=OF_IDS.n_iter_no_change,
         calibrate=OF_IDS.calibrate,
         class_weight=None,
+        privacy=None,
         targets=OF_IDS.targets,
         step_dropout=OF_IDS.step_dropout,
         vocabulary_size=None,
@@ -265,6 +270,7 @@ class LSTMClassifier(BaseLSTM):
         self.n_iter_no_change = n_iter_no_change
         self.calibrate = calibrate
         self.class_weight = class_weight
+        self.privacy = privacy
         self.targets = targets
         self.step_dropout = step_dropout
         self.vocabulary_size = vocabulary_size

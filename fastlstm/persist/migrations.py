@@ -31,7 +31,7 @@ from fastlstm.core.errors import ModelFormatError
 Arrays = dict[str, np.ndarray]
 Metadata = dict[str, Any]
 
-CURRENT_VERSION = 8
+CURRENT_VERSION = 9
 
 
 def _with_ngrams(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
@@ -128,6 +128,15 @@ def _with_cells(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
     return arrays, {**metadata, "config": config, "settings": settings}
 
 
+def _with_privacy(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
+    """Version 8 to 9: promises of privacy, of which there were none."""
+    try:
+        settings = {"privacy": None, **metadata["settings"]}
+    except (KeyError, TypeError) as error:
+        raise ModelFormatError(f"the model's description is incomplete: {error}") from error
+    return arrays, {**metadata, "settings": settings}
+
+
 # From a version to the next one.
 MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     1: _with_ngrams,
@@ -137,6 +146,7 @@ MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     5: _with_side,
     6: _with_steps,
     7: _with_cells,
+    8: _with_privacy,
 }
 
 

@@ -29,6 +29,7 @@ from fastlstm.persist.container import (
 )
 from fastlstm.persist.migrations import Arrays, Metadata
 from fastlstm.persist.small_arrays import enlarged, shrunk
+from fastlstm.privacy.record import PrivacyRecord
 from fastlstm.side.reader import SideReader
 from fastlstm.side.steps import StepReader
 from fastlstm.text.encoder import TextEncoder, needed_tokenizer
@@ -48,6 +49,7 @@ _RECORD: dict[str, Any] = {
     "n_iter_": int,
     "truncated_share_": (float, int),
     "class_count_": list,
+    "privacy_": dict,
 }
 
 
@@ -143,6 +145,8 @@ def _facts(record: TrainingRecord) -> Metadata:
     }
     if record.truncated_share is not None:
         facts["truncated_share_"] = record.truncated_share
+    if record.privacy is not None:
+        facts["privacy_"] = record.privacy.state()
     return facts
 
 
@@ -266,9 +270,11 @@ def _record(fitted: Metadata, prior: np.ndarray) -> TrainingRecord:
         counts = np.array(fitted.get("class_count_", prior), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ModelFormatError(f"class_count_: {error}") from error
+    privacy = fitted.get("privacy_")
     return TrainingRecord(
-        tuple(history), fitted.get("stopped_by_", ""), counts, fitted.get("truncated_share_")
-    )
+        tuple(history), fitted.get("stopped_by_", ""), counts, fitted.get("truncated_share_"),
+        privacy=None if privacy is None else PrivacyRecord.from_state(privacy),
+    )  # fmt: skip
 
 
 # The others count something that every network has.

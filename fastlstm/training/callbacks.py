@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ class Callback:
         """Before the first epoch."""
 
     def on_step_end(self, epoch: int, step: int, loss: float) -> None:
-        """After a minibatch; ``epoch`` and ``step`` count from 1."""
+        """After a minibatch; ``epoch`` and ``step`` count from 1. NaN where none is told."""
 
     def on_epoch_end(self, record: EpochRecord) -> None:
         """After an epoch and its validation."""
@@ -54,7 +55,7 @@ class ProgressBar(Callback):
         self.progress.update(
             self.task,
             completed=step,
-            loss=f"loss {loss:.4f}",
+            loss="" if math.isnan(loss) else f"loss {loss:.4f}",
             description=f"{self.title}epoch {epoch}/{self.n_epochs}",
         )
 

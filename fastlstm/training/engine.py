@@ -13,14 +13,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlstm.core.threads import ShardPool
-from fastlstm.data.batching import ACCUMULATORS, split_shards
+from fastlstm.core.workspace import WorkspacePool
+from fastlstm.data.batching import ACCUMULATORS, pack, split_shards
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network.config import ModelConfig
 from fastlstm.network.forward import n_dropout_keys
 from fastlstm.network.layers import embedding
+from fastlstm.network.norms import squared_norms
 from fastlstm.network.parameters import Parameters, weight_blocks
 from fastlstm.training.blocks import DenseSums, RowSums
-from fastlstm.training.lanes import LabelledSequences, Lane, LaneResult, Minibatch, lanes_of
+from fastlstm.training.lanes import (
+    LabelledSequences,
+    Lane,
+    LaneResult,
+    Minibatch,
+    WalkedLane,
+    lanes_of,
+)
 
 
 def pool_for(k: Kernels, data: LabelledSequences, n_threads: int, n_networks: int = 1) -> ShardPool:
@@ -57,6 +66,20 @@ class MinibatchResult(NamedTuple):
     n_tokens: int
 
 
+class Shards(NamedTuple):
+    """A minibatch in parts.
+
+    Attributes
+    ----------
+    rows : list of int64 arrays
+        Documents of each shard.
+    keys : int64 array, shape (n_shards, n_dropout_keys), or None
+    """
+
+    rows: list[np.ndarray]
+    keys: np.ndarray | None
+
+
 class GradientEngine:
     """Loss and gradients of minibatches, with memory that is kept between them.
 
@@ -90,6 +113,7 @@ class GradientEngine:
         self.weight_blocks = weight_blocks(config)
         self._rows = RowSums(k, dtype)
         self._lanes: list[Lane] = []
+        self._work = WorkspacePool(dtype, most_bytes)
         self._make_lane = lanes_of(k, config, dtype, most_bytes)
         self._weight: np.ndarray | None = None  # of the data set, which epochs share
         self._mean_weight = 1.0
@@ -113,28 +137,80 @@ class GradientEngine:
         MinibatchResult
             Its gradients are valid until the next call.
         """
-        shards = split_shards(data.sequences.lengths_of(rows), rows)
-        n_lanes = min(ACCUMULATORS, len(shards))
-        while len(self._lanes) < n_lanes:
-            self._add_lane()
         # The mean over all labels, not over the minibatch: a weight must count in
         # a minibatch of one, too.
         if data.weight is not self._weight:
             self._weight, self._mean_weight = data.weight, float(data.weight.mean())
         total = data.n_labels(rows) * self._mean_weight
         batch = Minibatch(parameters, packed, data, total or 1.0, self.recompute)
+        return self.add_up(batch, self.cut(data, rows, rng))
+
+    def cut(self, data: LabelledSequences, rows, rng) -> Shards:
+        """The shards of a minibatch, which a pass over it walks."""
+        shards = split_shards(data.sequences.lengths_of(rows), rows)
         keys = None
         drops = self.config.dropout or self.config.embedding_dropout or self.config.side_dropout
         if rng is not None and drops:
             shape = (len(shards), n_dropout_keys(self.config))
             keys = rng.integers(0, 2**32, size=shape)
+        return Shards(shards, keys)
+
+    def norms(self, batch: Minibatch, cut: Shards) -> list[np.ndarray]:
+        """The norm of each document's own gradient, float64, of each shard in its order.
+
+        Of a document that counts as ``batch`` says, with the masks of its shard.
+        """
+
+        def of(number: int) -> np.ndarray:
+            keys = None if cut.keys is None else cut.keys[number]
+            return self._norms_of(batch, cut.rows[number], keys)
+
+        return self.pool.map(of, range(len(cut.rows)))
+
+    def _norms_of(self, batch: Minibatch, rows: np.ndarray, keys) -> np.ndarray:
+        k, config, data = self.k, self.config, batch.data
+        if batch.again(config, rows):
+            return np.array([self._norm_of_one(batch, rows, row, keys) for row in rows])
+        packed = pack(k, data.sequences, rows, config.cut_length, config.by_step)
+        labels = packed.places if config.by_step else packed.rows
+        with self._work.borrow() as work, np.errstate(over="ignore", invalid="ignore"):
+            squares = squared_norms(
+                k, work, config, batch.parameters.table, batch.packed, packed, data.y[labels],
+                data.weight[labels] / batch.total, keys,
+            )  # fmt: skip
+        place = np.argsort(packed.rows, kind="stable")
+        found: np.ndarray = np.sqrt(squares)[place[np.searchsorted(packed.rows[place], rows)]]
+        return found
+
+    def _norm_of_one(self, batch: Minibatch, rows: np.ndarray, row: int, keys) -> float:
+        """By the gradient itself, with states that are computed again: others weigh nothing."""
+        data = batch.data
+        own = data.sequences.places(np.array([row])) if data.by_step else row
+        weight = np.zeros_like(data.weight)
+        weight[own] = data.weight[own]
+        lane = WalkedLane(self.k, self.config, self.dtype, self._work)
+        alone = batch._replace(data=data._replace(weight=weight))
+        done = lane(alone, [rows], None if keys is None else keys[None])
+        dense = DenseSums(self.k, self.config, self.dtype)
+        dense.add_lane(lane.gradients)
+        square = sum(call() for call in dense.calls(1))
+        square += sum(self.k.squared_norm(part.values.reshape(-1)) for part in done.found())
+        return float(np.sqrt(square))
+
+    def add_up(self, batch: Minibatch, cut: Shards) -> MinibatchResult:
+        """Losses and gradients of all shards, as a call returns them."""
+        shards = cut.rows
+        n_lanes = min(ACCUMULATORS, len(shards))
+        while len(self._lanes) < n_lanes:
+            self._add_lane()
 
         def run(number):
             own = slice(number, None, n_lanes)
-            return self._lanes[number](batch, shards[own], None if keys is None else keys[own])
+            keys = None if cut.keys is None else cut.keys[own]
+            return self._lanes[number](batch, shards[own], keys)
 
         done = self.pool.map(run, range(n_lanes))
-        merged, norm = self._reduce(done, len(shards), parameters.embedding)
+        merged, norm = self._reduce(done, len(shards), batch.parameters.embedding)
         return MinibatchResult(
             sum(lane.loss for lane in done),
             self.gradient,

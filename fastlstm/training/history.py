@@ -16,7 +16,8 @@ class EpochRecord(TypedDict, total=False):
     network : int
         1 for the first of an estimator's networks.
     loss, val_loss : float
-        Weighted mean cross-entropy, in nats a document; ``loss`` is the mean over
+        Not with ``privacy``, as are ``accuracy`` and ``tokens_per_second``. Weighted mean
+        cross-entropy, in nats a document; ``loss`` is the mean over
         the epoch's minibatches, with dropout, while the weights changed.
     accuracy, val_accuracy : float
         Share of documents classified right, each counted by its weight. With
@@ -89,6 +90,8 @@ class History(Sequence[EpochRecord]):
 
 def describe(record: EpochRecord) -> str:
     """One line for people."""
+    if "loss" not in record:
+        return f"epoch {record['epoch']}: {record['seconds']:.1f} s"
     line = f"epoch {record['epoch']}: loss {record['loss']:.4f}, acc {record['accuracy']:.3f}"
     if "val_loss" in record:
         line += f", val loss {record['val_loss']:.4f}, val acc {record['val_accuracy']:.3f}"

@@ -15,7 +15,6 @@ from fastlstm.core.options import Options
 from fastlstm.core.records import UNK_ID
 from fastlstm.core.threads import ShardPool, Turns
 from fastlstm.core.versions import Ledger, Version
-from fastlstm.data.batching import minibatches
 from fastlstm.kernels import whole_lanes
 from fastlstm.network.losses import class_of, loss_for, predicted_class
 from fastlstm.network.parameters import Parameters, pack_model, repack
@@ -30,6 +29,7 @@ from fastlstm.training.masking import drop_steps, mask, occurs_once
 from fastlstm.training.optim.optimizers import clip_factor, make_optimizer
 from fastlstm.training.optim.schedules import make_schedule
 from fastlstm.training.rollback import Rollback
+from fastlstm.training.sources import Minibatches, Source
 
 # Rows of the embedding that one task updates.
 _ROWS_AT_ONCE = 1024
@@ -135,11 +135,13 @@ class Trainer:
         Of the tokens that occur once, read as unknown, others in each epoch.
     engine : GradientEngine or None
         One of the same pool and shape, whose memory this training takes over.
+    source : callable or None
+        ``source(engine, options)`` is a Source; None takes minibatches of documents.
     """
 
     def __init__(
         self, k, config, state, options: Options, pool, callbacks=(), precision="float32",
-        unknown_share=0.0, engine=None,
+        unknown_share=0.0, engine=None, source=None,
     ):  # fmt: skip
         self.k, self.config, self.state, self.options = k, config, state, options
         self.unknown_share = unknown_share
@@ -148,6 +150,7 @@ class Trainer:
         parameters = state.parameters
         self.engine = engine or GradientEngine(k, config, pool, parameters.flat.dtype)
         self.engine.recompute = options.recompute
+        self.source: Source = (source or Minibatches)(self.engine, options)
         self.optimizer = make_optimizer(
             options.optimizer, momentum=options.momentum, weight_decay=options.weight_decay
         )
@@ -179,7 +182,7 @@ class Trainer:
         """As ``run``, with pauses in which another training may take its turn."""
         options, state = self.options, self.state
         n_epochs = int(options.max_epochs)
-        n_steps = -(-int(np.sum(train.sequences.lengths > 0)) // options.batch_size)
+        n_steps = self.source.n_steps(train)
         schedule = make_schedule(
             options.learning_rate_schedule, n_steps * n_epochs, options.warmup_fraction
         )
@@ -227,11 +230,10 @@ class Trainer:
         started, seconds = time.perf_counter(), 0.0
         state = self.state
         loss, correct, tokens, labels, rate = 0.0, 0.0, 0, 0, 0.0
-        lengths = train.sequences.lengths
         train = self._masked(train)
-        batches = minibatches(lengths, self.options.batch_size, state.rng)
+        batches = self.source.batches(train, state.rng)
         for number, rows in enumerate(batches, start=1):
-            result = self.engine(state.parameters, self.packed, train, rows, state.rng)
+            result = self.source(state.parameters, self.packed, train, rows, state.rng)
             norm = result.squared_norm
             if not (np.isfinite(result.loss) and np.isfinite(norm)):
                 self._warn_non_finite(f"the loss was not finite in epoch {epoch}, batch {number}")
@@ -246,7 +248,7 @@ class Trainer:
             correct += result.correct * n_labels
             labels += n_labels
             tokens += result.n_tokens
-            self._tell("on_step_end", epoch, number, result.loss)
+            self._tell("on_step_end", epoch, number, result.loss if self.source.tells else math.nan)
             if guard.requested:
                 break
             if number % _STEPS_A_TURN == 0:
@@ -256,14 +258,11 @@ class Trainer:
         if self._average is not None:
             self._average.finish(state.parameters, self.pool.map)
         seconds += time.perf_counter() - started
-        return EpochRecord(
-            epoch=epoch,
-            loss=loss / max(1, labels),
-            accuracy=correct / max(1, labels),
-            learning_rate=rate,
-            seconds=seconds,
-            tokens_per_second=tokens / seconds,
-        )
+        record = EpochRecord(epoch=epoch, learning_rate=rate, seconds=seconds)
+        if self.source.tells:
+            record["loss"], record["accuracy"] = loss / max(1, labels), correct / max(1, labels)
+            record["tokens_per_second"] = tokens / seconds
+        return record
 
     @property
     def _n_tokens(self) -> int:

@@ -24,7 +24,7 @@ from fastlstm.persist.container import MAX_HEADER_BYTES, read_container, write_c
 from .conftest import ARRAYS, ZEROS, Stream, posix
 
 # A later version needs other bytes than these, and the tests of this file a look.
-VERSION = "8"
+VERSION = "9"
 
 
 def seal(header, data=b""):
@@ -234,7 +234,7 @@ def test_a_file_changed_while_it_is_read(path, monkeypatch):
     [
         ('"w":', '"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"w":'),
         ('"dtype":"F32"', '"dtype":"F64","dtype":"F32"'),
-        ('"format_version":"8"', '"format_version":"8","format_version":"8"'),
+        ('"format_version":"9"', '"format_version":"9","format_version":"9"'),
         ('"__metadata__":', '"__metadata__":{},"__metadata__":'),
         ('"content":"{}"', '"content":"{\\"a\\":1,\\"a\\":1}"'),
         ('"content":"{}"', '"content":"{\\"a\\":[{\\"b\\":1,\\"\\\\u0062\\":2}]}"'),
@@ -353,7 +353,7 @@ def test_non_finite_weights_with_a_right_checksum(path, value, code, dtype):
 def test_unknown_version_says_which(path, version):
     # A later format may have another checksum, other dtypes, other everything.
     blob = seal({"__metadata__": fields(format_version=version, checksum=None), "w": "new"})
-    match = f"format version {version},.* up to 8; upgrade fastlstm"
+    match = f"format version {version},.* up to 9; upgrade fastlstm"
     refuses(path, blob, match)
 
 
