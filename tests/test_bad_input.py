@@ -435,13 +435,12 @@ TRAINING_PARAMETERS = {
     "weight_decay": [-0.1, "some", None, float("nan")],
     "batch_size": COUNT,
     "max_epochs": COUNT,
-    "early_stopping": FLAG,
+    **dict.fromkeys(("early_stopping", "calibrate", "warm_start"), FLAG),
     "validation_fraction": [0, 0.0, *SHARE],
     "n_estimators": COUNT,
     "n_iter_no_change": COUNT,
-    "calibrate": FLAG,
     "class_weight": ["even", 2, [("good", 1.0)]],
-    "warm_start": FLAG,
+    "privacy": [3.0, "3"],
     "random_state": [-1, 1.5, "seed"],
     "n_jobs": [1.5, "2"],
     "verbose": [-1, "loud", None],
@@ -450,7 +449,7 @@ TRAINING_PARAMETERS = {
 }
 ESTIMATORS = {
     LSTMSentimentClassifier: (
-        {**TEXT_PARAMETERS, **WIDE_PARAMETERS, **TRAINING_PARAMETERS}, TEXTS, LABELS),
+        TEXT_PARAMETERS | WIDE_PARAMETERS | TRAINING_PARAMETERS, TEXTS, LABELS),
     LSTMClassifier: ({**TRAINING_PARAMETERS, **OF_IDS}, IDS, NUMBERS),
     SequenceVectorizer: ({**TEXT_PARAMETERS, "padding": ["none", None, 0]}, TEXTS, LABELS),
 }  # fmt: skip

@@ -52,7 +52,9 @@ LAYERS = {
 }  # fmt: skip
 
 # Installed name of what is imported under another one.
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "llvmlite": "numba"}
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn", "llvmlite": "numba", "dp_accounting": "dp-accounting",
+}  # fmt: skip
 # Declared for tests and benchmarks, yet never imported by the package.
 FOREIGN = {
     "pandas", "polars", "torch", "keras", "tensorflow", "onnx", "onnxruntime",
@@ -234,6 +236,8 @@ def strangers(folder: Path, declared: str) -> list[str]:
             allowed |= file == "side/learning.py" and inside
         elif name == "matplotlib":
             allowed = unit == "plotting" and inside
+        elif name in ("dp_accounting", "randomgen"):
+            allowed = unit == "privacy" and inside
         elif name == "lime":
             allowed = file == "explain/faithfulness.py" and inside
         elif name in ("numba", "llvmlite"):

@@ -161,7 +161,7 @@ def predict_long(
 def _of_networks(scorer: Scorer, tokens: _Ids, n_threads: int) -> tuple[np.ndarray, int]:
     """Mean of the networks' logits, and how many tokens they read."""
     model, options = scorer.model, scorer.model.text_encoder.options
-    n, most = tokens.n_tokens, options.max_length
+    n, most = tokens.n_tokens, options.most_tokens
     n_read = n if most is None else min(n, most)
     if n_read > LONG and n_read == n:
         logits = [network.logits_of_long(tokens, n_threads) for network in scorer.networks]

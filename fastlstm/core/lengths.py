@@ -33,8 +33,8 @@ def many_are_long(lengths: np.ndarray) -> bool:
 
 def settled_length(max_length: int | str | None, lengths: np.ndarray) -> int | None:
     """What ``max_length`` stands for, given the lengths of whole documents."""
-    if max_length != "auto":
-        return max_length  # type: ignore[return-value]
+    if not isinstance(max_length, str):
+        return max_length
     return LONGEST if many_are_long(lengths) else USUAL
 
 

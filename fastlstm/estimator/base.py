@@ -336,7 +336,6 @@ class BaseLSTM(Predicting, BaseEstimator):
         """
         refuse_unknown(self, "partial_fit", unknown)
         options = self._checked_options()
-        refuse_going_on_in_private(self, getattr(self, "model_", None), "partial_fit")
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which sees a part of "
@@ -353,6 +352,7 @@ class BaseLSTM(Predicting, BaseEstimator):
                 "fitted model. fit with warm_start=True adds networks; partial_fit trains those "
                 "that there are."
             )
+        refuse_going_on_in_private(self, model, "partial_fit")
         reading = self._read_for_fit(X, y, None, model, X_side)
         known = None if model is None else model.classes
         if classes is not None:

@@ -94,9 +94,10 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
         self._validate_params()
         texts, _ = check_documents(X, missing=self.missing)
         encoder, encoded = learn_encoder(self, texts)
-        warn_truncated(encoded, self.max_length)
+        warn_truncated(encoded, encoder.options.max_length)
         longest = int(encoded.sequences.lengths.max(initial=0))
-        self.encoder_, self.n_columns_ = encoder, self.max_length or max(1, longest)
+        most = encoder.options.max_length
+        self.encoder_, self.n_columns_ = encoder, most or max(1, longest)
         return self._pad(encoded.sequences)
 
     def transform(self, X):
@@ -111,7 +112,7 @@ class SequenceVectorizer(TextInputMixin, TransformerMixin, BaseEstimator):
         texts, _ = check_documents(X, missing=self.missing, allow_empty=True)
         whole = self.encoder_.encode(texts).sequences
         encoded = Encoded(truncate(whole, self.n_columns_, self.truncation), whole)
-        warn_truncated(encoded, self.max_length)
+        warn_truncated(encoded, self.encoder_.options.max_length)
         return self._pad(encoded.sequences)
 
     vocabulary_ = fitted("encoder_", "Id of each token.", TextEncoder.known)

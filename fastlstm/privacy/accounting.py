@@ -11,8 +11,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from scipy.optimize import brentq
-
 _MISSING = (
     "privacy= needs the package dp-accounting, which computes what is promised: "
     "pip install 'fastlstm[privacy]'"
@@ -107,6 +105,8 @@ def noise_for(
     ImportError
         If dp-accounting is not installed.
     """
+
+    from scipy.optimize import brentq
 
     def too_much(log_noise: float, kind: str = "coarse" if epsilon >= 1 else "pld") -> float:
         """Above 0 where less is promised."""

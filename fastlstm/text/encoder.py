@@ -151,6 +151,12 @@ class TextOptions:
             self.tokenizer, self.lowercase, self.normalize, self.zh_script, self.jieba_rules
         )
 
+    @property
+    def most_tokens(self) -> int | None:
+        """``max_length`` of options that are settled: tokens that are read of a document."""
+        assert not isinstance(self.max_length, str), "an encoder's options are settled"
+        return self.max_length
+
     def settled(self, lengths: np.ndarray) -> TextOptions:
         """The same for whole documents of these lengths, with a number or None for "auto"."""
         return replace(self, max_length=settled_length(self.max_length, lengths))
@@ -237,7 +243,7 @@ class TextEncoder:
             plain = _plain_words(provisional, words, stretched, counts)
             counted = whole._replace(ids=plain[whole.ids])
         # Words that are only cut off are unknown to the network: nothing would train them.
-        cut = truncate(counted, options.max_length, options.truncation)
+        cut = truncate(counted, options.most_tokens, options.truncation)
         counts = np.bincount(cut.ids, minlength=len(words))
         # A token that occurs at all occurs in one document.
         needs_documents = options.min_df != 1 or not isinstance(options.min_df, Integral)
@@ -313,16 +319,17 @@ class TextEncoder:
 
     def shorten(self, whole: TokenSequences) -> TokenSequences:
         """Whole documents as the network reads them."""
-        cut = truncate(whole, self.options.max_length, self.options.truncation)
+        cut = truncate(whole, self.options.most_tokens, self.options.truncation)
         if self.n_known < len(self.vocabulary):
             cut = cut._replace(ids=np.where(cut.ids < self.n_known, cut.ids, UNK_ID))
         return cut
 
     def places_read(self, whole: TokenSequences) -> np.ndarray:
         """Positions in ``whole.ids`` of the tokens that ``shorten`` keeps, int64, rising."""
-        if self.options.max_length is None:
+        most = self.options.most_tokens
+        if most is None:
             return np.arange(len(whole.ids))
-        return _places(whole, self.options.max_length, self.options.truncation)[0]
+        return _places(whole, most, self.options.truncation)[0]
 
     def tokenize(self, text: str) -> list[str]:
         """The tokens of a document, all of them."""
@@ -442,7 +449,7 @@ def _further(words: list[str], whole: TokenSequences, kept: np.ndarray, min_df: 
     )  # fmt: skip
 
 
-def _check_count(name: str, value: int | None) -> int | None:
+def _check_count(name: str, value: object) -> int | None:
     if value is None:
         return None
     if not isinstance(value, Integral) or isinstance(value, bool):

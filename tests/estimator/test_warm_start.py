@@ -10,7 +10,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 import fastlstm
-from fastlstm import LSTMClassifier, LSTMSentimentClassifier, datasets
+from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Privacy, datasets
 from fastlstm.core.errors import InterruptedFitWarning
 from fastlstm.estimator.going_on import MAY_CHANGE, built_in
 from fastlstm.training.interrupts import InterruptGuard, guarded_by
@@ -154,7 +154,7 @@ OTHERS = {
     "cell": "rnn", "pooling": "mean", "segment_state": "carried", "segment_length": None,
     "ngrams": 1, "max_ngrams": 5,
     "word_vectors": None, "vocabulary_size": 90, "text_column": "text", "side": None,
-    "targets": "steps",
+    "targets": "steps", "privacy": Privacy(epsilon=1.0),
 }  # fmt: skip
 
 

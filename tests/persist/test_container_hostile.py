@@ -349,7 +349,7 @@ def test_non_finite_weights_with_a_right_checksum(path, value, code, dtype):
 # ----------------------------------------------------------------------------- versions
 
 
-@pytest.mark.parametrize("version", ["9", "17"])
+@pytest.mark.parametrize("version", ["10", "17"])
 def test_unknown_version_says_which(path, version):
     # A later format may have another checksum, other dtypes, other everything.
     blob = seal({"__metadata__": fields(format_version=version, checksum=None), "w": "new"})
@@ -358,7 +358,7 @@ def test_unknown_version_says_which(path, version):
 
 
 def test_intact_file_of_an_unknown_version_is_not_called_damaged(path):
-    path.write_bytes(seal({"__metadata__": fields(format_version="9")}))
+    path.write_bytes(seal({"__metadata__": fields(format_version="10")}))
     with pytest.raises(ModelFormatError, match="upgrade") as caught:
         read_container(path)
     assert "damaged" not in str(caught.value)

@@ -257,7 +257,24 @@ def test_a_model_of_version_7_predicts_as_it_did(kind, tmp_path):
     assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 7])
+# Before there were promises of privacy: a plain RNN with attention, whose state is handed on.
+PROBABILITIES_OF_8 = [
+    [0.29854414, 0.70145586], [0.91308474, 0.08691526], [0.42711789, 0.57288211], [0.5, 0.5],
+]  # fmt: skip
+
+
+def test_a_model_of_version_8_predicts_as_it_did(tmp_path):
+    model = fastlstm.load(OLD / "text_version_8.fastlstm")
+    expected = np.array(PROBABILITIES_OF_8)
+    assert model.predict_proba(TEXTS_OF_4) == pytest.approx(expected, abs=1e-6)
+    assert (model.cell, model.pooling, model.max_length) == ("rnn", "attention", 20)
+    assert (model.privacy, model.privacy_) == (None, None)
+    model.save(tmp_path / "model.fastlstm")
+    again = fastlstm.load(tmp_path / "model.fastlstm")
+    assert np.array_equal(again.predict_proba(TEXTS_OF_4), model.predict_proba(TEXTS_OF_4))
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 7, 8])
 def test_an_old_text_model_can_be_quantized(version, tmp_path):
     model = fastlstm.load(OLD / f"text_version_{version}.fastlstm")
     model.quantize().save(tmp_path / "model.fastlstm")

@@ -72,9 +72,7 @@ def test_clipped_sums(settings, recompute):
     of_plan = plan(bound=float(np.median(norms)))
     dense, table, n_clipped = clipped_sum(config, batch, of_plan, np.float64)
     assert 0 < n_clipped < N
-    found_dense, found_table, found = noisy(
-        config, batch, of_plan, np.float64, recompute=recompute
-    )
+    found_dense, found_table, found = noisy(config, batch, of_plan, np.float64, recompute=recompute)
     assert np.abs(found_dense * N - dense).max() < 1e-6 * np.abs(dense).max()
     assert np.abs(found_table * N - table).max() < 1e-6 * np.abs(table).max()
     assert (found.loss, found.correct, found.n_tokens) == (0.0, 0.0, 0)
@@ -86,9 +84,7 @@ def test_float32_stays_below_the_bound():
         parameters=batch.parameters, data=batch.data._replace(weight=batch.data.weight * 50)
     )
     for row in range(N):
-        dense, table, _ = noisy(
-            config, exact, plan(bound=0.1), np.float32, rows=np.array([row])
-        )
+        dense, table, _ = noisy(config, exact, plan(bound=0.1), np.float32, rows=np.array([row]))
         norm = N * np.sqrt(np.sum(dense.astype(float) ** 2) + np.sum(table.astype(float) ** 2))
         assert 0.0995 < norm < 0.1
 
