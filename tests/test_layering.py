@@ -45,8 +45,8 @@ LAYERS = {
     "memory": {"classifier", "network", "kernels", "data", "core"},
     "plotting": {"explain"},
     "cli": {
-        "report", "estimator", "predictor", "explain", "persist", "classifier", "training",
-        "kernels", "datasets", "data", "side", "text", "evaluation", "core",
+        "report", "estimator", "predictor", "explain", "persist", "classifier", "privacy",
+        "training", "kernels", "datasets", "data", "side", "text", "evaluation", "core",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -53,8 +53,10 @@ def leaks_of(data: FitData, options: Options, linear: bool) -> list[str]:
         "early_stopping=False": options.early_stopping,
         "calibrate=False": options.calibrate,
         "ngrams=1": options.ngrams != 1,
-        # Documents of a shard share the masks of a token.
+        # A mask depends on where a document stands among others, so they would change its gradient.
+        "dropout=0": options.dropout,
         "embedding_dropout=0": options.embedding_dropout,
+        "token_dropout=0": options.token_dropout,
         "word_vectors=None, or vectors from elsewhere": skipgram,
         'pooling="max", or another than "auto"': options.pooling == "auto",
         "wide=None": linear,

@@ -181,6 +181,7 @@ def _print_model(result: dict) -> None:
             "weights": f"{result['n_weights']:,}{_precision(result)}",
             "vocabulary": f"{result['vocabulary_size']:,} tokens{_made_by(result)}",
             "training": _training_line(result["training"]),
+            "privacy": _privacy(result["privacy"]),
             "settings": ", ".join(f"{k}={brief(v)}" for k, v in result["settings"].items()),
         }
     )
@@ -189,6 +190,14 @@ def _print_model(result: dict) -> None:
 def _precision(result: dict) -> str:
     weights = "8 bits" if result["quantized"] else "float32"
     return f", {weights}; predicts in {result['precision']} here"
+
+
+def _privacy(state: dict | None) -> str:
+    if state is None:
+        return "nothing is promised"
+    from fastlstm.privacy.record import PrivacyRecord
+
+    return str(PrivacyRecord.from_state(state))
 
 
 def _length(result: dict) -> str:

@@ -17,7 +17,7 @@ from fastlstm.core.records import TokenBatch
 from fastlstm.kernels.contract import Kernels
 from fastlstm.network import forward as network
 from fastlstm.network.config import ModelConfig
-from fastlstm.network.layers import attention, dropout, embedding, lstm
+from fastlstm.network.layers import attention, embedding, lstm
 from fastlstm.network.losses import loss_for
 
 # What a multiplication for a pair of tokens costs beside one of the gradient itself.
@@ -29,9 +29,11 @@ _AT_ONCE = 1 << 22
 
 def squared_norms(
     k: Kernels, work, config: ModelConfig, table: embedding.Table, packed, batch: TokenBatch,
-    y: np.ndarray, weight: np.ndarray, keys=None,
+    y: np.ndarray, weight: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """Of the gradient by all weights, of the weighted loss of each document alone.
+
+    Nothing is dropped: where documents share masks, there is no gradient of one alone.
 
     Parameters
     ----------
@@ -45,8 +47,6 @@ def squared_norms(
         With places, where each step has a label.
     y, weight : arrays, shape (n_labels,)
         In the order of the logits: of ``batch.rows``, or of ``batch.places``.
-    keys : sequence of int, or None
-        As in ``forward``.
 
     Returns
     -------
@@ -55,12 +55,11 @@ def squared_norms(
     """
     owner = _owner_of_tokens(batch)
     n = len(batch.rows)
-    key = None if keys is None else int(keys[0])
-    looked_up = embedding.forward(k, work, table, batch.ids, config.embedding_dropout, key)
+    looked_up = embedding.forward(k, work, table, batch.ids)
     rows = embedding.for_each_token(
         k, work, looked_up.vectors, looked_up.inverse, batch.features
     )  # fmt: skip
-    logits, state = network.forward(k, work, config, rows, packed, batch, keys)
+    logits, state = network.forward(k, work, config, rows, packed, batch)
     d_logits = loss_for(config.n_outputs)(logits, y, weight)[1]
     d_out = network.backward_head(k, work, config, packed, state, d_logits)
     of_logits = owner if config.by_step else np.arange(n)
@@ -81,13 +80,8 @@ def squared_norms(
             found += _of_products(left, [cache.inputs.rows, h], owner, n)
         assert below.rows is not None, "nothing was projected"
         d_out = below.rows
-        if layer:
-            of_layer = None if keys is None else int(keys[layer])
-            d_out = dropout.apply(
-                k, work, f"lstm.{layer}.d_drop", d_out, config.dropout, of_layer
-            )  # fmt: skip
     d_vectors = d_out[:, : config.embedding_dim]
-    return found + _of_table(k, work, config, looked_up, d_vectors, owner, n, key)
+    return found + _of_table(k, work, looked_up, d_vectors, owner, n)
 
 
 def _owner_of_tokens(batch: TokenBatch) -> np.ndarray:
@@ -151,7 +145,7 @@ def _of_sums(rows, owner, n) -> np.ndarray:
     return np.einsum("dj,dj->d", sums, sums, dtype=np.float64)
 
 
-def _of_table(k: Kernels, work, config, looked_up, d_vectors, owner, n, key) -> np.ndarray:
+def _of_table(k: Kernels, work, looked_up, d_vectors, owner, n) -> np.ndarray:
     """Squared norm of each document's gradient by the rows of the table."""
     n_rows = len(looked_up.ids)
     token, row = np.arange(len(owner)), looked_up.inverse
@@ -164,10 +158,6 @@ def _of_table(k: Kernels, work, config, looked_up, d_vectors, owner, n, key) -> 
     k.gather_rows(rows, token.astype(np.int32), terms)
     sums = work.zeros("norms.sums", len(pairs), width)
     k.scatter_add_rows(terms, target.astype(np.int32), sums)
-    if key is not None and config.embedding_dropout:
-        ones = np.ones((n_rows, width), sums.dtype)
-        mask = dropout.apply(k, work, "norms.drop", ones, config.embedding_dropout, key)
-        sums = sums * mask[pairs % n_rows]
     of_pairs = np.einsum("rj,rj->r", sums, sums, dtype=np.float64)
     return np.bincount(pairs // n_rows, weights=of_pairs, minlength=n)
 

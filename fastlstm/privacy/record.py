@@ -69,8 +69,8 @@ class PrivacyRecord(NamedTuple):
         unit = "document" if self.unit == "document" else "unit of documents"
         said = f"epsilon {self.epsilon:.3g} with delta {self.delta:.2g} for each {unit}"
         parts = "; ".join(
-            f"{part.what}: {part.steps:,} steps, noise multiplier {part.noise_multiplier:.3g}, "
-            f"sampling rate {part.sampling_rate:.3g}"
+            f"{part.what}: {part.steps:,} step{'s' if part.steps > 1 else ''}, "
+            f"noise multiplier {part.noise_multiplier:.3g}, sampling rate {part.sampling_rate:.3g}"
             for part in self.parts
         )
         said += f" ({parts}), if {', '.join(ASSUMPTIONS)}"

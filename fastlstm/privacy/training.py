@@ -99,7 +99,7 @@ class NoisySums:
     def __call__(self, parameters, packed, data: LabelledSequences, rows, rng) -> MinibatchResult:
         """The noisy sum over the documents ``rows``, by the expected number of units."""
         engine, plan = self.engine, self.plan
-        found = self._clipped(parameters, packed, data, rows, rng) if len(rows) else None
+        found = self._clipped(parameters, packed, data, rows) if len(rows) else None
         if found is None:
             engine.gradient.flat[:] = 0
         table = self._cleared(parameters.embedding)
@@ -127,16 +127,16 @@ class NoisySums:
         self._table[:] = 0
         return self._table
 
-    def _clipped(self, parameters, packed, data, rows, rng) -> EmbeddingGradient | None:
+    def _clipped(self, parameters, packed, data, rows) -> EmbeddingGradient | None:
         """Sums of the clipped gradients: of the table; the others are in the engine's memory."""
         engine, plan = self.engine, self.plan
-        cut = engine.cut(data, rows, rng)
+        cut = engine.cut(data, rows, None)
         batch = Minibatch(parameters, packed, data, 1.0, engine.recompute)
         norms = engine.norms(batch, cut)
         bound = plan.max_grad_norm * (1 - _ROUNDING[np.dtype(engine.dtype)])
         weight = np.zeros_like(data.weight)
-        shards, keys = [], []
-        for number, (shard, norm) in enumerate(zip(cut.rows, norms, strict=True)):
+        shards = []
+        for shard, norm in zip(cut.rows, norms, strict=True):
             # Nothing is known of a gradient that is not finite: such a document is left out.
             known = np.isfinite(norm)
             own, norm = shard[known], norm[known]
@@ -150,9 +150,7 @@ class NoisySums:
             else:
                 weight[own] = data.weight[own] * factor
             shards.append(own)
-            keys.append(number)
         if not shards:
             return None
-        kept = None if cut.keys is None else cut.keys[keys]
         noisy = batch._replace(data=data._replace(weight=weight), total=plan.expected)
-        return engine.add_up(noisy, cut._replace(rows=shards, keys=kept)).embedding
+        return engine.add_up(noisy, cut._replace(rows=shards)).embedding

@@ -158,31 +158,27 @@ class GradientEngine:
     def norms(self, batch: Minibatch, cut: Shards) -> list[np.ndarray]:
         """The norm of each document's own gradient, float64, of each shard in its order.
 
-        Of a document that counts as ``batch`` says, with the masks of its shard.
+        Of a document that counts as ``batch`` says. Nothing is dropped.
         """
 
-        def of(number: int) -> np.ndarray:
-            keys = None if cut.keys is None else cut.keys[number]
-            return self._norms_of(batch, cut.rows[number], keys)
+        return self.pool.map(partial(self._norms_of, batch), cut.rows)
 
-        return self.pool.map(of, range(len(cut.rows)))
-
-    def _norms_of(self, batch: Minibatch, rows: np.ndarray, keys) -> np.ndarray:
+    def _norms_of(self, batch: Minibatch, rows: np.ndarray) -> np.ndarray:
         k, config, data = self.k, self.config, batch.data
         if batch.again(config, rows):
-            return np.array([self._norm_of_one(batch, rows, row, keys) for row in rows])
+            return np.array([self._norm_of_one(batch, rows, row) for row in rows])
         packed = pack(k, data.sequences, rows, config.cut_length, config.by_step)
         labels = packed.places if config.by_step else packed.rows
         with self._work.borrow() as work, np.errstate(over="ignore", invalid="ignore"):
             squares = squared_norms(
                 k, work, config, batch.parameters.table, batch.packed, packed, data.y[labels],
-                data.weight[labels] / batch.total, keys,
+                data.weight[labels] / batch.total,
             )  # fmt: skip
         place = np.argsort(packed.rows, kind="stable")
         found: np.ndarray = np.sqrt(squares)[place[np.searchsorted(packed.rows[place], rows)]]
         return found
 
-    def _norm_of_one(self, batch: Minibatch, rows: np.ndarray, row: int, keys) -> float:
+    def _norm_of_one(self, batch: Minibatch, rows: np.ndarray, row: int) -> float:
         """By the gradient itself, with states that are computed again: others weigh nothing."""
         data = batch.data
         own = data.sequences.places(np.array([row])) if data.by_step else row
@@ -190,7 +186,7 @@ class GradientEngine:
         weight[own] = data.weight[own]
         lane = WalkedLane(self.k, self.config, self.dtype, self._work)
         alone = batch._replace(data=data._replace(weight=weight))
-        done = lane(alone, [rows], None if keys is None else keys[None])
+        done = lane(alone, [rows], None)
         dense = DenseSums(self.k, self.config, self.dtype)
         dense.add_lane(lane.gradients)
         square = sum(call() for call in dense.calls(1))

@@ -107,3 +107,22 @@ def test_a_user_without_a_home(monkeypatch):
     jit = pytest.importorskip("fastlstm.kernels.numba.jit")
     monkeypatch.setattr(jit, "kernel_cache_dir", homeless)
     assert only_json(invoke("info", "--json"))["kernel_cache"] is None
+
+
+def test_a_promise_of_privacy(tmp_path):
+    pytest.importorskip("dp_accounting")
+    X, y = np.array([[2, 3], [4, 3]] * 20), [0, 1] * 20
+    path = tmp_path / "ids.fastlstm"
+    settings = {"vocabulary_size": 9, "embedding_dim": 2, "hidden_size": 2, "max_epochs": 1}
+    clf = LSTMClassifier(
+        **settings, early_stopping=False, dropout=0, embedding_dropout=0, random_state=0,
+        privacy=fastlstm.Privacy(epsilon=5.0),
+    ).fit(X, y)  # fmt: skip
+    clf.save(path)
+    assert only_json(invoke("info", path, "--json"))["privacy"] == clf.privacy_.state()
+    said = " ".join(invoke("info", path).stdout.split())
+    assert "NOT PRIVATE" in said and "networks: 1 step," in said
+    clf = LSTMClassifier(**settings).fit(X, y)
+    clf.save(path)
+    assert only_json(invoke("info", path, "--json"))["privacy"] is None
+    assert "nothing is promised" in invoke("info", path).stdout

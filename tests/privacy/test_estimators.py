@@ -17,16 +17,16 @@ RNG = np.random.default_rng(0)
 X = RNG.integers(2, 50, (200, 8))
 Y = (X < 20).sum(axis=1) > 3
 IDS = {
-    "vocabulary_size": 50, "early_stopping": False, "embedding_dropout": 0.0, "max_epochs": 2,
-    "embedding_dim": 4, "hidden_size": 4,
+    "vocabulary_size": 50, "early_stopping": False, "dropout": 0.0, "embedding_dropout": 0.0,
+    "max_epochs": 2, "embedding_dim": 4, "hidden_size": 4,
 }  # fmt: skip
 WORDS = ["good", "bad", "film", "a"]
 TEXTS = ["a good film", "a bad film"] * 20
 LABELS = ["good", "bad"] * 20
 TEXT = {
     "vocabulary": WORDS, "max_length": 600, "pooling": "max", "ngrams": 1, "wide": None,
-    "calibrate": False, "word_vectors": None, "embedding_dropout": 0.0, "max_epochs": 2,
-    "n_estimators": 2, "embedding_dim": 4, "hidden_size": 4,
+    "calibrate": False, "word_vectors": None, "dropout": 0.0, "embedding_dropout": 0.0,
+    "token_dropout": 0.0, "max_epochs": 2, "n_estimators": 2, "embedding_dim": 4, "hidden_size": 4,
 }  # fmt: skip
 
 
@@ -117,7 +117,9 @@ def test_people():
         ({"early_stopping": True}, "early_stopping=False"),
         ({"calibrate": True}, "calibrate=False"),
         ({"ngrams": 2}, "ngrams=1"),
+        ({"dropout": 0.1}, "dropout=0"),
         ({"embedding_dropout": 0.1}, "embedding_dropout=0"),
+        ({"token_dropout": 0.1}, "token_dropout=0"),
         ({"word_vectors": "skipgram"}, "word_vectors=None"),
         ({"pooling": "auto"}, "pooling"),
         ({"class_weight": "balanced"}, "class_weight"),
@@ -160,7 +162,7 @@ def test_all_defaults_are_named_at_once():
     with pytest.raises(ValueError) as caught:
         LSTMSentimentClassifier(privacy=Privacy(epsilon=3)).fit(TEXTS, LABELS)
     for name in ("vocabulary", "max_length", "pooling", "ngrams", "wide", "calibrate",
-                 "word_vectors", "embedding_dropout"):  # fmt: skip
+                 "word_vectors", "dropout=", "embedding_dropout", "token_dropout"):  # fmt: skip
         assert name in str(caught.value)
 
 
@@ -171,7 +173,7 @@ def test_going_on_is_refused(clf):
     for options in ({}, {"privacy": None}):
         with pytest.raises(ValueError, match="privacy"):
             copy.set_params(warm_start=True, **options).fit(X, Y)
-        with pytest.raises(ValueError, match="partial_fit and privacy="):
+        with pytest.raises(ValueError, match="privacy"):
             copy.partial_fit(X, Y)
 
 
