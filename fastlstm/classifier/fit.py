@@ -241,8 +241,9 @@ def _job(
         )
     else:
         ngrams = start.ngrams
-        if options.pooling == "auto":  # documents that come later decide nothing anew
-            options = options._replace(pooling=start.config.pooling)
+        for name in ("pooling", "segment_state"):  # later documents decide nothing anew
+            if getattr(options, name) == "auto":
+                options = options._replace(**{name: getattr(start.config, name)})
     config = make_config(options, data, ngrams)
     if start is not None:
         check_same_network(start.config, config)

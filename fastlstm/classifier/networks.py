@@ -15,7 +15,7 @@ import numpy as np
 from fastlstm.classifier.data import FitData, LabelledDocuments
 from fastlstm.classifier.fitted import FittedModel
 from fastlstm.classifier.held_out import HeldOutPart
-from fastlstm.core.lengths import settled_pooling
+from fastlstm.core.lengths import settled_reading
 from fastlstm.core.options import Options
 from fastlstm.core.progress import Bar
 from fastlstm.core.random import make_streams
@@ -122,6 +122,9 @@ def make_config(options: Options, data: FitData, ngrams: NGrams) -> ModelConfig:
             'segment_state="truncated" lets no gradient back over the borders of segments, and '
             'segment_length=None has none. Set segment_length, or segment_state="carried".'
         )
+    pooling, segment_state = settled_reading(
+        options.pooling, options.segment_state, data.read.lengths
+    )
     # Without tokens, all steps share a vector of one number.
     embedding_dim = options.embedding_dim if steps is None or steps.has_tokens else 1
     return ModelConfig(
@@ -130,7 +133,7 @@ def make_config(options: Options, data: FitData, ngrams: NGrams) -> ModelConfig:
         hidden_size=int(options.hidden_size),
         num_layers=int(options.num_layers),
         bidirectional=bool(options.bidirectional),
-        pooling=settled_pooling(options.pooling, data.read.lengths),
+        pooling=pooling,
         n_outputs=data.n_outputs,
         dropout=float(options.dropout),
         embedding_dropout=float(options.embedding_dropout),
@@ -142,7 +145,7 @@ def make_config(options: Options, data: FitData, ngrams: NGrams) -> ModelConfig:
         n_gaps=0 if steps is None else steps.n_gaps,
         by_step=data.train.by_step,
         cell=options.cell,
-        segment_state=options.segment_state,
+        segment_state=segment_state,
     )
 
 

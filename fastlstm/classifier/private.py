@@ -59,6 +59,7 @@ def leaks_of(data: FitData, options: Options, linear: bool) -> list[str]:
         "token_dropout=0": options.token_dropout,
         "word_vectors=None, or vectors from elsewhere": skipgram,
         'pooling="max", or another than "auto"': options.pooling == "auto",
+        'segment_state="fresh", or another than "auto"': options.segment_state == "auto",
         "wide=None": linear,
         "side=None, and pass texts alone": data.reader is not None,
         "no features of steps": data.steps is not None,

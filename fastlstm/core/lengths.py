@@ -14,7 +14,7 @@ MANY, ENOUGH = 0.2, 2000
 
 
 def many_are_long(lengths: np.ndarray) -> bool:
-    """Whether to read documents of these lengths whole, and to weigh their steps by attention.
+    """Whether to read documents of these lengths whole, and how: see ``settled_reading``.
 
     Parameters
     ----------
@@ -23,9 +23,10 @@ def many_are_long(lengths: np.ndarray) -> bool:
 
     Notes
     -----
-    docs/explanation/benchmarks.md, "Long documents", has the measurement: with 4,000 long
-    documents attention found what decides in them better than a maximum over what was left of
-    them did. With few documents it hardly leaves the mean.
+    docs/explanation/benchmarks.md, "Accuracy on long documents", has the measurement: with 4,000
+    long documents attention found what decides in them better than a maximum over what was left of
+    them did, and best where segments hand on their state. With few documents it hardly leaves the
+    mean.
     """
     n = len(lengths)
     return n >= ENOUGH and bool(np.count_nonzero(lengths > USUAL) >= MANY * n)
@@ -38,8 +39,12 @@ def settled_length(max_length: int | str | None, lengths: np.ndarray) -> int | N
     return LONGEST if many_are_long(lengths) else USUAL
 
 
-def settled_pooling(pooling: str, lengths: np.ndarray) -> str:
-    """What ``pooling`` stands for, given the lengths of documents as they are read."""
-    if pooling != "auto":
-        return pooling
-    return "attention" if many_are_long(lengths) else "max"
+def settled_reading(
+    pooling: str, segment_state: str, lengths: np.ndarray
+) -> tuple[str, str]:  # fmt: skip
+    """What ``pooling`` and ``segment_state`` stand for, given the lengths as they are read."""
+    auto = ("attention", "carried") if many_are_long(lengths) else ("max", "fresh")
+    return (
+        auto[0] if pooling == "auto" else pooling,
+        auto[1] if segment_state == "auto" else segment_state,
+    )

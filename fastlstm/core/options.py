@@ -61,6 +61,7 @@ OF_TEXTS = Options(
     token_dropout=0.2,
     ngrams=2,
     segment_length=100,
+    segment_state="auto",
     average_decay=0.995,
     word_vectors="skipgram",
     batch_size=64,

@@ -157,7 +157,7 @@ class BaseLSTM(Predicting, BaseEstimator):
         "max_ngrams": [Interval(numbers.Integral, 1, None, closed="left"), None],
         "ngram_dropout": [Interval(numbers.Real, 0, 1, closed="left")],
         "segment_length": [Interval(numbers.Integral, 1, None, closed="left"), None],
-        "segment_state": [StrOptions(set(SEGMENT_STATES))],
+        "segment_state": [StrOptions({"auto", *SEGMENT_STATES})],
         "recompute": ["boolean", StrOptions({"auto"})],
         "average_decay": [Interval(numbers.Real, 0, 1, closed="left")],
         "word_vectors": [str, os.PathLike, WordVectors, HasMethods(["get_vector"]), None],

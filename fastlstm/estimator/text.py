@@ -137,10 +137,11 @@ class LSTMSentimentClassifier(TextInputMixin, ReadsLongTexts, BaseLSTM):
     segment_length : int or None, default=100
         Longer documents are read in parts of about equal length, at most this many
         tokens each, and the parts are pooled together. None reads documents whole.
-    segment_state : {"fresh", "carried", "truncated"}, default="fresh"
+    segment_state : {"auto", "fresh", "carried", "truncated"}, default="auto"
         What such a part begins with: nothing, or the state in which the one before it (in
         reverse, behind it) ended. "truncated" has parts of just ``segment_length`` tokens, and
-        gradients do not go back through a state that was handed over.
+        gradients do not go back through a state that was handed over. "auto" is "carried" where
+        ``pooling="auto"`` is "attention", else "fresh".
     recompute : bool or "auto", default="auto"
         Whether training keeps the states of few steps and computes the others again: memory
         then grows with the root of a document's length, and a step takes up to 1.5 times as

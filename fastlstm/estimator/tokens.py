@@ -67,7 +67,7 @@ class LSTMClassifier(BaseLSTM):
     segment_length : int or None, default=None
         Longer documents are read in parts of about equal length, at most this many
         tokens each, and the parts are pooled together. None reads documents whole.
-    segment_state : {"fresh", "carried", "truncated"}, default="fresh"
+    segment_state : {"auto", "fresh", "carried", "truncated"}, default="fresh"
         What such a part begins with: nothing, or the state in which the one before it (in
         reverse, behind it) ended. "truncated" has parts of just ``segment_length`` tokens, and
         gradients do not go back through a state that was handed over.

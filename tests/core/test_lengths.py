@@ -5,7 +5,7 @@ import pytest
 
 from fastlstm import LSTMSentimentClassifier, load
 from fastlstm.core import lengths
-from fastlstm.core.lengths import many_are_long, settled_length, settled_pooling
+from fastlstm.core.lengths import many_are_long, settled_length, settled_reading
 
 SHORT, LONG = ["good film", "bad film"], ["good days " * 8, "bad days " * 8]
 SMALL = {"embedding_dim": 2, "hidden_size": 2, "n_estimators": 1, "max_epochs": 1, "wide": None}
@@ -20,9 +20,11 @@ def test_many_are_long(n, n_long, expected):
     of[:n_long] += 1
     assert many_are_long(of) is expected
     assert settled_length("auto", of) == (lengths.LONGEST if expected else lengths.USUAL)
-    assert settled_pooling("auto", of) == ("attention" if expected else "max")
+    reading = ("attention", "carried") if expected else ("max", "fresh")
+    assert settled_reading("auto", "auto", of) == reading
     assert settled_length(7, of) == 7 and settled_length(None, of) is None
-    assert settled_pooling("mean", of) == "mean"
+    assert settled_reading("mean", "auto", of) == ("mean", reading[1])
+    assert settled_reading("auto", "truncated", of) == (reading[0], "truncated")
 
 
 @pytest.fixture
@@ -37,7 +39,8 @@ def fitted(texts, n=40, **options):
 
 
 def settled(clf):
-    return clf.encoder_.options.max_length, clf.config_.pooling
+    config = clf.config_
+    return clf.encoder_.options.max_length, config.pooling, config.segment_state
 
 
 @pytest.mark.usefixtures("small_numbers")
@@ -46,13 +49,13 @@ class TestFit:
     @pytest.mark.parametrize(
         ("texts", "options", "expected"),
         [
-            (SHORT, {}, (10, "max")),
-            (LONG, {}, (14, "attention")),
-            (LONG, {"vocabulary": ["good", "bad"]}, (14, "attention")),
-            (LONG, {"max_length": None}, (None, "attention")),
-            (LONG, {"max_length": 10}, (10, "max")),  # none is long as it is read
-            (LONG, {"pooling": "mean"}, (14, "mean")),
-            (SHORT, {"max_length": None}, (None, "max")),
+            (SHORT, {}, (10, "max", "fresh")),
+            (LONG, {}, (14, "attention", "carried")),
+            (LONG, {"vocabulary": ["good", "bad"]}, (14, "attention", "carried")),
+            (LONG, {"max_length": None}, (None, "attention", "carried")),
+            (LONG, {"max_length": 10}, (10, "max", "fresh")),  # none is long as it is read
+            (LONG, {"pooling": "mean"}, (14, "mean", "carried")),
+            (SHORT, {"max_length": None}, (None, "max", "fresh")),
         ],
     )
     def test_it_is_settled(self, texts, options, expected, tmp_path):
@@ -65,14 +68,14 @@ class TestFit:
         assert np.array_equal(again.predict_proba(texts), clf.predict_proba(texts))
 
     def test_few_documents(self):
-        assert settled(fitted(LONG, n=39)[0]) == (10, "max")
+        assert settled(fitted(LONG, n=39)[0]) == (10, "max", "fresh")
 
     def test_later_documents_decide_nothing(self):
         clf, texts = fitted(SHORT)
         clf.set_params(warm_start=True).fit((LONG * 20), ["g", "b"] * 20)
-        assert settled(clf) == (10, "max")
+        assert settled(clf) == (10, "max", "fresh")
         clf.partial_fit((LONG * 20), ["g", "b"] * 20)
-        assert settled(clf) == (10, "max")
+        assert settled(clf) == (10, "max", "fresh")
         clf, _ = fitted(LONG)
         clf.partial_fit(texts, ["g", "b"] * 20)
-        assert settled(clf) == (14, "attention")
+        assert settled(clf) == (14, "attention", "carried")

@@ -24,7 +24,8 @@ WORDS = ["good", "bad", "film", "a"]
 TEXTS = ["a good film", "a bad film"] * 20
 LABELS = ["good", "bad"] * 20
 TEXT = {
-    "vocabulary": WORDS, "max_length": 600, "pooling": "max", "ngrams": 1, "wide": None,
+    "vocabulary": WORDS, "max_length": 600, "pooling": "max", "segment_state": "fresh",
+    "ngrams": 1, "wide": None,
     "calibrate": False, "word_vectors": None, "dropout": 0.0, "embedding_dropout": 0.0,
     "token_dropout": 0.0, "max_epochs": 2, "n_estimators": 2, "embedding_dim": 4, "hidden_size": 4,
 }  # fmt: skip
@@ -122,6 +123,7 @@ def test_people():
         ({"token_dropout": 0.1}, "token_dropout=0"),
         ({"word_vectors": "skipgram"}, "word_vectors=None"),
         ({"pooling": "auto"}, "pooling"),
+        ({"segment_state": "auto"}, "segment_state"),
         ({"class_weight": "balanced"}, "class_weight"),
         ({"vocabulary_size": None}, "vocabulary_size"),
     ],
