@@ -384,7 +384,7 @@ def long_documents_table(folder: Path) -> str | None:
 
 def long_accuracy_table(folder: Path) -> str | None:
     """Accuracy on long documents, by what is read of them; means over seeds."""
-    result = read(folder, "long_accuracy_dev")
+    result = read(folder, "long_accuracy")
     if result is None:
         return None
     columns = [("imdb", "all"), *(("joined", part) for part in ("start", "middle", "end", "all"))]
