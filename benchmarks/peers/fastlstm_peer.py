@@ -95,7 +95,7 @@ def _given(weights, minibatches):
     """``fit`` with these first weights and minibatches, and no token made unknown."""
     from fastlstm.classifier import networks
     from fastlstm.network.parameters import Parameters
-    from fastlstm.training import loop
+    from fastlstm.training import sources
 
     def given_weights(*_arguments, **_options):
         return Parameters.from_arrays({name: w.copy() for name, w in weights.items()})
@@ -103,7 +103,7 @@ def _given(weights, minibatches):
     wanted = [
         (networks, "init_parameters", given_weights),
         (networks, "_UNKNOWN_SHARE", 0.0),
-        (loop, "minibatches", minibatches),
+        (sources, "minibatches", minibatches),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in wanted]
     for module, name, value in wanted:
