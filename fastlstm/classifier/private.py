@@ -16,6 +16,7 @@ from fastlstm.privacy.accounting import NoisySteps
 from fastlstm.privacy.record import PrivacyRecord
 from fastlstm.privacy.settings import Privacy
 from fastlstm.privacy.training import Plan
+from fastlstm.training.history import EpochRecord
 
 
 class PrivateFit(NamedTuple):
@@ -33,11 +34,21 @@ class PrivateFit(NamedTuple):
     n_epochs: int
 
     def without_counts(self, record: TrainingRecord) -> TrainingRecord:
-        """A record that tells nothing of the documents but what is promised."""
+        """A record that tells nothing of the documents but what is promised.
+
+        Not even how long an epoch took, which depends on their lengths.
+        """
+        history = tuple(
+            EpochRecord(
+                epoch=each["epoch"], network=each["network"], learning_rate=each["learning_rate"]
+            )  # fmt: skip
+            for each in record.history
+        )
         even = np.ones(len(record.class_count))
         return replace(
-            record, class_count=even, truncated_share=None, coverage=None, privacy=self.record
-        )
+            record, history=history, class_count=even, truncated_share=None, coverage=None,
+            privacy=self.record,
+        )  # fmt: skip
 
 
 def leaks_of(data: FitData, options: Options, linear: bool) -> list[str]:

@@ -147,7 +147,7 @@ def _training(record, settings) -> dict:
     summary = {
         "epochs": max((epoch["epoch"] for epoch in history), default=0),
         "stopped_by": record.stopped_by or None,
-        "seconds": sum(epoch["seconds"] for epoch in history),
+        "seconds": sum(epoch.get("seconds", 0.0) for epoch in history),
         "truncated_share": record.truncated_share,
     }
     if history:
@@ -245,7 +245,9 @@ def _network(config: dict, count: int) -> str:
 
 
 def _training_line(training: dict) -> str:
-    parts = [f"{training['epochs']} epochs in {training['seconds']:.1f} s"]
+    parts = [f"{training['epochs']} epochs"]
+    if training["seconds"]:
+        parts[0] += f" in {training['seconds']:.1f} s"
     if training["stopped_by"] is not None:
         parts.append(f"ended by {training['stopped_by']}")
     if "best_epoch" in training:

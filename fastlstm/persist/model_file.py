@@ -250,11 +250,14 @@ def _saved_model(
 
 
 def _is_epoch(epoch: object) -> bool:
-    """Whether it is a dict of numbers that says which epoch it is, and of which network."""
+    """Whether it is a dict of numbers that says which epoch it is, and of which network.
+
+    That of a private fit says little more.
+    """
     return (
         isinstance(epoch, dict)
         and all(type(value) in (int, float) for value in epoch.values())
-        and {"epoch", "seconds"} <= set(epoch)
+        and "epoch" in epoch
         and type(epoch.get("network", 1)) is int
     )
 

@@ -287,7 +287,7 @@ def _errors(run) -> str:
 
 
 def _parameters(clf) -> str:
-    seconds = sum(record["seconds"] for record in clf.history_)
+    seconds = sum(record.get("seconds", 0.0) for record in clf.history_)
     rows = [(name, isolated(brief(value))) for name, value in clf.get_params().items()]
     libraries = {"fastlstm": fastlstm.__version__, "Python": platform.python_version()}
     libraries |= {name: version(name) for name in ("numpy", "scikit-learn")}

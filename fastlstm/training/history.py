@@ -16,8 +16,8 @@ class EpochRecord(TypedDict, total=False):
     network : int
         1 for the first of an estimator's networks.
     loss, val_loss : float
-        Not with ``privacy``, as are ``accuracy`` and ``tokens_per_second``. Weighted mean
-        cross-entropy, in nats a document; ``loss`` is the mean over
+        Not with ``privacy``, as are ``accuracy``, ``seconds`` and ``tokens_per_second``. Weighted
+        mean cross-entropy, in nats a document; ``loss`` is the mean over
         the epoch's minibatches, with dropout, while the weights changed.
     accuracy, val_accuracy : float
         Share of documents classified right, each counted by its weight. With

@@ -121,6 +121,7 @@ def test_a_promise_of_privacy(tmp_path):
     clf.save(path)
     assert only_json(invoke("info", path, "--json"))["privacy"] == clf.privacy_.state()
     said = " ".join(invoke("info", path).stdout.split())
+    assert "training 1 epochs, ended by" in said  # how long it took depends on the documents
     assert "NOT PRIVATE" in said and "networks: 1 step," in said
     clf = LSTMClassifier(**settings).fit(X, y)
     clf.save(path)

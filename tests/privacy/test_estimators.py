@@ -63,7 +63,7 @@ def test_nothing_is_told_of_the_documents(clf, tmp_path):
     assert clf.class_count_.tolist() == [1, 1]
     assert (clf.truncated_share_ if hasattr(clf, "truncated_share_") else None) is None
     for record in clf.history_:
-        assert set(record) == {"epoch", "network", "learning_rate", "seconds"}
+        assert set(record) == {"epoch", "network", "learning_rate"}
     clf.save(tmp_path / "model.fastlstm")
     from safetensors import safe_open
 

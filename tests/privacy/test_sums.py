@@ -61,8 +61,14 @@ def noisy(config, batch, of_plan, dtype, n_threads=1, rows=None, recompute="auto
         return found.dense.flat.copy(), found.embedding.values.copy(), found
 
 
-@pytest.mark.parametrize("recompute", ["auto", True], ids=["", "again"])
-@pytest.mark.parametrize("settings", CASES.values(), ids=CASES)
+AGAIN = ("two layers", "n-grams", "segments, mean", "attention", "labels of steps", "truncated")
+
+
+@pytest.mark.parametrize(
+    ("settings", "recompute"),
+    [*((settings, "auto") for settings in CASES.values()), *((CASES[c], True) for c in AGAIN)],
+    ids=[*CASES, *(f"{name}, again" for name in AGAIN)],
+)
 def test_clipped_sums(settings, recompute):
     config, batch = make(K, {**settings, **WITHOUT}, np.float64)
     norms = [
