@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 _MISSING = (
@@ -73,12 +74,14 @@ def epsilon_of(parts: Sequence[NoisySteps], delta: float, kind: str = "pld") -> 
     ImportError
         If dp-accounting is not installed.
     """
-    accountant = _accountant("rdp")
-    for part in parts:
-        accountant.compose(_event(part))
-    loose = float(accountant.get_epsilon(delta))
+    loose = _epsilon(tuple(parts), delta, "rdp")
     if kind == "rdp" or loose > _MEANS_NOTHING:
         return loose
+    return _epsilon(tuple(parts), delta, kind)
+
+
+@lru_cache(maxsize=256)
+def _epsilon(parts: tuple[NoisySteps, ...], delta: float, kind: str) -> float:
     accountant = _accountant(kind)
     for part in parts:
         accountant.compose(_event(part))

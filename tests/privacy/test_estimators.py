@@ -8,7 +8,7 @@ import pytest
 
 import fastlstm
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor, Privacy
-from fastlstm.privacy import noise
+from fastlstm.privacy import accounting, noise
 
 pytest.importorskip("dp_accounting")
 pytest.importorskip("randomgen")
@@ -187,6 +187,7 @@ def test_a_missing_package_is_named(monkeypatch):
         noise.streams(1, None)
     assert len(noise.streams(3, 0)) == 3
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
+    accounting._epsilon.cache_clear()
     with pytest.raises(ImportError, match=r"pip install 'fastlstm\[privacy\]'"):
         private().fit(X, Y)
 
