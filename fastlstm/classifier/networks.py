@@ -303,14 +303,12 @@ def train(
     """Train network ``number`` as a fit does."""
     epochs = n_epochs(job.options, part.train.sequences.n_documents)
     options = job.options._replace(max_epochs=epochs)
-    if job.plan is not None:
-        options = options._replace(max_grad_norm=None)  # each document's own is
-        yield from _run(job, pool, state, part, options, number, callbacks, 0.0)
-        state.slots = None
-        return
+    unknown_share = _UNKNOWN_SHARE
     if epochs == 1:
         options = options._replace(learning_rate_schedule="constant", warmup_fraction=0.0)
-    yield from _run(job, pool, state, part, options, number, callbacks, _UNKNOWN_SHARE)
+    if job.plan is not None:  # gradients come clipped, and what is rare depends on all documents
+        options, unknown_share = options._replace(max_grad_norm=None), 0.0
+    yield from _run(job, pool, state, part, options, number, callbacks, unknown_share)
     state.slots = None
 
 

@@ -53,7 +53,7 @@ def squared_norms(
     norms : float64 array, shape (n_documents,)
         In the order of ``batch.rows``.
     """
-    owner = _owner_of_tokens(batch)
+    owner = attention.owners_of_tokens(batch)
     n = len(batch.rows)
     looked_up = embedding.forward(k, work, table, batch.ids)
     rows = embedding.for_each_token(
@@ -82,14 +82,6 @@ def squared_norms(
         d_out = below.rows
     d_vectors = d_out[:, : config.embedding_dim]
     return found + _of_table(k, work, looked_up, d_vectors, owner, n)
-
-
-def _owner_of_tokens(batch: TokenBatch) -> np.ndarray:
-    """The place in ``batch.rows`` of each packed token's document."""
-    of_sequence = attention.owners(batch)
-    row = np.arange(batch.n_tokens) - np.repeat(batch.starts, batch.n_live)
-    owner: np.ndarray = of_sequence[row]
-    return owner
 
 
 def _row_before(batch: TokenBatch, reverse: bool) -> np.ndarray:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Privacy:
@@ -90,7 +92,9 @@ class Privacy:
         return f"Privacy({', '.join(shown)})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Privacy) and self.state() == other.state()
+        if not isinstance(other, Privacy) or self.state() != other.state():
+            return False
+        return np.array_equal(np.asarray(self.unit), np.asarray(other.unit))
 
     def __hash__(self) -> int:
         return hash((self.epsilon, self.noise_multiplier, self.max_grad_norm))

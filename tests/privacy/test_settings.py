@@ -35,6 +35,8 @@ def test_it_is_a_plain_value():
     again = Privacy.from_state(privacy.state())
     assert again.epsilon == 2.0 and len(again.unit) == 0
     assert Privacy(epsilon=3.0) == Privacy(epsilon=3.0) != Privacy(epsilon=3.1)
+    people = [Privacy(epsilon=3.0, unit=unit) for unit in ([1, 2], [1, 2], [1, 1])]
+    assert people[0] == people[1] != people[2] != Privacy(epsilon=3.0)
     assert hash(Privacy(epsilon=3.0)) == hash(Privacy(epsilon=3.0))
     copy = clone(LSTMClassifier(privacy=privacy)).privacy
     assert copy.epsilon == 2.0 and copy.unit.tolist() == [0, 1, 2, 3]

@@ -49,6 +49,18 @@ def owners(batch) -> np.ndarray:
     return owner
 
 
+def owners_of_tokens(batch) -> np.ndarray:
+    """The document of each packed token, int64, shape (n_tokens,)."""
+    return _of_tokens(batch, owners(batch))
+
+
+def _of_tokens(batch, of_sequences: np.ndarray) -> np.ndarray:
+    """For each packed token what ``of_sequences`` says of its sequence."""
+    row = np.arange(batch.n_tokens) - np.repeat(batch.starts, batch.n_live)
+    found: np.ndarray = of_sequences[row]
+    return found
+
+
 class Attended(NamedTuple):
     """Sums over the steps of documents that have been read, which more steps can join.
 
@@ -78,8 +90,7 @@ class Attended(NamedTuple):
 
     def shares(self, batch) -> np.ndarray:
         """The weight of each token of the batch, before the way back has begun."""
-        row = np.arange(batch.n_tokens) - np.repeat(batch.starts, batch.n_live)
-        which = self.owner[row]
+        which = _of_tokens(batch, self.owner)
         weights: np.ndarray = np.exp(self.scores - self.most[which]) / self.total[which]
         return weights
 
