@@ -104,8 +104,8 @@ def _of_products(left, rights, owner, n) -> np.ndarray:
     counts = np.bincount(owner, minlength=n)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     norms = np.zeros(n)
-    # T * T * (p + q) against T * p * q multiplications.
-    direct = _WORK_OF_PAIRS * counts * (p + q) > p * q
+    # T * T * (p + q) against T * p * q multiplications; a single row has a product of two norms.
+    direct = (counts > 1) & (_WORK_OF_PAIRS * counts * (p + q) > p * q)
     for number in np.flatnonzero(direct):
         own = order[offsets[number] : offsets[number + 1]]
         turned = left[own].T
