@@ -132,7 +132,7 @@ FORGED = [
      f"'{TABLE}' does not fit its data"),
     ("nan", None, set_weight(np.nan), f"array '{TABLE}' holds NaN or infinite values"),
     ("infinity", None, set_weight(-np.inf), f"array '{TABLE}' holds NaN or infinite values"),
-    ("version_10", set_field("format_version", "10"), None, "format version 10.*upgrade fastlstm"),
+    ("version_11", set_field("format_version", "11"), None, "format version 11.*upgrade fastlstm"),
     ("version_0", set_field("format_version", "0"), None, "its format version is '0'"),
     ("version_huge", set_field("format_version", "9" * 50), None, "its format version is"),
     ("version_text", set_field("format_version", "one"), None, "its format version is 'one'"),

@@ -422,7 +422,7 @@ TRAINING_PARAMETERS = {
     "ngrams": COUNT,
     **dict.fromkeys(("max_ngrams", "segment_length"), [0, -1, 1.5, "all"]),
     "ngram_dropout": SHARE,
-    "recompute": ["", "always", 2, None],
+    "recompute": ["", "always", 2, None], "train_vectors": [None, 2],
     "forget_bias": ["", None],
     "average_decay": SHARE,
     "word_vectors": [3, 1.5, ["skipgram"]],

@@ -35,7 +35,7 @@ from fastlstm.classifier.networks import (
     train_further,
     train_networks,
 )
-from fastlstm.classifier.private import PrivateFit
+from fastlstm.classifier.private import PrivateFit, private_linear_part
 from fastlstm.classifier.side_part import SidePart
 from fastlstm.core.errors import SideColumnWarning
 from fastlstm.core.options import Options
@@ -166,24 +166,30 @@ def fit_model(
 
 
 def fit_privately(
-    data: FitData, options: Options, seed: int, private: PrivateFit, guard: Guard = NO_GUARD
-) -> FittedModel:
+    data: FitData, options: Options, seed: int, private: PrivateFit,
+    start: FittedModel | None = None, guard: Guard = NO_GUARD,
+) -> FittedModel:  # fmt: skip
     """As ``fit_model``, with nothing in the result but what noisy steps tell of the documents."""
     options = options._replace(max_epochs=private.n_epochs)
-    job = _job(data, options, seed, None, guard)._replace(plan=private.plan)
-    with task_bars(False) as bar:
+    job = _job(data, options, seed, start, guard)._replace(plan=private.plan)
+    company, blend = Company(), Blend.of_networks(data.n_outputs)
+    with task_bars(bool(options.verbose)) as bar:
         vectors, _ = first_vectors(job.k, data, options, seed, guard, bar)
+        if private.linear is not None:
+            with bar("linear part") as report:
+                company = Company(private_linear_part(private, data, report))
+        elif start is not None:
+            company = Company(start.linear)
+    if company.linear is not None:  # which part is better is a fact about documents
+        blend = Blend.even(2, data.n_outputs)
     whole = HeldOutPart(job.labelled(data.train), None, None)
-    trained = train_networks(job, [whole] * int(options.n_estimators), seed, vectors, None)
-    model = _model(job, trained, Company(), Blend.of_networks(data.n_outputs), None)
-    record = private.without_counts(model.record)
-    even = record.class_count / record.class_count.sum()
-    return replace(model, record=record, class_prior=even)
+    trained = train_networks(job, [whole] * int(options.n_estimators), seed, vectors, start)
+    return private.without_counts(_model(job, trained, company, blend, None))
 
 
 def continue_model(
     data: FitData, options: Options, seed: int, model: FittedModel | None,
-    states: Continued | None, *, linear: bool = False,
+    states: Continued | None, *, linear: bool = False, private: PrivateFit | None = None,
 ) -> tuple[FittedModel, Continued]:  # fmt: skip
     """Train for one epoch on more documents, at a constant learning rate.
 
@@ -197,6 +203,8 @@ def continue_model(
         What the call before returned. None begins to count steps anew.
     linear : bool
         Whether the model keeps its linear part, which then learns, too.
+    private : PrivateFit or None
+        Of one epoch, where a promise is to be kept; then the linear part stays as it is.
 
     Returns
     -------
@@ -204,6 +212,8 @@ def continue_model(
     states : Continued
     """
     job = _job(data, options, seed, model)
+    if private is not None:
+        job = job._replace(plan=private.plan)
     coverage = None if model is None else model.record.coverage
     if model is None:
         (vectors, coverage), _ = _before_networks(job, True, False, beside=False)
@@ -220,7 +230,7 @@ def continue_model(
     elif model is not None and model.side is not None:
         networks_and_side = model.blend.shares[[0, -1]]
         company, blend = Company(None, model.side), model.blend._replace(shares=networks_and_side)
-    if company.linear is not None:
+    if company.linear is not None and private is None:
         whole = data.train.encoded.whole
         assert whole is not None, "a linear part reads whole texts"
         part, version = learn_further(
@@ -228,6 +238,8 @@ def continue_model(
         )
         company = company._replace(linear=part)
     later = _model(job, trained, company, blend, coverage)
+    if private is not None:
+        later = private.without_counts(later)
     return later, Continued(networks, version, states.engines)
 
 

@@ -321,7 +321,7 @@ def train_further(
     """
     options = job.options._replace(
         max_epochs=1, learning_rate_schedule="constant", warmup_fraction=0.0,
-        average_decay=0.0,
+        average_decay=0.0, max_grad_norm=None if job.plan else job.options.max_grad_norm,
     )  # fmt: skip
     part = HeldOutPart(data, None, None)
     with pool_for(job.k, data, job.n_threads) as pool, progress_bars(bool(options.verbose)) as bar:

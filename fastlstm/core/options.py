@@ -29,6 +29,7 @@ class Options(NamedTuple):
     recompute: bool | str = "auto"
     average_decay: float = 0.0
     word_vectors: object = None
+    train_vectors: bool = True
     optimizer: str = "adam"
     learning_rate: float = 3e-3
     learning_rate_schedule: str = "linear"

@@ -25,7 +25,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastlstm.classifier.data import FitData, LabelledDocuments
 from fastlstm.classifier.fit import Continued, continue_model, fit_model, fit_privately
 from fastlstm.classifier.fitted import FittedModel, Scorer, predicting_precision
-from fastlstm.classifier.private import leaks_of, private_fit
+from fastlstm.classifier.private import leaks_of
 from fastlstm.classifier.quantized import quantized
 from fastlstm.core.options import OF_IDS, Options
 from fastlstm.core.records import Encoded
@@ -36,7 +36,12 @@ from fastlstm.estimator.going_on import (
 )
 from fastlstm.estimator.notes import what_is_kept
 from fastlstm.estimator.predicting import Predicting
-from fastlstm.estimator.private import refuse_going_on_in_private, refuse_leaks
+from fastlstm.estimator.private import (
+    private_parameters,
+    promise_of,
+    refuse_another_promise,
+    refuse_leaks,
+)
 from fastlstm.estimator.saving import COLUMNS, save
 from fastlstm.estimator.sequences import SequenceData
 from fastlstm.estimator.step_labels import flat_labels, flat_weights, refuse_unknown_labels
@@ -53,6 +58,7 @@ from fastlstm.kernels.contract import PRECISIONS
 from fastlstm.kernels.registry import BACKENDS, load_backend
 from fastlstm.network.config import CELL_NAMES, POOLINGS, SEGMENT_STATES
 from fastlstm.privacy import Privacy
+from fastlstm.privacy.accounting import NoisySteps
 from fastlstm.side.reader import SideReader
 from fastlstm.side.steps import StepReader
 from fastlstm.text.encoder import TextEncoder
@@ -103,6 +109,8 @@ class Reading(NamedTuple):
         Documents with labels, where that is not the number of these.
     forgets_columns : bool
         Whether ``columns`` is all that the estimator then knows of them.
+    spent : tuple of NoisySteps
+        What reading has told of the documents, where ``privacy`` counts that.
     """
 
     encoder: TextEncoder | None
@@ -116,6 +124,7 @@ class Reading(NamedTuple):
     of_steps: OfSteps | None = None
     n_labelled: int | None = None
     forgets_columns: bool = False
+    spent: tuple[NoisySteps, ...] = ()
 
 
 def fitted(path: str, doc: str, kind: Callable | None = None) -> property:
@@ -138,6 +147,7 @@ class BaseLSTM(Predicting, BaseEstimator):
 
     # Of pickles from before there were these parameters.
     recompute: Any = "auto"
+    train_vectors: Any = True
     privacy = None
     cell, segment_state = OF_IDS.cell, OF_IDS.segment_state
     forget_bias = OF_IDS.forget_bias
@@ -159,6 +169,7 @@ class BaseLSTM(Predicting, BaseEstimator):
         "segment_length": [Interval(numbers.Integral, 1, None, closed="left"), None],
         "segment_state": [StrOptions({"auto", *SEGMENT_STATES})],
         "recompute": ["boolean", StrOptions({"auto"})],
+        "train_vectors": ["boolean"],
         "average_decay": [Interval(numbers.Real, 0, 1, closed="left")],
         "word_vectors": [str, os.PathLike, WordVectors, HasMethods(["get_vector"]), None],
         "optimizer": [StrOptions(set(OPTIMIZERS))],
@@ -203,6 +214,24 @@ class BaseLSTM(Predicting, BaseEstimator):
         """Say what the first call of ``partial_fit`` settles with so many documents."""
 
     # -- training ------------------------------------------------------------------
+
+    @classmethod
+    def private(cls, privacy, **parameters):
+        """An estimator that keeps a promise of privacy: nothing in it reads documents unasked.
+
+        Parameters
+        ----------
+        privacy : Privacy or float
+            A number is epsilon.
+        **parameters
+            Others of the estimator, in place of those that suit noisy training.
+
+        Returns
+        -------
+        estimator
+            Not fitted. ``get_params`` has all that was chosen.
+        """
+        return cls(**private_parameters(cls, privacy, parameters))
 
     def fit(
         self, X, y, sample_weight=None, *, X_side=None, X_val=None, y_val=None, X_side_val=None,
@@ -271,20 +300,20 @@ class BaseLSTM(Predicting, BaseEstimator):
             if count > len(start.networks) and not isinstance(self.random_state, numbers.Integral):
                 known_seed = vars(self).get("_seed")
             options = options._replace(n_estimators=count)
-        refuse_going_on_in_private(self, start)
+        refuse_another_promise(self, start)
+        if self.privacy is not None:
+            others = (X_val is not None, X_unlabelled is not None)
+            refuse_leaks(self, leaks_of(options, *others))
         reading = self._read_for_fit(X, y, X_unlabelled, start, X_side)
         classes, indices = encode_labels(reading.labels, None if start is None else start.classes)
         data = self._data(reading, classes, indices, sample_weight)
         valid = self._given_validation(X_val, y_val, X_side_val, reading, classes)
         data = data._replace(valid=valid)
-        if self.privacy is not None:
-            refuse_leaks(self, leaks_of(data, options, self._linear))
+        private = promise_of(self, data, options, reading.spent, start, self._linear)
         seed = self._fresh_seed() if known_seed is None else known_seed
         guard = guard_for(sys._getframe(1))
-        if self.privacy is not None:
-            repeats = None if self.random_state is None else seed
-            private = private_fit(self.privacy, data, options, repeats)
-            model = fit_privately(data, options, seed, private, guard)
+        if private is not None:
+            model = fit_privately(data, options, seed, private, start, guard)
         else:
             model = fit_model(data, options, seed, linear=self._linear, start=start, guard=guard)
         others = {"_fitted_with": fitted_with}
@@ -352,7 +381,9 @@ class BaseLSTM(Predicting, BaseEstimator):
                 "fitted model. fit with warm_start=True adds networks; partial_fit trains those "
                 "that there are."
             )
-        refuse_going_on_in_private(self, model, "partial_fit")
+        refuse_another_promise(self, model)
+        if self.privacy is not None:
+            refuse_leaks(self, leaks_of(options, False, False))
         reading = self._read_for_fit(X, y, None, model, X_side)
         known = None if model is None else model.classes
         if classes is not None:
@@ -369,6 +400,8 @@ class BaseLSTM(Predicting, BaseEstimator):
         data = self._data(reading, classes, indices, sample_weight)
         if model is not None:
             data = data._replace(class_count=model.record.class_count + data.class_count)
+        one_epoch = options._replace(max_epochs=1, n_estimators=there or options.n_estimators)
+        private = promise_of(self, data, one_epoch, reading.spent, model, False)
         if model is None:
             self._warn_of_first_part(len(reading.labels))
         seed: Any = None  # of a first call alone: a RandomState is not drawn from without need
@@ -377,7 +410,9 @@ class BaseLSTM(Predicting, BaseEstimator):
         others: dict[str, Any] = {"_fitted_with": fitted_with}
         if model is None:
             others["_seed"] = seed
-        model, states = continue_model(data, options, seed, model, states, linear=self._linear)
+        model, states = continue_model(
+            data, options, seed, model, states, linear=self._linear, private=private
+        )
         return self._take(model, reading, {**others, "_states": states})
 
     def _fresh_seed(self) -> int:

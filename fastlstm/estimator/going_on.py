@@ -18,9 +18,9 @@ MAY_CHANGE = frozenset({
     "average_decay", "backend", "batch_size", "calibrate", "class_weight", "dropout",
     "early_stopping", "embedding_dropout", "forget_bias", "learning_rate", "learning_rate_schedule",
     "max_epochs", "max_grad_norm", "missing", "momentum", "n_iter_no_change", "n_jobs",
-    "ngram_dropout", "optimizer", "precision", "random_state", "recompute", "step_dropout",
-    "token_dropout", "validation_fraction", "verbose", "warm_start", "warmup_fraction",
-    "weight_decay",
+    "ngram_dropout", "optimizer", "precision", "privacy", "random_state", "recompute",
+    "step_dropout", "token_dropout", "train_vectors", "validation_fraction", "verbose",
+    "warm_start", "warmup_fraction", "weight_decay",
 })  # fmt: skip
 
 

@@ -9,12 +9,14 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from fastlstm.classifier.long import ReadsLongTexts
+from fastlstm.classifier.private import private_encoder
 from fastlstm.core.errors import VocabularyWarning
 from fastlstm.core.options import OF_TEXTS
 from fastlstm.core.progress import task_bar
 from fastlstm.core.records import Encoded
 from fastlstm.estimator.base import BaseLSTM, Reading, fitted
 from fastlstm.estimator.notes import warn_truncated
+from fastlstm.estimator.private import PRIVATE_TEXTS, repeatable_seed
 from fastlstm.estimator.text_parameters import (
     SIDE_CONSTRAINTS,
     TEXT_CONSTRAINTS,
@@ -156,6 +158,8 @@ default="skipgram"
         documents first (docs/explanation/maths.md, section 18). A file is one that
         ``WordVectors.load`` reads; its vectors must have ``embedding_dim`` numbers. None,
         and a token that is not among the vectors, begin at random.
+    train_vectors : bool, default=True
+        False leaves all vectors as they begin; those of n-grams then stay 0.
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
     learning_rate : float, default=0.003
     learning_rate_schedule : {"constant", "linear", "cosine"}, default="linear"
@@ -251,6 +255,8 @@ default="skipgram"
     # Of pickles from before there were these parameters.
     text_column, side = None, "auto"
 
+    _private = PRIVATE_TEXTS
+
     _parameter_constraints = {
         **BaseLSTM._parameter_constraints,
         **TEXT_CONSTRAINTS,
@@ -292,6 +298,7 @@ default="skipgram"
         recompute=OF_TEXTS.recompute,
         average_decay=OF_TEXTS.average_decay,
         word_vectors=OF_TEXTS.word_vectors,
+        train_vectors=OF_TEXTS.train_vectors,
         optimizer=OF_TEXTS.optimizer,
         learning_rate=OF_TEXTS.learning_rate,
         learning_rate_schedule=OF_TEXTS.learning_rate_schedule,
@@ -346,6 +353,7 @@ default="skipgram"
         self.recompute = recompute
         self.average_decay = average_decay
         self.word_vectors = word_vectors
+        self.train_vectors = train_vectors
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
@@ -466,21 +474,30 @@ default="skipgram"
                 )
             more = read_documents(reader, others, missing=self.missing, name="X_unlabelled")
             documents = documents.then(more)
-        if start is None:
+        spent = ()
+        if start is None and self.privacy is not None and self.vocabulary is None:
+            seed = repeatable_seed(self.random_state)
+            encoder, encoded, *spent = private_encoder(
+                self.privacy, documents.texts, text_options(self), seed
+            )
+        elif start is None:
             further = _FURTHER_MIN_DF if self.wide else None
             encoder, encoded = learn_encoder(self, documents.texts, further)
         else:
             encoder = start.encoder
             check_same_text(text_options(self), encoder.options)
             encoded = encoder.encode(documents.texts)
-        warn_truncated(encoded, encoder.options.max_length)
+        if self.privacy is None:  # how many were cut is nothing that is promised to be told
+            warn_truncated(encoded, encoder.options.max_length)
 
         def encode(X, name, X_side):
             found = read_documents(reader, X, X_side, missing=self.missing, name=name)
             return found.of(encoder.encode(found.texts))
 
         encoded = documents.of(encoded)
-        return Reading(encoder, encoder.n_known, encoded, labels, encode, {}, reader)
+        return Reading(
+            encoder, encoder.n_known, encoded, labels, encode, {}, reader, spent=tuple(spent)
+        )  # fmt: skip
 
     def _warn_of_first_part(self, n_documents) -> None:
         if self.vocabulary is None and n_documents < _FEW_DOCUMENTS:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 from fastlstm.core.options import OF_IDS
 from fastlstm.core.records import UNK_ID, Encoded, TokenSequences
 from fastlstm.estimator.base import BaseLSTM, OfSteps, Reading
+from fastlstm.estimator.private import PRIVATE_IDS
 from fastlstm.estimator.saving import COLUMNS
 from fastlstm.estimator.sequences import SequenceData, check_below
 from fastlstm.estimator.step_labels import flat_labels
@@ -83,6 +84,8 @@ class LSTMClassifier(BaseLSTM):
         "skipgram" learns vectors of the tokens from the training documents first
         (docs/explanation/maths.md, section 18) and begins with them; None begins at random. Vectors
         of words need :class:`LSTMSentimentClassifier`.
+    train_vectors : bool, default=True
+        False leaves all vectors as they begin; those of n-grams then stay 0.
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
     learning_rate : float, default=0.003
     learning_rate_schedule : {"constant", "linear", "cosine"}, default="linear"
@@ -183,6 +186,8 @@ class LSTMClassifier(BaseLSTM):
     # Of pickles from before there were these parameters.
     targets, step_dropout = OF_IDS.targets, OF_IDS.step_dropout
 
+    _private = PRIVATE_IDS
+
     _parameter_constraints = {
         **BaseLSTM._parameter_constraints,
         "targets": [StrOptions({"documents", "steps"})],
@@ -211,6 +216,7 @@ class LSTMClassifier(BaseLSTM):
         recompute=OF_IDS.recompute,
         average_decay=OF_IDS.average_decay,
         word_vectors=OF_IDS.word_vectors,
+        train_vectors=OF_IDS.train_vectors,
         optimizer=OF_IDS.optimizer,
         learning_rate=OF_IDS.learning_rate,
         learning_rate_schedule=OF_IDS.learning_rate_schedule,
@@ -255,6 +261,7 @@ class LSTMClassifier(BaseLSTM):
         self.recompute = recompute
         self.average_decay = average_decay
         self.word_vectors = word_vectors
+        self.train_vectors = train_vectors
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule

@@ -29,7 +29,7 @@ _AT_ONCE = 1 << 22
 
 def squared_norms(
     k: Kernels, work, config: ModelConfig, table: embedding.Table, packed, batch: TokenBatch,
-    y: np.ndarray, weight: np.ndarray,
+    y: np.ndarray, weight: np.ndarray, of_table: bool = True,
 ) -> np.ndarray:  # fmt: skip
     """Of the gradient by all weights, of the weighted loss of each document alone.
 
@@ -47,6 +47,8 @@ def squared_norms(
         With places, where each step has a label.
     y, weight : arrays, shape (n_labels,)
         In the order of the logits: of ``batch.rows``, or of ``batch.places``.
+    of_table : bool
+        Whether the table's weights are among them.
 
     Returns
     -------
@@ -80,6 +82,8 @@ def squared_norms(
             found += _of_products(left, [cache.inputs.rows, h], owner, n)
         assert below.rows is not None, "nothing was projected"
         d_out = below.rows
+    if not of_table:
+        return found
     d_vectors = d_out[:, : config.embedding_dim]
     return found + _of_table(k, work, looked_up, d_vectors, owner, n)
 

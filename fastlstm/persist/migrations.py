@@ -31,7 +31,7 @@ from fastlstm.core.errors import ModelFormatError
 Arrays = dict[str, np.ndarray]
 Metadata = dict[str, Any]
 
-CURRENT_VERSION = 9
+CURRENT_VERSION = 10
 
 
 def _with_ngrams(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
@@ -137,6 +137,15 @@ def _with_privacy(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]
     return arrays, {**metadata, "settings": settings}
 
 
+def _with_fixed_vectors(arrays: Arrays, metadata: Metadata) -> tuple[Arrays, Metadata]:
+    """Version 9 to 10: vectors that training leaves alone, of which there were none."""
+    try:
+        settings = {"train_vectors": True, **metadata["settings"]}
+    except (KeyError, TypeError) as error:
+        raise ModelFormatError(f"the model's description is incomplete: {error}") from error
+    return arrays, {**metadata, "settings": settings}
+
+
 # From a version to the next one.
 MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     1: _with_ngrams,
@@ -147,6 +156,7 @@ MIGRATIONS: dict[int, Callable[[Arrays, Metadata], tuple[Arrays, Metadata]]] = {
     6: _with_steps,
     7: _with_cells,
     8: _with_privacy,
+    9: _with_fixed_vectors,
 }
 
 

@@ -46,12 +46,15 @@ class NoisySteps(NamedTuple):
     noise_multiplier : float
         Standard deviation of the noise, by what one unit adds to the sum at most.
     steps : int
+    delta : float
+        Probability that they tell something whatever the noise, all steps together.
     """
 
     what: str
     sampling_rate: float
     noise_multiplier: float
     steps: int
+    delta: float = 0.0
 
 
 def epsilon_of(parts: Sequence[NoisySteps], delta: float, kind: str = "pld") -> float:
@@ -85,12 +88,15 @@ def _epsilon(parts: tuple[NoisySteps, ...], delta: float, kind: str) -> float:
     accountant = _accountant(kind)
     for part in parts:
         accountant.compose(_event(part))
-    return float(accountant.get_epsilon(delta))
+    # But for that probability everything is as with the noise alone.
+    left = delta - sum(part.delta for part in parts)
+    return float(accountant.get_epsilon(left)) if left > 0 else math.inf
 
 
 def noise_for(
-    epsilon: float, delta: float, parts: Sequence[NoisySteps], what: str = "privacy"
-) -> float:
+    epsilon: float, delta: float, parts: Sequence[NoisySteps], known: Sequence[NoisySteps] = (),
+    what: str = "privacy",
+) -> float:  # fmt: skip
     """The least noise multiplier with which parts promise ``epsilon``, to three digits.
 
     Parameters
@@ -98,6 +104,8 @@ def noise_for(
     epsilon, delta : float
     parts : sequence of NoisySteps
         The noise of all is looked for; what they have is of no matter.
+    known : sequence of NoisySteps
+        Further parts, whose noise stays.
     what : str
         Begins a message.
 
@@ -111,21 +119,26 @@ def noise_for(
 
     from scipy.optimize import brentq
 
-    def too_much(log_noise: float, kind: str = "coarse" if epsilon >= 1 else "pld") -> float:
+    exact = "coarse" if epsilon >= 1 else "pld"
+
+    def too_much(log_noise: float, kind: str = exact) -> float:
         """Above 0 where less is promised."""
         noisy = [part._replace(noise_multiplier=math.exp(log_noise)) for part in parts]
-        return math.log(max(1e-12, epsilon_of(noisy, delta, kind)) / epsilon)
+        return math.log(max(1e-12, epsilon_of([*known, *noisy], delta, kind)) / epsilon)
 
     # Renyi's bound is quick, and asks for somewhat more noise than is needed.
     low, high = map(math.log, _BRACKET)
-    if too_much(high, "rdp") > 0:
+    if too_much(high, "rdp") > 0 and too_much(high) > 0:
         raise ValueError(
             f"{what}: epsilon={epsilon:g} with delta={delta:.2g} would need noise of more than "
             f"{_BRACKET[1]:g} times a document's gradient. Raise epsilon, or train for fewer steps "
             "(max_epochs, n_estimators)."
         )
-    high = brentq(too_much, low, high, args=("rdp",), xtol=_NEAR) + _NEAR
-    low = high - _NARROW
+    if too_much(low, "rdp") <= 0:
+        return math.exp(low)
+    if too_much(high, "rdp") <= 0:  # else known parts alone are too much for that bound
+        high = brentq(too_much, low, high, args=("rdp",), xtol=_NEAR) + _NEAR
+        low = max(low, high - _NARROW)
     found = low if too_much(low) <= 0 else brentq(too_much, low, high, xtol=_NEAR) + _NEAR
     return math.exp(found)
 

@@ -33,6 +33,12 @@ class Privacy:
     unit : "document" or array-like, shape (n_documents,)
         Whose presence is hidden. An array says whose each document is: the documents of a
         person are drawn together, and the mean of their clipped gradients counts as one.
+    vocabulary_share : float in (0, 1)
+        Where texts come without a given vocabulary: the choice of tokens alone would promise
+        this share of ``epsilon``. Training gets what is left, which is more than the
+        difference, as squares add up.
+    linear_share : float in (0, 1)
+        The same for the linear part, where there is one (``wide``).
 
     Raises
     ------
@@ -59,6 +65,8 @@ class Privacy:
     max_grad_norm: float = 1.0
     expected_batch_size: int = 256
     unit: Any = "document"
+    vocabulary_share: float = 0.25
+    linear_share: float = 0.75
 
     def __post_init__(self) -> None:
         if (self.epsilon is None) == (self.noise_multiplier is None):
@@ -72,6 +80,10 @@ class Privacy:
                 raise ValueError(f"{name} must be a number above 0, got {value!r}")
         if self.delta is not None and not (_is_number(self.delta) and 0 < self.delta < 1):
             raise ValueError(f"delta must be a number between 0 and 1 or None, got {self.delta!r}")
+        for name in ("vocabulary_share", "linear_share"):
+            value = getattr(self, name)
+            if not (_is_number(value) and 0 < value < 1):
+                raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}")
         size = self.expected_batch_size
         if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise ValueError(f"expected_batch_size must be an int of at least 1, got {size!r}")
@@ -98,6 +110,28 @@ class Privacy:
 
     def __hash__(self) -> int:
         return hash((self.epsilon, self.noise_multiplier, self.max_grad_norm))
+
+    def delta_of(self, n_units: int) -> float:
+        """``delta``, or what None stands for."""
+        return float(self.delta if self.delta is not None else n_units**-1.1)
+
+    def units_of(self, n_documents: int) -> np.ndarray:
+        """The number of each document's unit, from 0 on, int64, shape (n_documents,).
+
+        Raises
+        ------
+        ValueError
+            If ``unit`` has another length.
+        """
+        if isinstance(self.unit, str):
+            return np.arange(n_documents)
+        names = np.asarray(self.unit)
+        if names.shape != (n_documents,):
+            raise ValueError(
+                f"privacy.unit has shape {names.shape}, and there are {n_documents} documents: it "
+                "says of each document whose it is."
+            )
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
     def state(self) -> dict[str, Any]:
         """Parameters as JSON can hold them; of an array ``unit`` only that there was one."""

@@ -26,6 +26,9 @@ from fastlstm.training.lanes import LabelledSequences, Minibatch
 _ROUNDING = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-9}
 
 
+_NO_TABLE = np.empty((0, 0), np.float32)
+
+
 class Plan(NamedTuple):
     """What noisy steps do.
 
@@ -102,7 +105,7 @@ class NoisySums:
         found = self._clipped(parameters, packed, data, rows) if len(rows) else None
         if found is None:
             engine.gradient.flat[:] = 0
-        table = self._cleared(parameters.embedding)
+        table = self._cleared(parameters.embedding if engine.trains_table else _NO_TABLE)
         deviation = plan.noise_multiplier * plan.max_grad_norm / plan.expected
         flat = engine.gradient.flat
         first, *others = self.streams
@@ -112,9 +115,9 @@ class NoisySums:
             *(partial(add_noise, stream, table[part[0] : part[-1] + 1], deviation)
               for stream, part in zip(others, parts, strict=True) if len(part)),
         ])  # fmt: skip
-        if found is not None:
+        if found is not None and engine.trains_table:
             table[found.ids] += found.values
-        table[PAD_ID] = 0  # no document has it
+        table[: PAD_ID + 1] = 0  # no document has it
         ids = np.arange(len(table), dtype=np.int32)
         norm = engine.k.squared_norm(flat) + engine.k.squared_norm(table.reshape(-1))
         return MinibatchResult(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from typing import Any
@@ -230,17 +230,13 @@ class TextEncoder:
         ValueError
             No token occurs in `min_df` documents.
         """
-        tokenize = options.tokenizer_function()
-        # A token that is met for the first time takes the next id.
-        provisional: defaultdict[str, int] = defaultdict()
-        provisional.default_factory = provisional.__len__
-        whole = _read(texts, tokenize, lambda tokens: map(provisional.__getitem__, tokens))
+        words, whole = every_token(texts, options)
         options = options.settled(whole.lengths)
-        words, counted = list(provisional), whole
+        counted = whole
         stretched = may_be_stretched(words).tolist() if _squeezes(options) else []
         if stretched:
             counts = np.bincount(whole.ids, minlength=len(words))
-            plain = _plain_words(provisional, words, stretched, counts)
+            plain = _plain_words(words, stretched, counts)
             counted = whole._replace(ids=plain[whole.ids])
         # Words that are only cut off are unknown to the network: nothing would train them.
         cut = truncate(counted, options.most_tokens, options.truncation)
@@ -259,12 +255,7 @@ class TextEncoder:
         if further_min_df is not None:
             kept = np.concatenate([kept, _further(words, counted, kept, further_min_df)])
         encoder = cls(options, Vocabulary([words[index] for index in kept]), n_known)
-        final = encoder.vocabulary.encode(words)
-        for index in stretched:
-            if final[index] == UNK_ID:
-                final[index] = encoder._squeezed_id(words[index])
-        whole = TokenSequences(final[whole.ids], whole.offsets)
-        return encoder, Encoded(encoder.shorten(whole), whole)
+        return encoder, encoder.encoded(words, whole)
 
     @classmethod
     def of(cls, tokens: Sequence[str], options: TextOptions) -> TextEncoder:
@@ -293,6 +284,12 @@ class TextEncoder:
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Documents as token ids; tokens that are not in the vocabulary have the id 1."""
         whole = self.read(texts)
+        return Encoded(self.shorten(whole), whole)
+
+    def encoded(self, words: list[str], whole: TokenSequences) -> Encoded:
+        """What ``encode`` gives of documents from what ``every_token`` gave of them."""
+        ids = np.fromiter(self._lookup(words), dtype=np.int32, count=len(words))
+        whole = TokenSequences(ids[whole.ids], whole.offsets)
         return Encoded(self.shorten(whole), whole)
 
     def read(self, texts: Sequence[str]) -> TokenSequences:
@@ -384,6 +381,24 @@ class TextEncoder:
         return cls(TextOptions(**options), vocabulary, state["n_known"])
 
 
+def every_token(texts: Sequence[str], options: TextOptions) -> tuple[list[str], TokenSequences]:
+    """All tokens of documents, as they are.
+
+    Returns
+    -------
+    words : list of str
+        The distinct tokens, in the order in which they are met.
+    whole : TokenSequences
+        Ids are places in ``words``.
+    """
+    # A token that is met for the first time takes the next id.
+    provisional: defaultdict[str, int] = defaultdict()
+    provisional.default_factory = provisional.__len__
+    tokenize = options.tokenizer_function()
+    whole = _read(texts, tokenize, lambda tokens: map(provisional.__getitem__, tokens))
+    return list(provisional), whole
+
+
 def needed_tokenizer(state: dict[str, Any]) -> str | None:
     """Name of the callable that an encoder's state needs, None if its tokenizer has a name.
 
@@ -423,10 +438,9 @@ def _squeezes(options: TextOptions) -> bool:
     return "squeeze" in steps_of(options.tokenizer, options.normalize)
 
 
-def _plain_words(
-    indices: Mapping[str, int], words: Sequence[str], stretched: Iterable[int], counts: np.ndarray
-) -> np.ndarray:
+def _plain_words(words: Sequence[str], stretched: Iterable[int], counts: np.ndarray) -> np.ndarray:
     """Index of the word that each counts as: of rare stretched ones, a more frequent plain one."""
+    indices = {word: index for index, word in enumerate(words)}
     plain = np.arange(len(words))
     for index in stretched:
         if counts[index] < _MIN_STRETCHED:

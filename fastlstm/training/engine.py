@@ -97,6 +97,8 @@ class GradientEngine:
     ----------
     recompute : bool or "auto"
         See ``recompute.is_worth_it``; may be another one later.
+    trains_table : bool
+        Whether the embedding has a gradient; may be another one later.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class GradientEngine:
         self.pool = pool
         self.dtype = dtype
         self.recompute: bool | str = "auto"
+        self.trains_table = True
         self._dense = DenseSums(k, config, dtype)
         self.gradient = self._dense.total
         self.weight_blocks = weight_blocks(config)
@@ -172,7 +175,7 @@ class GradientEngine:
         with self._work.borrow() as work, np.errstate(over="ignore", invalid="ignore"):
             squares = squared_norms(
                 k, work, config, batch.parameters.table, batch.packed, packed, data.y[labels],
-                data.weight[labels] / batch.total,
+                data.weight[labels] / batch.total, self.trains_table,
             )  # fmt: skip
         place = np.argsort(packed.rows, kind="stable")
         found: np.ndarray = np.sqrt(squares)[place[np.searchsorted(packed.rows[place], rows)]]
@@ -190,7 +193,8 @@ class GradientEngine:
         dense = DenseSums(self.k, self.config, self.dtype)
         dense.add_lane(lane.gradients)
         square = sum(call() for call in dense.calls(1))
-        square += sum(self.k.squared_norm(part.values.reshape(-1)) for part in done.found())
+        if self.trains_table:
+            square += sum(self.k.squared_norm(part.values.reshape(-1)) for part in done.found())
         return float(np.sqrt(square))
 
     def add_up(self, batch: Minibatch, cut: Shards) -> MinibatchResult:
@@ -225,5 +229,12 @@ class GradientEngine:
         """Sum lanes, and shards in their order; the squared norm of the sums."""
         of_table: Callable[[], Any] = partial(self._rows, done, n_shards, table)
         calls = [of_table, *self._dense.calls(len(done))]
+        if not self.trains_table:
+            calls[0] = partial(_no_rows, table)
         (merged, norm), *norms = self.pool.run(calls)
         return merged, float(sum([norm, *norms]))
+
+
+def _no_rows(table: np.ndarray) -> tuple[embedding.EmbeddingGradient, float]:
+    """The gradient of a table that is not trained, and its squared norm."""
+    return embedding.EmbeddingGradient(np.empty(0, np.int32), table[:0]), 0.0

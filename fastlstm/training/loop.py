@@ -150,6 +150,7 @@ class Trainer:
         parameters = state.parameters
         self.engine = engine or GradientEngine(k, config, pool, parameters.flat.dtype)
         self.engine.recompute = options.recompute
+        self.engine.trains_table = bool(options.train_vectors)
         self.source: Source = (source or Minibatches)(self.engine, options)
         self.optimizer = make_optimizer(
             options.optimizer, momentum=options.momentum, weight_decay=options.weight_decay

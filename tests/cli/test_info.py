@@ -60,7 +60,7 @@ def test_model(model):
     assert result["class_prior"] == [0.5, 0.5]
     assert result["network"]["hidden_size"] == 8
     assert result["settings"]["learning_rate"] == 0.03
-    assert result["format_version"] == 9
+    assert result["format_version"] == 10
     assert 1 <= result["training"]["best_epoch"]["epoch"] <= result["training"]["epochs"] <= 6
 
 

@@ -117,7 +117,7 @@ def test_other_commands_read_it(model, out, reviews):
     assert rows[0]["label"] == "pos"
     assert invoke("explain", out, "a great film").exit_code == 0
     described = only_json(invoke("info", out, "--json"))
-    assert described["quantized"] is True and described["format_version"] == 9
+    assert described["quantized"] is True and described["format_version"] == 10
     assert described["precision"] == fastlstm.Predictor(out).scorer_.precision
     assert "8 bits; predicts in" in invoke("info", out).stdout
     plain = only_json(invoke("info", model, "--json"))

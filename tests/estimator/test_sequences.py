@@ -383,7 +383,7 @@ def test_a_saved_model_knows_what_it_classifies(tmp_path):
 
 def test_pickles_from_before_there_were_steps():
     model = LSTMClassifier(**{**SMALL, "max_epochs": 1}).fit([[2, 3], [4, 3]] * 4, [0, 1] * 4)
-    for name in ("targets", "step_dropout", "recompute"):
+    for name in ("targets", "step_dropout", "recompute", "train_vectors"):
         del model.__dict__[name]
     again = pickle.loads(pickle.dumps(model))
     assert clone(again).get_params()["targets"] == "documents"

@@ -154,7 +154,7 @@ OTHERS = {
     "cell": "rnn", "pooling": "mean", "segment_state": "carried", "segment_length": None,
     "ngrams": 1, "max_ngrams": 5,
     "word_vectors": None, "vocabulary_size": 90, "text_column": "text", "side": None,
-    "targets": "steps", "privacy": Privacy(epsilon=1.0),
+    "targets": "steps",
 }  # fmt: skip
 
 

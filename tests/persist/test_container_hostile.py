@@ -24,7 +24,7 @@ from fastlstm.persist.container import MAX_HEADER_BYTES, read_container, write_c
 from .conftest import ARRAYS, ZEROS, Stream, posix
 
 # A later version needs other bytes than these, and the tests of this file a look.
-VERSION = "9"
+VERSION = "10"
 
 
 def seal(header, data=b""):
@@ -234,7 +234,7 @@ def test_a_file_changed_while_it_is_read(path, monkeypatch):
     [
         ('"w":', '"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"w":'),
         ('"dtype":"F32"', '"dtype":"F64","dtype":"F32"'),
-        ('"format_version":"9"', '"format_version":"9","format_version":"9"'),
+        ('"format_version":"10"', '"format_version":"10","format_version":"10"'),
         ('"__metadata__":', '"__metadata__":{},"__metadata__":'),
         ('"content":"{}"', '"content":"{\\"a\\":1,\\"a\\":1}"'),
         ('"content":"{}"', '"content":"{\\"a\\":[{\\"b\\":1,\\"\\\\u0062\\":2}]}"'),
@@ -349,16 +349,16 @@ def test_non_finite_weights_with_a_right_checksum(path, value, code, dtype):
 # ----------------------------------------------------------------------------- versions
 
 
-@pytest.mark.parametrize("version", ["10", "17"])
+@pytest.mark.parametrize("version", ["11", "17"])
 def test_unknown_version_says_which(path, version):
     # A later format may have another checksum, other dtypes, other everything.
     blob = seal({"__metadata__": fields(format_version=version, checksum=None), "w": "new"})
-    match = f"format version {version},.* up to 9; upgrade fastlstm"
+    match = f"format version {version},.* up to 10; upgrade fastlstm"
     refuses(path, blob, match)
 
 
 def test_intact_file_of_an_unknown_version_is_not_called_damaged(path):
-    path.write_bytes(seal({"__metadata__": fields(format_version="10")}))
+    path.write_bytes(seal({"__metadata__": fields(format_version="11")}))
     with pytest.raises(ModelFormatError, match="upgrade") as caught:
         read_container(path)
     assert "damaged" not in str(caught.value)

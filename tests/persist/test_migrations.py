@@ -274,7 +274,25 @@ def test_a_model_of_version_8_predicts_as_it_did(tmp_path):
     assert np.array_equal(again.predict_proba(TEXTS_OF_4), model.predict_proba(TEXTS_OF_4))
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 7, 8])
+# A private model, from before vectors could be left as they are.
+PROBABILITIES_OF_9 = [
+    [0.51214515, 0.48785485], [0.50657206, 0.49342794], [0.5, 0.5], [0.50673947, 0.49326053],
+]  # fmt: skip
+
+
+def test_a_model_of_version_9_predicts_as_it_did(tmp_path):
+    model = fastlstm.load(OLD / "text_version_9.fastlstm")
+    texts = ["great film", "a dull day at all", "", "unknown words only"]
+    assert model.predict_proba(texts) == pytest.approx(np.array(PROBABILITIES_OF_9), abs=1e-6)
+    assert model.train_vectors is True
+    assert (model.privacy_.parts[0].steps, model.privacy_.parts[0].delta) == (12, 0.0)
+    model.save(tmp_path / "model.fastlstm")
+    again = fastlstm.load(tmp_path / "model.fastlstm")
+    assert again.privacy_ == model.privacy_
+    assert np.array_equal(again.predict_proba(texts), model.predict_proba(texts))
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 7, 8, 9])
 def test_an_old_text_model_can_be_quantized(version, tmp_path):
     model = fastlstm.load(OLD / f"text_version_{version}.fastlstm")
     model.quantize().save(tmp_path / "model.fastlstm")

@@ -129,20 +129,19 @@ def test_people():
     ],
 )
 def test_a_leak_is_named(leak, mend):
-    with pytest.raises(ValueError, match=f"promises nothing.* Set {mend}[^;]*$"):
+    with pytest.raises(ValueError, match=f"promises nothing.* Or set {mend}[^;]*$"):
         private(**leak).fit(X, Y)
 
 
 @pytest.mark.parametrize(
     ("leak", "mend"),
     [
-        ({"vocabulary": None}, "vocabulary to tokens"),
         ({"max_length": "auto"}, "max_length"),
-        ({"wide": "nb"}, "wide=None"),
+        ({"min_df": 2}, "min_df=1"),
     ],
 )
 def test_a_leak_of_texts_is_named(leak, mend):
-    with pytest.raises(ValueError, match=f"promises nothing.* Set {mend}[^;]*$"):
+    with pytest.raises(ValueError, match=f"promises nothing.* Or set {mend}[^;]*$"):
         LSTMSentimentClassifier(**{**TEXT, **leak}, privacy=Privacy(epsilon=3)).fit(TEXTS, LABELS)
 
 
@@ -162,21 +161,134 @@ def test_other_documents_are_refused():
 
 def test_all_defaults_are_named_at_once():
     with pytest.raises(ValueError) as caught:
-        LSTMSentimentClassifier(privacy=Privacy(epsilon=3)).fit(TEXTS, LABELS)
+        LSTMSentimentClassifier(privacy=Privacy(noise_multiplier=3)).fit(TEXTS, LABELS)
     for name in ("vocabulary", "max_length", "pooling", "ngrams", "wide", "calibrate",
-                 "word_vectors", "dropout=", "embedding_dropout", "token_dropout"):  # fmt: skip
+                 "word_vectors", "dropout=", "embedding_dropout", "token_dropout",
+                 "LSTMSentimentClassifier.private(epsilon)"):  # fmt: skip
         assert name in str(caught.value)
 
 
-def test_going_on_is_refused(clf):
-    with pytest.raises(ValueError, match="partial_fit and privacy= do not go together"):
-        private().partial_fit(X, Y)
+MANY = [f"a {word} film, number {i}" for i in range(400) for word in ("good", "bad")]
+MANY_LABELS = ["good", "bad"] * 400
+
+
+def test_everything_by_itself(tmp_path):
+    clf = LSTMSentimentClassifier.private(8.0, max_epochs=2, embedding_dim=4, hidden_size=4)
+    clf.fit(MANY, MANY_LABELS)
+    assert {"a", "good", "bad", "film", "number"} <= set(clf.vocabulary_)
+    assert not {str(i) for i in range(400)} & set(clf.vocabulary_)
+    assert [part.what for part in clf.privacy_.parts] == ["vocabulary", "linear part", "networks"]
+    assert clf.privacy_.parts[0].delta == pytest.approx(0.1 * clf.privacy_.delta)
+    assert 7.7 < clf.privacy_.epsilon <= 8.0
+    assert "the vocabulary" not in str(clf.privacy_).partition(" if ")[2]
+    assert clf.blend_.shares.tolist() == [0.5, 0.5]
+    assert clf.score(MANY, MANY_LABELS) > 0.9
+    good, bad = (clf.wide_.weights[0, clf.vocabulary_[word]] for word in ("good", "bad"))
+    assert good > 0 > bad and not clf.wide_.weights[:, :2].any()
+    clf.save(tmp_path / "model.fastlstm")
+    again = fastlstm.load(tmp_path / "model.fastlstm")
+    assert again.privacy_ == clf.privacy_
+    assert np.array_equal(again.predict_proba(MANY[:9]), clf.predict_proba(MANY[:9]))
+
+
+def test_too_few_documents_for_a_vocabulary():
+    clf = LSTMSentimentClassifier.private(Privacy(epsilon=0.5, delta=1e-6))
+    with pytest.raises(ValueError, match="no token stands in so many documents .* vocabulary="):
+        clf.fit(TEXTS, LABELS)
+    assert not hasattr(clf, "model_")
+
+
+def test_a_persons_words_are_chosen_once():
+    # A person who writes the same name in every message does not make it known.
+    texts = [f"hello {'zork ' * (i < 300)}" for i in range(600)]
+    for unit in ("document", np.maximum(np.arange(600) - 299, 0)):
+        clf = LSTMSentimentClassifier.private(
+            Privacy(epsilon=8.0, unit=unit), max_epochs=1, embedding_dim=2, hidden_size=2
+        )
+        clf.fit(texts, MANY_LABELS[:600])
+        assert "hello" in clf.vocabulary_
+        assert ("zork" in clf.vocabulary_) == isinstance(unit, str)
+
+
+def test_parameters_of_one_s_own():
+    clf = LSTMClassifier.private(Privacy(noise_multiplier=1.0), vocabulary_size=50, max_epochs=1)
+    assert clf.get_params()["dropout"] == 0.0 and clf.get_params()["vocabulary_size"] == 50
+    assert clf.fit(X, Y).privacy_.parts[0].noise_multiplier == 1.0
+
+
+def test_vectors_that_stay_as_they_are():
+    clf = private(train_vectors=False).fit(X, Y)
+    table, later = (private(train_vectors=False, max_epochs=n, random_state=0).fit(X, Y)
+                    .networks_[0].embedding for n in (1, 3))  # fmt: skip
+    assert np.array_equal(table, later) and table[2:].std() > 0.01
+    assert np.isfinite(clf.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize("further", ["fit", "partial_fit"])
+def test_going_on_adds_to_the_budget(clf, further):
+    copy = pickle.loads(pickle.dumps(clf)).set_params(warm_start=True)
+    before = clf.privacy_
+    getattr(copy, further)(X, Y)
+    record = copy.privacy_
+    assert len(record.parts) == 2 and record.parts[0] == before.parts[0]
+    steps = {"fit": 2, "partial_fit": 1}[further]
+    assert record.parts[1].steps == steps and record.delta == before.delta
+    assert before.epsilon < record.epsilon < 2 * before.epsilon
+    assert record.epsilon == pytest.approx(accounting.epsilon_of(record.parts, record.delta))
+    assert copy.class_count_.tolist() == [1, 1]
+    assert all("loss" not in epoch for epoch in copy.history_)
+    assert not np.array_equal(copy.predict_proba(X), clf.predict_proba(X))
+
+
+def test_parts_from_the_first_on():
+    clf = private(n_estimators=2)
+    for number in range(1, 4):
+        clf.partial_fit(X, Y, classes=[False, True])
+        assert [part.steps for part in clf.privacy_.parts] == [2] * number
+    # Each call has noise of its own, even where it can be repeated.
+    seeded = [private(random_state=5).partial_fit(X, Y) for _ in range(2)]
+    first = seeded[0].networks_[0].flat.copy()
+    for each in seeded:
+        each.partial_fit(X, Y)
+    assert np.array_equal(seeded[0].networks_[0].flat, seeded[1].networks_[0].flat)
+    assert not np.array_equal(first, seeded[0].networks_[0].flat)
+
+
+def test_networks_that_are_added():
+    clf = private(warm_start=True).fit(X, Y)
+    clf.set_params(n_estimators=3).fit(X, Y)
+    assert [part.steps for part in clf.privacy_.parts] == [2, 2 * 2]
+
+
+def test_words_stay_where_texts_go_on():
+    clf = LSTMSentimentClassifier.private(8.0, max_epochs=1, embedding_dim=4, hidden_size=4)
+    clf.fit(MANY, MANY_LABELS)
+    known = dict(clf.vocabulary_)
+    linear = clf.wide_
+    clf.partial_fit(["zork"] * 500 + MANY, ["bad"] * 500 + MANY_LABELS)
+    assert clf.vocabulary_ == known and clf.wide_ is linear
+    clf.set_params(warm_start=True).fit(["zork"] * 500 + MANY, ["bad"] * 500 + MANY_LABELS)
+    assert clf.vocabulary_ == known and clf.wide_ is not linear
+    whats = [part.what for part in clf.privacy_.parts]
+    assert whats == ["vocabulary", "linear part", *["networks"] * 2, "linear part", "networks"]
+    clf.set_params(n_estimators=2).fit(MANY, MANY_LABELS)
+    assert [part.what for part in clf.privacy_.parts][len(whats) :] == ["networks"]
+    assert clf.wide_ is not None
+
+
+def test_going_on_under_another_promise_is_refused(clf):
     copy = pickle.loads(pickle.dumps(clf))
-    for options in ({}, {"privacy": None}):
-        with pytest.raises(ValueError, match="privacy"):
-            copy.set_params(warm_start=True, **options).fit(X, Y)
-        with pytest.raises(ValueError, match="privacy"):
-            copy.partial_fit(X, Y)
+    plain = LSTMClassifier(**IDS, warm_start=True).fit(X, Y)
+    for each, privacy in ((copy, None), (plain, Privacy(epsilon=1.0))):
+        each.set_params(privacy=privacy, warm_start=True)
+        for further in (each.fit, each.partial_fit):
+            with pytest.raises(ValueError, match="nothing would be promised"):
+                further(X, Y)
+    copy.set_params(privacy=Privacy(epsilon=1.0, unit=np.arange(200)))
+    with pytest.raises(ValueError, match="promises to documents and to persons do not add up"):
+        copy.partial_fit(X, Y)
+    with pytest.raises(ValueError, match="early_stopping=False"):
+        private(early_stopping=True).partial_fit(X, Y)
 
 
 def test_a_missing_package_is_named(monkeypatch):

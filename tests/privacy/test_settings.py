@@ -21,6 +21,8 @@ from fastlstm import LSTMClassifier, Privacy
         ({"epsilon": 1, "max_grad_norm": 0}, "max_grad_norm"),
         ({"epsilon": 1, "expected_batch_size": 2.5}, "expected_batch_size"),
         ({"epsilon": 1, "expected_batch_size": 0}, "expected_batch_size"),
+        ({"epsilon": 1, "vocabulary_share": 1}, "vocabulary_share must be a number between 0 and"),
+        ({"epsilon": 1, "linear_share": 0}, "linear_share"),
         ({"epsilon": 1, "unit": "person"}, 'unit must be "document", or an array'),
     ],
 )
