@@ -29,7 +29,7 @@ LAYERS = {
     "network": {"kernels", "data", "core"},
     "vectors": {"text", "kernels", "core"},
     "training": {"vectors", "network", "kernels", "data", "core"},
-    "privacy": {"training", "network", "kernels", "data", "core"},
+    "privacy": {"training", "network", "kernels", "data", "text", "core"},
     "classifier": {
         "privacy", "training", "vectors", "network", "kernels", "side", "text", "core",
     },
@@ -41,7 +41,7 @@ LAYERS = {
         "explain", "persist", "classifier", "privacy", "training", "vectors", "network", "kernels",
         "side", "text", "evaluation", "core",
     },
-    "report": {"report.page", "explain", "evaluation", "core", ROOT},
+    "report": {"report.page", "explain", "privacy", "evaluation", "core", ROOT},
     "memory": {"classifier", "network", "kernels", "data", "core"},
     "plotting": {"explain"},
     "cli": {

@@ -22,8 +22,8 @@ from fastlstm.privacy.record import PrivacyRecord
 from fastlstm.privacy.selection import Selection, select_tokens
 from fastlstm.privacy.settings import Privacy
 from fastlstm.privacy.training import Plan
-from fastlstm.text.ngrams import NGrams
 from fastlstm.text.encoder import TextEncoder, TextOptions, every_token, truncate
+from fastlstm.text.ngrams import NGrams
 from fastlstm.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from fastlstm.training.history import EpochRecord
 

@@ -1,4 +1,4 @@
-"""The command ``fastlstm``: train, tune, evaluate, predict, explain, quantize, info, demo.
+"""The command ``fastlstm``: train, tune, evaluate, predict, explain, quantize, audit, info, demo.
 
 Importing it loads click and nothing heavier: each command imports what it needs
 when it runs.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 import fastlstm
+from fastlstm.cli.audit import audit_command
 from fastlstm.cli.demo import demo_command
 from fastlstm.cli.evaluate import evaluate_command
 from fastlstm.cli.explain import explain_command
@@ -31,6 +32,6 @@ def main():
 
 for _command in (
     train_command, tune_command, evaluate_command, predict_command, explain_command,
-    quantize_command, info_command, demo_command,
+    quantize_command, audit_command, info_command, demo_command,
 ):  # fmt: skip
     main.add_command(_command)

@@ -106,6 +106,14 @@ def classifier_of(pairs: Sequence[str], **defaults) -> tuple[Any, dict]:
     return clf, settings
 
 
+def private_defaults(epsilon: float, delta: float | None) -> dict:
+    """Parameters of a classifier that promises privacy, with noise that nobody can repeat."""
+    from fastlstm import LSTMSentimentClassifier, Privacy
+
+    clf = LSTMSentimentClassifier.private(Privacy(epsilon=epsilon, delta=delta))
+    return {**clf.get_params(deep=False), "missing": "empty", "random_state": None}
+
+
 def _wanted(constraints) -> str:
     """The values that a parameter may have, in words."""
     found = [words for constraint in constraints for words in _wanted_by(constraint)]

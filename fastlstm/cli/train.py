@@ -29,8 +29,8 @@ from fastlstm.cli.scores import (
     print_comparison,
     too_close,
 )
-from fastlstm.cli.settings import classifier_of
-from fastlstm.cli.training_options import TrainingCommand, training_options
+from fastlstm.cli.settings import classifier_of, private_defaults
+from fastlstm.cli.training_options import DELTA, EPSILON, TrainingCommand, training_options
 
 _HELD_OUT = 0.1
 
@@ -47,9 +47,12 @@ _ODD_SHARE = 0.01
 @click.option("--side", multiple=True, metavar="NAME",
               help="A column beside the text that the model reads, too; may be repeated. "
                    "auto takes all but the label.")  # fmt: skip
+@EPSILON
+@DELTA
 @plain_errors
 def train_command(
-    reviews, reading, out, valid, report, unlabelled, side, pairs, seed, force, quiet, as_json,
+    reviews, reading, out, valid, report, unlabelled, side, epsilon, delta, pairs, seed, force,
+    quiet, as_json,
 ):  # fmt: skip
     """Train a model on the labelled documents in REVIEWS (csv, tsv, json, jsonl, parquet or
     fastText's txt, also .gz).
@@ -66,13 +69,24 @@ def train_command(
 
     With --side auto, or --side and the name of a column, the model also reads these columns:
     numbers, dates, categories.
+
+    With --epsilon the model tells next to nothing of any single document: gradients are
+    clipped and get noise, and words that few documents have are not known to it. The noise
+    does not come from --seed, and is another one each time.
     """
+    if epsilon is None and delta is not None:
+        raise click.UsageError("--delta goes with --epsilon.")
+    if epsilon is not None and (side or unlabelled is not None):
+        raise click.UsageError("--epsilon goes with neither --side nor --unlabelled.")
     if side and unlabelled is not None:
         raise click.UsageError("--side and --unlabelled do not go together.")
     target = targets(reviews, out, report, [reviews, valid, unlabelled])
     talkative = not (quiet or as_json)
     progress = talkative and sys.stderr.isatty()
-    clf, _ = classifier_of(pairs, missing="empty", random_state=seed, verbose=int(progress))
+    defaults = {"missing": "empty", "random_state": seed, "verbose": int(progress)}
+    if epsilon is not None:
+        defaults |= private_defaults(epsilon, delta)
+    clf, _ = classifier_of(pairs, **defaults)
     data = read_split(reviews, valid, reading, clf, seed, unlabelled, side)
     check_targets_free(target, report, force)
     if talkative:
@@ -314,7 +328,8 @@ def _description_of_split(data) -> list[str]:
 def training_report(clf, target, data, scores) -> dict:
     """What ``train --json`` prints."""
     lengths = lengths_of(clf, data.texts)
-    speeds = [record["tokens_per_second"] for record in clf.history_]
+    speeds = [record[name] for record in clf.history_ if (name := "tokens_per_second") in record]
+    privacy = clf.privacy_
     best = best_epoch(clf.history_, clf.get_params(deep=False))
     return {
         "model": os.fspath(target),
@@ -337,6 +352,7 @@ def training_report(clf, target, data, scores) -> dict:
         # The first epoch may include compilation.
         "tokens_per_second": statistics.median(speeds) if speeds else None,
         "truncated_share": clf.truncated_share_,
+        "privacy": None if privacy is None else privacy.state(),
         "recommended": settings_for(lengths, clf),
         "hint": hint(lengths, clf),
     }
@@ -360,12 +376,17 @@ def print_training_report(report, scores, clf) -> None:
     if report["stopped_by"] == "non_finite_loss":
         click.echo("Training broke off at a loss that was not finite.")
     speed = report["tokens_per_second"]
+    share, most = report["truncated_share"], clf.encoder_.options.max_length
+    tells = None not in (share, most)
     click.echo(
         f"Epochs: {report['epochs']}"
         + (f", {speed:,.0f} tokens/s" if speed else "")
-        + f", {report['truncated_share']:.1%} of the training documents cut to "
-        f"max_length={clf.encoder_.options.max_length}."
+        + (f", {share:.1%} of the training documents cut to max_length={most}" if tells else "")
+        + "."
     )
+    if clf.privacy_ is not None:
+        click.echo(f"Promised: {clf.privacy_}.")
+        click.echo("Scores are facts about documents, without noise: publish them with care.")
     if report["hint"] is not None:
         click.echo(report["hint"])
     name = quoted(report["model"])

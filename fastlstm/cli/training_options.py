@@ -52,7 +52,23 @@ def _as_setting(option, args) -> str:
     return f"--set {name}={value}"
 
 
-_REVIEWS = click.argument("reviews", type=click.Path())
+REVIEWS = click.argument("reviews", type=click.Path())
+SETTINGS = click.option(
+    "--set", "pairs", multiple=True, metavar="NAME=VALUE",
+    help="A parameter of LSTMSentimentClassifier; may be repeated.",
+)  # fmt: skip
+SEED = click.option("--seed", type=_WholeNumber(0, 2**32 - 1), default=0, show_default=True,
+                    metavar="N", help="Seed of everything that is drawn.")  # fmt: skip
+
+
+EPSILON = click.option(
+    "--epsilon", type=click.FloatRange(min=0, min_open=True), metavar="E",
+    help="Promise differential privacy to whose documents these are.",
+)  # fmt: skip
+DELTA = click.option(
+    "--delta", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="D",
+    help="Goes with --epsilon; else 1 / n^1.1 for n documents.",
+)  # fmt: skip
 
 _DATA = (
     click.option("--out", type=click.Path(), help="Model file to write."),
@@ -60,10 +76,8 @@ _DATA = (
                  help="File to score on, instead of a tenth of REVIEWS."),
     click.option("--report", type=click.Path(),
                  help="Write a page about data, training, scores and errors to this file (HTML)."),
-    click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE",
-                 help="A parameter of LSTMSentimentClassifier; may be repeated."),
-    click.option("--seed", type=_WholeNumber(0, 2**32 - 1), default=0, show_default=True,
-                 metavar="N", help="Seed of everything that is drawn."),
+    SETTINGS,
+    SEED,
     click.option("--force", is_flag=True, help="Replace the files to write if they exist."),
     click.option("--quiet", is_flag=True, help="No progress, only the result."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
@@ -73,4 +87,4 @@ _DATA = (
 def training_options(command):
     """REVIEWS, where the data is, what to write, and how much to say."""
     with_data = reduce(lambda so_far, option: option(so_far), reversed(_DATA), command)
-    return _REVIEWS(reading_options("text", "label", "unlabelled")(with_data))
+    return REVIEWS(reading_options("text", "label", "unlabelled")(with_data))

@@ -148,6 +148,9 @@ class BaseLSTM(Predicting, BaseEstimator):
     # Of pickles from before there were these parameters.
     recompute: Any = "auto"
     train_vectors: Any = True
+
+    # Parameters that suit a promise of privacy.
+    _private: dict[str, Any]
     privacy = None
     cell, segment_state = OF_IDS.cell, OF_IDS.segment_state
     forget_bias = OF_IDS.forget_bias
@@ -231,7 +234,7 @@ class BaseLSTM(Predicting, BaseEstimator):
         estimator
             Not fitted. ``get_params`` has all that was chosen.
         """
-        return cls(**private_parameters(cls, privacy, parameters))
+        return cls(**private_parameters(cls._private, privacy, parameters))
 
     def fit(
         self, X, y, sample_weight=None, *, X_side=None, X_val=None, y_val=None, X_side_val=None,

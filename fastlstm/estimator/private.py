@@ -101,7 +101,7 @@ def refuse_another_promise(estimator, model: FittedModel | None) -> None:
     unit = now.unit if isinstance(now.unit, str) else "array"
     if was.unit != unit:
         raise ValueError(
-            f'privacy.unit is now {unit!r}, and the model was fitted with {was.unit!r}: promises '
+            f"privacy.unit is now {unit!r}, and the model was fitted with {was.unit!r}: promises "
             "to documents and to persons do not add up. Set it back, or fit anew."
         )
 
@@ -124,16 +124,18 @@ def promise_of(
     return private_fit(estimator.privacy, data, options, seed, spent, linear, start)
 
 
-def private_parameters(estimator: type, privacy: Privacy | float, given: dict[str, Any]) -> dict:
+def private_parameters(
+    suited: dict[str, Any], privacy: Privacy | float, given: dict[str, Any]
+) -> dict[str, Any]:
     """Parameters of an estimator that keep a promise, but for those that are given.
 
     Parameters
     ----------
-    estimator : type
-        Its ``_private`` are the parameters that suit noisy steps.
+    suited : dict
+        Parameters that suit noisy steps.
     privacy : Privacy or float
         A number is epsilon.
     given : dict
     """
     promise = privacy if isinstance(privacy, Privacy) else Privacy(epsilon=privacy)
-    return {**estimator._private, "privacy": promise, **given}
+    return {**suited, "privacy": promise, **given}

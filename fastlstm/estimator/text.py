@@ -75,7 +75,8 @@ class LSTMSentimentClassifier(TextInputMixin, ReadsLongTexts, BaseLSTM):
         ``donâ€™t``); "fold" makes look-alike characters one; "social" makes addresses
         and mentions one token each and takes the ``#`` off hashtags; "squeeze" reads
         stretched words (``sooo``) that are unknown or rare as the plain ones. "all" is
-        these five, None is none. ``["tags"]`` is what models before format 4 do.
+        these five, None is none. Beside them "redact" makes every digit a 0 and e-mail
+        addresses one word. ``["tags"]`` is what models before format 4 do.
         docs/reference/text.md has the tables.
     max_features : int or None, default=30000
         Size of the vocabulary: the most frequent tokens are kept.

@@ -27,6 +27,7 @@ from fastlstm.evaluation import (
 )
 from fastlstm.explain.dataset import confident_errors, moving_words
 from fastlstm.explain.html import article
+from fastlstm.privacy.rare import tokens_of_one_document
 from fastlstm.report.page import page, table
 from fastlstm.report.page.charts import Line, bar_chart, line_chart
 from fastlstm.report.page.numbers import fixed
@@ -36,6 +37,9 @@ N_ERRORS = 8
 N_EXPLAINED = 200
 
 _LENGTH_BINS = 6
+
+# Of the tokens that a single document has, those with digits first.
+_RARE_SHOWN = 40
 
 # Classes that tables show, and for which words are looked for.
 _MOST_CLASSES = 20
@@ -94,6 +98,7 @@ def training_report(run: Run, title: str = "Training report") -> str:
         _section("Accuracy by length", _by_length(run, chances.argmax(axis=1) == true)),
         _section("Words that moved a class most", _words(run)),
         _section("Most confident errors", _errors(run)),
+        _section("Privacy", _privacy(run)),
         _section("How it was trained", _parameters(clf)),
     ]
     return page(title, "\n".join(sections))
@@ -141,8 +146,9 @@ def _data(run) -> str:
         + "<p>Tokens of a training document: "
         + ", ".join(f"{name} {n:,}" for name, n in zip(
             ("shortest", "quarter", "median", "three quarters", "longest"), points, strict=True))
-        + f". Longer than max_length={most} and cut for the networks: {cut:.1%}. "
-        f"Empty: {int(np.sum(lengths == 0)):,}.</p>"
+        + (f". Longer than max_length={most} and cut for the networks: {cut or 0:.1%}. "
+           if run.clf.privacy_ is None else ". ")
+        + f"Empty: {int(np.sum(lengths == 0)):,}.</p>"
         f"<p>Documents to score on that also stand among the training documents: {shared:,}"
         + (". They flatter all scores.</p>" if shared else ".</p>")
     )  # fmt: skip
@@ -159,7 +165,9 @@ def _lengths(clf, texts) -> np.ndarray:
 
 
 def learning_curves(history) -> str:
-    """Loss and accuracy by epoch, the mean of the networks."""
+    """Loss and accuracy by epoch, the mean of the networks; "" where losses are not told."""
+    if not any("loss" in record for record in history):
+        return ""
     charts = []
     for name, keys in (
         ("loss", {"training": "loss", "held out": "val_loss"}),
@@ -283,6 +291,25 @@ def _errors(run) -> str:
     return "".join(
         f"<h3>Number {error.row + 1}: is {isolated(error.label)}</h3>{article(error.explanation)}"
         for error in found
+    )
+
+
+def _privacy(run) -> str:
+    """What is promised, and which tokens the model has from a single document."""
+    encoder = run.clf.encoder_
+    texts = [text or "" for text in run.texts]
+    rare = tokens_of_one_document(encoder.read(texts), encoder.vocabulary.tokens)
+    record = run.clf.privacy_
+    said = "Nothing is promised." if record is None else f"Promised: {isolated(str(record))}."
+    share = f"{len(rare):,} of {len(encoder.vocabulary):,} tokens in the model file"
+    if not rare:
+        return f"<p>{said} None of its tokens is that of a single document.</p>"
+    shown = ", ".join(map(isolated, rare[:_RARE_SHOWN]))
+    return (
+        f"<p>{said} {share} stand in one training document alone, such as {shown}. Whoever has "
+        "the file can read them. <code>min_df=2</code> leaves them out, the step "
+        "<code>redact</code> of <code>normalize</code> makes numbers and e-mail addresses alike, "
+        "and <code>privacy</code> bounds what the weights tell, too.</p>"
     )
 
 

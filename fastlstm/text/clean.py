@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from fastlstm.text.fold import dotted, foldings, grave_accents
 from fastlstm.text.markup import any_tags, references, tags
 from fastlstm.text.mend import half_decoded, mojibake
+from fastlstm.text.redact import redacted
 from fastlstm.text.rewriting import Grouped, Rewriting, grouped, rewrite
 from fastlstm.text.social import social
 
@@ -24,10 +25,11 @@ from fastlstm.text.social import social
 # - "fold": characters that look or mean alike become one (fastlstm.text.fold).
 # - "social": addresses, mentions and hashtags are one token each (fastlstm.text.social).
 # - "squeeze": stretched words that are unknown or rare count as the plain ones.
+# - "redact": digits become 0, and e-mail addresses a word (fastlstm.text.redact).
 # - "tags": whatever has the shape of a tag becomes a space, known or not; the rule of
 #   model files up to version 3, which had no other.
 ALL_STEPS = ("html", "decode", "fold", "social", "squeeze")
-STEPS = (*ALL_STEPS, "tags")
+STEPS = (*ALL_STEPS, "redact", "tags")
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # What str.isprintable takes for visible, although it is not: fillers, variation selectors.
@@ -43,7 +45,7 @@ def check_steps(normalize: str | Iterable[str] | None) -> tuple[str, ...]:
     Parameters
     ----------
     normalize : "all", iterable of str, or None
-        "all" is all but "tags", None is none.
+        "all" is all but "redact" and "tags", None is none.
 
     Raises
     ------
@@ -84,7 +86,7 @@ class Rules(NamedTuple):
     folding : Grouped
         For texts that are not ASCII, before they are composed.
     social : Grouped
-        At the end.
+        At the end; what is redacted, too.
     lowered : Grouped
         For texts that are not ASCII, after they were lower-cased or not.
     """
@@ -115,7 +117,13 @@ def rules_of(steps: tuple[str, ...]) -> Rules:
         mangled=grouped(mojibake() if decode else ()),
         markup=grouped(markup),
         folding=grouped(foldings() if fold else ()),
-        social=grouped(social() if "social" in steps else ()),
+        social=grouped(
+            [
+                *(redacted()[:1] if "redact" in steps else ()),  # mentions begin with the same sign
+                *(social() if "social" in steps else ()),
+                *(redacted()[1:] if "redact" in steps else ()),
+            ]
+        ),
         lowered=grouped(dotted() if fold else ()),
     )
 

@@ -10,7 +10,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 import fastlstm
-from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Privacy, datasets
+from fastlstm import LSTMClassifier, LSTMSentimentClassifier, datasets
 from fastlstm.core.errors import InterruptedFitWarning
 from fastlstm.estimator.going_on import MAY_CHANGE, built_in
 from fastlstm.training.interrupts import InterruptGuard, guarded_by

@@ -346,3 +346,16 @@ def test_explanations_point_at_what_was_written():
         "Ｆｉｎｅ", "ﬁlm", ",", "@you", "http://x.org", "donʼt", "fun", "dulllll",
     ]  # fmt: skip
     assert found.known.tolist() == [True, True, False, True, False, False, True, True]
+
+
+def test_redacted():
+    steps = ("social", "redact")
+    assert clean("Call 555-0199 or ١٢ now", steps) == "Call 000-0000 or 00 now"
+    assert clean("to ann.lee+x@home-1.example, @me", steps) == "to  email ,  <user> "
+    assert clean("ann@home", ()) == clean("ann@home", ("social",)) == "ann@home"
+    assert "redact" not in check_steps("all") and check_steps(["redact"]) == ("redact",)
+
+
+def test_redacting_takes_linear_time():
+    for text in ("a" * 10**6 + " @", "a@" * 10**5, "@" * 10**6, "a.b-" * 10**5 + "@b"):
+        clean(text, ("redact",))
