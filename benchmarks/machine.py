@@ -13,7 +13,7 @@ RESULTS = FOLDER / "results"
 
 PACKAGES = (
     "numpy", "numba", "scikit-learn", "torch", "keras", "tensorflow-cpu", "tensorflow",
-    "onnx", "onnxruntime", "fasttext", "gensim", "optuna", "scipy",
+    "onnx", "onnxruntime", "fasttext", "gensim", "opacus", "optuna", "scipy",
 )  # fmt: skip
 
 

@@ -14,7 +14,13 @@ import numpy as np
 
 from fastlstm.classifier.blend import Blend, fit_blend
 from fastlstm.classifier.data import FitData, SoftlyLabelled
-from fastlstm.classifier.fitted import FittedModel, Scorer, TrainingRecord, logits_beside
+from fastlstm.classifier.fitted import (
+    FittedModel,
+    Scorer,
+    TrainingRecord,
+    logits_beside,
+    mean_logits,
+)
 from fastlstm.classifier.held_out import (
     HeldOutPart,
     hold_out_parts,
@@ -35,7 +41,7 @@ from fastlstm.classifier.networks import (
     train_further,
     train_networks,
 )
-from fastlstm.classifier.private import PrivateFit, private_linear_part
+from fastlstm.classifier.private import PrivateFit, private_blend, private_linear_part
 from fastlstm.classifier.side_part import SidePart
 from fastlstm.core.errors import SideColumnWarning
 from fastlstm.core.options import Options
@@ -178,12 +184,20 @@ def fit_privately(
         if private.linear is not None:
             with bar("linear part") as report:
                 company = Company(private_linear_part(private, data, report))
-        elif start is not None:
+        elif start is not None and private.blend is not None:
             company = Company(start.linear)
-    if company.linear is not None:  # which part is better is a fact about documents
-        blend = Blend.even(2, data.n_outputs)
     whole = HeldOutPart(job.labelled(data.train), None, None)
     trained = train_networks(job, [whole] * int(options.n_estimators), seed, vectors, start)
+    if company.linear is not None:
+        blend = Blend.even(2, data.n_outputs)
+        if private.blend is not None and trained.stopped_by != "interrupt":
+            networks = [
+                Network(job.k, job.config, each, options.precision) for each in trained.parameters
+            ]
+            even = np.full(len(data.classes), 1 / len(data.classes))
+            of_networks = mean_logits(networks, whole.train.sequences, even, job.n_threads)
+            logits = [of_networks, *company.logits(data.train.encoded)]
+            blend = private_blend(private, data, logits)
     return private.without_counts(_model(job, trained, company, blend, None))
 
 

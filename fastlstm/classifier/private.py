@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlstm.classifier.blend import Blend
 from fastlstm.classifier.data import FitData
 from fastlstm.classifier.fitted import FittedModel
 from fastlstm.classifier.linear_part import LinearPart, features
@@ -16,7 +17,13 @@ from fastlstm.classifier.networks import n_epochs
 from fastlstm.core.options import Options
 from fastlstm.core.records import Encoded
 from fastlstm.privacy.accounting import NoisySteps, noise_for
-from fastlstm.privacy.linear import N_STEPS, Features, noisy_regression
+from fastlstm.privacy.linear import (
+    N_BLEND_STEPS,
+    N_STEPS,
+    Features,
+    noisy_blend,
+    noisy_regression,
+)
 from fastlstm.privacy.noise import streams
 from fastlstm.privacy.record import PrivacyRecord
 from fastlstm.privacy.selection import Selection, select_tokens
@@ -28,7 +35,7 @@ from fastlstm.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from fastlstm.training.history import EpochRecord
 
 # Repeatable noise of these is not that of any network.
-_OF_VOCABULARY, _OF_LINEAR, _OF_CALL = 1 << 32, 2 << 32, 4 << 32
+_OF_VOCABULARY, _OF_LINEAR, _OF_BLEND, _OF_CALL = 1 << 32, 2 << 32, 3 << 32, 4 << 32
 
 
 class PrivateFit(NamedTuple):
@@ -39,14 +46,15 @@ class PrivateFit(NamedTuple):
     plan : Plan
     record : PrivacyRecord
     n_epochs : int
-    linear : NoisySteps or None
-        Of a linear part beside them.
+    linear, blend : NoisySteps or None
+        Of a linear part beside them, and of how much it counts.
     """
 
     plan: Plan
     record: PrivacyRecord
     n_epochs: int
     linear: NoisySteps | None = None
+    blend: NoisySteps | None = None
 
     def without_counts(self, model: FittedModel) -> FittedModel:
         """The model, whose record tells nothing of the documents but what is promised.
@@ -145,13 +153,12 @@ def private_fit(
     grows = there < int(options.n_estimators)
     n_networks = int(options.n_estimators) - there * grows
     part = NoisySteps("networks", rate, 0.0, epochs * steps * n_networks)
-    of_linear = None
+    of_linear = of_blend = None
+    if linear:
+        of_blend = _of_share(privacy, n, "blend", privacy.blend_share, N_BLEND_STEPS)
+        spent = (*spent, of_blend)
     if linear and grows == (start is None):  # where networks are added alone, it stays
-        assert privacy.epsilon is not None, "else there is no linear part"
-        wanted = privacy.linear_share * privacy.epsilon
-        of_linear = NoisySteps("linear part", 1.0, 0.0, N_STEPS)
-        least = noise_for(wanted, privacy.delta_of(n), [of_linear])
-        of_linear = of_linear._replace(noise_multiplier=least)
+        of_linear = _of_share(privacy, n, "linear part", privacy.linear_share, N_STEPS)
         spent = (*spent, of_linear)
     record = PrivacyRecord.of(privacy, (part,), n, seed is not None, spent)
     noise = record.parts[-1].noise_multiplier
@@ -160,7 +167,26 @@ def private_fit(
         record = record.after(before)
         seed = None if seed is None else seed + len(before.parts) * _OF_CALL  # noise of its own
     plan = Plan(unit, n, rate, noise, float(privacy.max_grad_norm), steps, seed)
-    return PrivateFit(plan, record, epochs, of_linear)
+    return PrivateFit(plan, record, epochs, of_linear, of_blend)
+
+
+def _of_share(privacy: Privacy, n: int, what: str, share: float, steps: int) -> NoisySteps:
+    """Steps of all units, as noisy as would alone promise a share of epsilon."""
+    assert privacy.epsilon is not None, "else there is no linear part"
+    part = NoisySteps(what, 1.0, 0.0, steps)
+    noise = noise_for(share * privacy.epsilon, privacy.delta_of(n), [part])
+    return part._replace(noise_multiplier=noise)
+
+
+def private_blend(private: PrivateFit, data: FitData, logits: list[np.ndarray]) -> Blend:
+    """How much the networks and the linear part count, whose logits these are."""
+    assert private.blend is not None, "there are two components"
+    seed = private.plan.seed
+    (stream,) = streams(1, None if seed is None else seed + _OF_BLEND)
+    train = data.train
+    return Blend(
+        *noisy_blend(logits, train.y, train.weight, private.plan.unit, private.blend, stream)
+    )
 
 
 def private_linear_part(

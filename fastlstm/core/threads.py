@@ -84,6 +84,34 @@ def _counters(n: int) -> np.ndarray:
     return np.zeros(n + 2 * around, dtype=np.int64)[around : around + n]
 
 
+class _OneThread:
+    """A context in which products of BLAS take one thread, entered by several threads at once."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._limit = threadpool_limits(limits=1, user_api="blas")
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limit.restore_original_limits()
+                self._limit = None
+
+
+# Where a pool has several threads, those of BLAS are in their way: norms of documents take 1.7
+# times as long on two cores without it (benchmarks/private_steps.py).
+BLAS_ON_ONE_THREAD = _OneThread()
+
+
 _T = TypeVar("_T")
 Turns = Generator[None, None, _T]
 

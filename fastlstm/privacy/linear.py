@@ -8,12 +8,12 @@ a development part of imdb at epsilon 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from fastlstm.network.losses import sigmoid
+from fastlstm.network.losses import loss_for, sigmoid
 from fastlstm.privacy.accounting import NoisySteps
 
 N_STEPS = 200
@@ -109,3 +109,55 @@ def _probability(found: Features, weights: np.ndarray) -> np.ndarray:
 def _sums(found: Features, pull: np.ndarray) -> np.ndarray:
     of_features = np.bincount(found.feature, pull[found.document], found.n_features)
     return np.append(of_features, pull.sum())
+
+
+N_BLEND_STEPS = 100
+
+# As those above: of a document's gradient by the shares and the bias, of steps, of noise.
+_BLEND_NORM, _BLEND_STEP = 3.0, 0.3
+
+
+def noisy_blend(
+    logits: Sequence[np.ndarray], y: np.ndarray, weight: np.ndarray, unit: np.ndarray,
+    part: NoisySteps, stream: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """How much each component counts, by noisy gradients of the cross-entropy of all documents.
+
+    Parameters
+    ----------
+    logits : sequence of float arrays, shape (n_documents, n_outputs)
+        Of each component. They may have been fitted on these documents: with noise, what was
+        fitted on a document knows little more of it than of another one.
+    y : int64 array, shape (n_documents,)
+    weight : float64 array, shape (n_documents,)
+    unit, part, stream
+        As in ``noisy_regression``.
+
+    Returns
+    -------
+    shares : float64 array, shape (n_components,)
+        None is below 0.
+    bias : float64 array, shape (n_outputs,)
+    """
+    parts = np.stack([each.astype(np.float64) for each in logits])
+    n_parts, _, n_outputs = parts.shape
+    loss, size = loss_for(n_outputs), np.bincount(unit)
+    n_units = len(size)
+    deviation = part.noise_multiplier * _BLEND_NORM
+    step = min(_BLEND_STEP, _WALK * n_units / (deviation * np.sqrt(part.steps)))
+    x = np.zeros(n_parts + n_outputs)
+    x[:n_parts] = 1 / n_parts
+    velocity, total, n_averaged = np.zeros(len(x)), np.zeros(len(x)), part.steps // 2
+    for number in range(part.steps):
+        z = np.einsum("p,pdo->do", x[:n_parts], parts) + x[n_parts:]
+        pull = loss(z, y, weight)[1]
+        own = np.concatenate([np.einsum("pdo,do->dp", parts, pull), pull], axis=1)
+        norm = np.linalg.norm(own, axis=1)
+        own *= (np.minimum(1, _BLEND_NORM / np.maximum(norm, 1e-30)) / size[unit])[:, None]
+        gradient = own.sum(axis=0) + deviation * stream.standard_normal(len(x))
+        velocity = _MOMENTUM * velocity + gradient / n_units
+        x = x - step * (1 - _MOMENTUM) * velocity
+        x[:n_parts] = np.maximum(x[:n_parts], 0)
+        if number >= part.steps - n_averaged:
+            total += x / n_averaged
+    return total[:n_parts], total[n_parts:]

@@ -39,6 +39,8 @@ class Privacy:
         difference, as squares add up.
     linear_share : float in (0, 1)
         The same for the linear part, where there is one (``wide``).
+    blend_share : float in (0, 1)
+        The same for how much the linear part and the networks count.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class Privacy:
     unit: Any = "document"
     vocabulary_share: float = 0.25
     linear_share: float = 0.75
+    blend_share: float = 0.15
 
     def __post_init__(self) -> None:
         if (self.epsilon is None) == (self.noise_multiplier is None):
@@ -80,7 +83,7 @@ class Privacy:
                 raise ValueError(f"{name} must be a number above 0, got {value!r}")
         if self.delta is not None and not (_is_number(self.delta) and 0 < self.delta < 1):
             raise ValueError(f"delta must be a number between 0 and 1 or None, got {self.delta!r}")
-        for name in ("vocabulary_share", "linear_share"):
+        for name in ("vocabulary_share", "linear_share", "blend_share"):
             value = getattr(self, name)
             if not (_is_number(value) and 0 < value < 1):
                 raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlstm.core.threads import ShardPool
+from fastlstm.core.threads import BLAS_ON_ONE_THREAD, ShardPool
 from fastlstm.core.workspace import WorkspacePool
 from fastlstm.data.batching import ACCUMULATORS, pack, split_shards
 from fastlstm.kernels.contract import Kernels
@@ -163,8 +163,8 @@ class GradientEngine:
 
         Of a document that counts as ``batch`` says. Nothing is dropped.
         """
-
-        return self.pool.map(partial(self._norms_of, batch), cut.rows)
+        with BLAS_ON_ONE_THREAD:
+            return self.pool.map(partial(self._norms_of, batch), cut.rows)
 
     def _norms_of(self, batch: Minibatch, rows: np.ndarray) -> np.ndarray:
         k, config, data = self.k, self.config, batch.data

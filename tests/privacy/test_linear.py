@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fastlstm.privacy.accounting import NoisySteps
-from fastlstm.privacy.linear import MAX_NORM, Features, noisy_regression
+from fastlstm.classifier.blend import fit_blend
+from fastlstm.privacy.linear import MAX_NORM, Features, noisy_blend, noisy_regression
 from fastlstm.privacy.noise import streams
 
 N, M = 60, 30
@@ -84,3 +85,48 @@ def test_it_learns_what_scikit_learn_learns():
     assert np.corrcoef(weights[0], exact.coef_[0])[0, 1] > 0.995
     predicted = holds @ weights[0] + bias[0] > 0
     assert np.mean(predicted == exact.predict(holds)) > 0.97
+
+
+def blended(logits, y, noise, unit=None, weight=None, steps=1000):
+    n = len(y)
+    part = NoisySteps("blend", 1.0, noise, steps)
+    unit = np.arange(n) if unit is None else unit
+    weight = np.ones(n) if weight is None else weight
+    return noisy_blend(logits, y, weight, unit, part, streams(1, 0)[0])
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_a_blend_is_what_a_fit_without_noise_finds(n_outputs):
+    rng = np.random.default_rng(2)
+    n = 3000
+    y = rng.integers(0, max(2, n_outputs), n)
+    told = (y[:, None] == ([1] if n_outputs == 1 else range(n_outputs))) - 0.4
+    good, poor = (rng.normal(told, spread) for spread in (0.8, 1.3))  # so that hardly one is cut
+    shares, bias = blended([good, poor], y, 1e-3)
+    exact = fit_blend([good, poor], y, np.ones(n))
+    assert shares == pytest.approx(exact.shares, abs=0.05)
+    assert bias - bias.mean() == pytest.approx(exact.bias - exact.bias.mean(), abs=0.05)
+    # With so much noise as hides each of 3,000 documents it goes that way.
+    shares, _ = blended([good, poor], y, 80.0, steps=100)
+    assert exact.shares[0] + 0.2 > shares[0] > 0.7 and shares[0] > shares[1] >= 0
+
+
+def test_no_unit_moves_a_blend_by_more_than_its_norm():
+    rng = np.random.default_rng(3)
+    logits = [rng.normal(0, 50, (40, 1)), rng.normal(0, 50, (40, 1))]
+    y, unit = rng.integers(0, 2, 40), np.arange(40) // 4
+    whole = np.concatenate(blended(logits, y, 1e-9, unit, steps=1))
+    assert np.abs(whole).max() == 0  # of one step nothing is averaged
+    found = []
+    for weight in (np.ones(40), np.where(unit == 3, 0.0, 1.0)):
+        found.append(np.concatenate(blended(logits, y, 1e-9, unit, weight, steps=2)))
+    # The second step of two: 0.1 of a step, and 0.19 of it.
+    step = min(0.3, 0.1 * 10 / (1e-9 * 3))
+    assert np.linalg.norm(found[0] - found[1]) <= step * 3.0 / 10 * (0.1 + 0.19) * 2
+
+
+def test_few_documents_leave_a_blend_as_it_began():
+    rng = np.random.default_rng(4)
+    logits = [rng.normal(size=(20, 1)), rng.normal(size=(20, 1))]
+    shares, bias = blended(logits, rng.integers(0, 2, 20), 100.0, steps=100)
+    assert np.abs(shares - 0.5).max() < 0.1 and np.abs(bias).max() < 0.1

@@ -23,6 +23,7 @@ from fastlstm import LSTMClassifier, Privacy
         ({"epsilon": 1, "expected_batch_size": 0}, "expected_batch_size"),
         ({"epsilon": 1, "vocabulary_share": 1}, "vocabulary_share must be a number between 0 and"),
         ({"epsilon": 1, "linear_share": 0}, "linear_share"),
+        ({"epsilon": 1, "blend_share": "all"}, "blend_share"),
         ({"epsilon": 1, "unit": "person"}, 'unit must be "document", or an array'),
     ],
 )
