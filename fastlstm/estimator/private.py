@@ -25,8 +25,8 @@ PRIVATE_IDS = {
 
 # Chosen on a development part of imdb, at epsilon 3.
 PRIVATE_TEXTS = {
-    **PRIVATE_IDS, "side": None, "max_length": 600, "embedding_dim": 16,
-    "hidden_size": 16, "learning_rate": 0.01, "max_epochs": 16,
+    **PRIVATE_IDS, "side": None, "max_length": 200, "embedding_dim": 16, "hidden_size": 16,
+    "learning_rate": 0.05, "max_epochs": 8,
 }  # fmt: skip
 
 

@@ -26,7 +26,8 @@ class Privacy:
         Standard deviation of the noise by ``max_grad_norm``, in place of ``epsilon``; what it
         promises is computed.
     max_grad_norm : float
-        Each document's gradient is scaled down to this norm.
+        Each document's gradient is scaled down to this norm. Gradients of documents are mostly
+        that long or longer; noise is in proportion to it.
     expected_batch_size : int
         Units that a step draws on average: each is drawn by itself, with a probability of
         ``expected_batch_size`` / n.
@@ -64,8 +65,8 @@ class Privacy:
     epsilon: float | None = None
     delta: float | None = None
     noise_multiplier: float | None = None
-    max_grad_norm: float = 1.0
-    expected_batch_size: int = 256
+    max_grad_norm: float = 0.1
+    expected_batch_size: int = 1024
     unit: Any = "document"
     vocabulary_share: float = 0.25
     linear_share: float = 0.75

@@ -316,7 +316,8 @@ def test_it_learns():
     many = rng.integers(2, 30, (4000, 10))
     right = (many < 12).sum(axis=1) > 3
     settings = {"embedding_dim": 16, "hidden_size": 16, "max_epochs": 5, "learning_rate": 0.05}
-    clf = private(**settings, privacy=Privacy(epsilon=8.0)).fit(many, right)
+    privacy = Privacy(epsilon=8.0, expected_batch_size=256, max_grad_norm=1.0)
+    clf = private(**settings, privacy=privacy).fit(many, right)
     assert clf.privacy_.epsilon <= 8
     # Always the more frequent answer would be right in about 62 of 100.
     assert clf.score(many, right) > 0.8
