@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fastlstm.privacy.accounting import NoisySteps
 from fastlstm.classifier.blend import fit_blend
+from fastlstm.privacy.accounting import NoisySteps
 from fastlstm.privacy.linear import MAX_NORM, Features, noisy_blend, noisy_regression
 from fastlstm.privacy.noise import streams
 
