@@ -14,7 +14,7 @@ import pytest
 from joblib import Parallel, delayed
 
 from fastlstm.core import threads
-from fastlstm.core.threads import Companion, ShardPool, effective_n_jobs
+from fastlstm.core.threads import BLAS_ON_ONE_THREAD, Companion, ShardPool, effective_n_jobs
 from fastlstm.core.workspace import WorkspacePool
 from fastlstm.kernels import reference
 from tests.helpers import each_backend
@@ -446,3 +446,28 @@ def test_workspace_of_a_block_that_failed_is_not_used_again():
     with workspaces.borrow() as fresh:
         assert fresh is not broken
         assert fresh.array("x", 2).dtype == np.float64
+
+
+def test_blas_gets_its_threads_back():
+    from threadpoolctl import threadpool_info
+
+    def of_blas():
+        return [found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"]
+
+    before = of_blas()
+    entered, left = threading.Event(), threading.Event()
+
+    def other():
+        with BLAS_ON_ONE_THREAD:
+            entered.set()
+            left.wait()
+
+    thread = threading.Thread(target=other)
+    with BLAS_ON_ONE_THREAD:
+        thread.start()
+        entered.wait()
+        assert set(of_blas()) <= {1}
+    assert set(of_blas()) <= {1}  # the other one is still inside
+    left.set()
+    thread.join()
+    assert of_blas() == before

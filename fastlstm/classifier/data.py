@@ -80,6 +80,15 @@ class FitData(NamedTuple):
         """Logits of a model of these classes: one stands for two of them."""
         return 1 if len(self.classes) == 2 else len(self.classes)
 
+    @property
+    def each_token_once(self) -> FitData:
+        """The same with one document to read, of all tokens.
+
+        For what is said of given word vectors, which is by how often tokens occur.
+        """
+        each = np.arange(self.n_tokens, dtype=np.int32)
+        return self._replace(read=TokenSequences(each, np.array([0, len(each)])))
+
     def with_relevance(self, relevance: np.ndarray) -> FitData:
         """The same, where numbers of columns beside the text count as much as they tell."""
         assert self.reader is not None, "something stands beside the texts"

@@ -180,7 +180,7 @@ def fit_privately(
     job = _job(data, options, seed, start, guard)._replace(plan=private.plan)
     company, blend = Company(), Blend.of_networks(data.n_outputs)
     with task_bars(bool(options.verbose)) as bar:
-        vectors, _ = first_vectors(job.k, data, options, seed, guard, bar)
+        vectors, _ = first_vectors(job.k, data.each_token_once, options, seed, guard, bar)
         if private.linear is not None:
             with bar("linear part") as report:
                 company = Company(private_linear_part(private, data, report))
@@ -230,7 +230,8 @@ def continue_model(
         job = job._replace(plan=private.plan)
     coverage = None if model is None else model.record.coverage
     if model is None:
-        (vectors, coverage), _ = _before_networks(job, True, False, beside=False)
+        before = job if private is None else job._replace(data=data.each_token_once)
+        (vectors, coverage), _ = _before_networks(before, True, False, beside=False)
         numbers = range(int(options.n_estimators))
         states = Continued([fresh_state(job, number, seed, vectors) for number in numbers])
     elif states is None:

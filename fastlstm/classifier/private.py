@@ -102,6 +102,8 @@ def leaks_of(options: Options, valid: bool, unlabelled: bool) -> list[str]:
         "word_vectors=None, or vectors from elsewhere": skipgram,
         'pooling="max", or another than "auto"': options.pooling == "auto",
         'segment_state="fresh", or another than "auto"': options.segment_state == "auto",
+        # Products of the second pass would be rounded otherwise than the norms of the first.
+        'precision="float32"': options.precision != "float32",
         "no X_val": valid,
         "no X_unlabelled": unlabelled,
     }

@@ -101,7 +101,8 @@ def _print(result: dict) -> None:
     rare = result["tokens_of_one_document"]
     if rare:
         shown = listed([plain(token) for token in rare[:_SHOWN]])
+        mend = " --set min_df=2 leaves them out." if promised is None else ""
         click.echo(
             f"The model file carries {len(rare):,} of {result['n_tokens']:,} tokens that one "
-            f"document alone has, such as {shown}. --set min_df=2 leaves them out."
+            f"document alone has, such as {shown}.{mend}"
         )

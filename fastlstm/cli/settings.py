@@ -111,7 +111,8 @@ def private_defaults(epsilon: float, delta: float | None) -> dict:
     from fastlstm import LSTMSentimentClassifier, Privacy
 
     clf = LSTMSentimentClassifier.private(Privacy(epsilon=epsilon, delta=delta))
-    return {**clf.get_params(deep=False), "missing": "empty", "random_state": None}
+    found = {**clf.get_params(deep=False), "missing": "empty", "random_state": None}
+    return {name: value for name, value in found.items() if name != "verbose"}
 
 
 def _wanted(constraints) -> str:

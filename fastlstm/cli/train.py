@@ -71,8 +71,8 @@ def train_command(
     numbers, dates, categories.
 
     With --epsilon the model tells next to nothing of any single document: gradients are
-    clipped and get noise, and words that few documents have are not known to it. The noise
-    does not come from --seed, and is another one each time.
+    clipped and get noise, and words that few documents have are not known to it. The noise,
+    and which documents are held out, do not come from --seed, and are others each time.
     """
     if epsilon is None and delta is not None:
         raise click.UsageError("--delta goes with --epsilon.")
@@ -87,7 +87,9 @@ def train_command(
     if epsilon is not None:
         defaults |= private_defaults(epsilon, delta)
     clf, _ = classifier_of(pairs, **defaults)
-    data = read_split(reviews, valid, reading, clf, seed, unlabelled, side)
+    # A split by a seed would depend, for each document, on all others.
+    by = seed if epsilon is None else None
+    data = read_split(reviews, valid, reading, clf, by, unlabelled, side)
     check_targets_free(target, report, force)
     if talkative:
         click.echo("\n".join(data.about))
@@ -145,7 +147,8 @@ def read_split(
 ) -> Split:
     """The documents to train on and to score on, and what is to be said of them.
 
-    ``clf`` is told which column holds the text, if columns of ``side`` stand beside it.
+    ``clf`` is told which column holds the text, if columns of ``side`` stand beside it. Without
+    a ``seed`` each document is held out by a draw of its own, from the system's entropy.
     """
     started = time.perf_counter()
     table = reading.table(reviews)
@@ -209,15 +212,24 @@ def _spaced(text) -> str:
 
 
 def _split(reviews, table, labels, seed, beside) -> Split:
+    import numpy as np
+
     from fastlstm.classifier.held_out import hold_out
 
-    train, held_out = hold_out(labels, _HELD_OUT, seed)
+    if seed is None:
+        drawn = np.random.default_rng().random(len(labels)) < _HELD_OUT
+        train = np.flatnonzero(~drawn)
+        known = {labels[i] for i in train}
+        held_out = np.array([i for i in np.flatnonzero(drawn) if labels[i] in known], dtype=int)
+    else:
+        train, held_out = hold_out(labels, _HELD_OUT, seed)
     if not len(held_out):
         raise ValueError(
             f"{reviews}: each class has one document, so none can be held out; add documents, "
             "or pass --valid FILE"
         )
-    how, texts, tables = f"held out of {reviews} with seed {seed}", table.texts, None
+    by = "by chance" if seed is None else f"with seed {seed}"
+    how, texts, tables = f"held out of {reviews} {by}", table.texts, None
     if beside:
         frame = frame_of(table, beside, reviews)
         tables = frame.take(train), frame.take(held_out)

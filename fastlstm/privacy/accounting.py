@@ -80,7 +80,7 @@ def epsilon_of(parts: Sequence[NoisySteps], delta: float, kind: str = "pld") -> 
     loose = _epsilon(tuple(parts), delta, "rdp")
     if kind == "rdp" or loose > _MEANS_NOTHING:
         return loose
-    return _epsilon(tuple(parts), delta, kind)
+    return min(loose, _epsilon(tuple(parts), delta, kind))  # either holds
 
 
 @lru_cache(maxsize=256)
@@ -140,7 +140,11 @@ def noise_for(
         high = brentq(too_much, low, high, args=("rdp",), xtol=_NEAR) + _NEAR
         near = max(low, high - _NARROW)
         low, high = (near, high) if too_much(near) > 0 else (low, near)
-    found = low if too_much(low) <= 0 else brentq(too_much, low, high, xtol=_NEAR) + _NEAR
+    if too_much(low) <= 0:
+        return math.exp(low)
+    if too_much(high) > 0:  # wide intervals of very many steps are looser than Renyi's bound
+        return math.exp(high)
+    found = brentq(too_much, low, high, xtol=_NEAR) + _NEAR
     return math.exp(found)
 
 

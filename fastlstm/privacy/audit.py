@@ -42,7 +42,8 @@ class Audit(NamedTuple):
     delta, confidence : float
         Of that bound.
     promised : float or None
-        What the fit promised, which must be above ``epsilon``; None where it did not.
+        What the fit promised, which must be above ``epsilon``; None where it did not, or its
+        noise can be repeated.
     n_canaries, n_guesses, n_correct : int
         Of the guesses that gave the bound.
     membership : float
@@ -110,6 +111,10 @@ def audit(
     rng = np.random.default_rng(random_state)
     source, labels = _Source.of(X), np.asarray(y)
     n_canaries = _checked(len(source.documents), labels, n_canaries, n_secrets)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be a number between 0 and 1, got {confidence!r}")
+    if estimator.privacy is not None:
+        estimator.privacy.units_of(len(labels))
     held_out, train = np.split(rng.permutation(len(labels)), [int(_HELD_OUT * len(labels))])
     classes = np.unique(labels[train])
     canaries = source.random(n_canaries, _LENGTH, rng)
@@ -123,6 +128,7 @@ def audit(
     fitted = _unfitted(estimator, train, len(targets)).fit(documents, targets)
 
     record = fitted.privacy_
+    promised = None if record is None or record.repeatable else record.epsilon
     if delta is None:
         delta = _DELTA if record is None else record.delta
     bound = _best_bound(_scores(fitted, canaries, of_canaries), given, delta, confidence)
@@ -131,9 +137,11 @@ def audit(
     stranger = _scores(fitted, source.take(known), labels[known])
     of_kind = _log_probabilities(fitted, others)
     columns = np.searchsorted(fitted.classes_, of_secrets)
-    rank = 1 + np.sum(of_kind[:, columns] > _scores(fitted, secrets, of_secrets), axis=0)
+    of_columns, own = of_kind[:, columns], _scores(fitted, secrets, of_secrets)
+    # Others that are alike count by half: where nothing tells them apart, nothing is told.
+    rank = 1 + np.mean([of_columns > own, of_columns >= own], axis=0).sum(axis=0)
     return Audit(
-        bound.epsilon, delta, confidence, None if record is None else record.epsilon, n_canaries,
+        bound.epsilon, delta, confidence, promised, n_canaries,
         bound.guesses, bound.correct, _area(member, stranger),
         np.log2(_ALTERNATIVES) - np.log2(rank), float(np.log2(_ALTERNATIVES)), fitted,
     )  # fmt: skip
@@ -172,7 +180,7 @@ class _Source(NamedTuple):
     def of(cls, X) -> _Source:
         if isinstance(X, np.ndarray) and X.ndim == 2 and np.issubdtype(X.dtype, np.integer):
             ids = X[X > UNK_ID]
-            return cls(X, (np.unique(ids), ids))
+            return cls(X, (np.unique(ids), ids))._with_words()
         texts = list(X)
         if not all(isinstance(text, str) for text in texts):
             raise ValueError(
@@ -181,7 +189,17 @@ class _Source(NamedTuple):
             )
         spaced = sum(" " in text for text in texts) >= len(texts) / 2
         words = np.array([word for text in texts for word in (text.split() if spaced else text)])
-        return cls(texts, (np.unique(words), words), " " if spaced else "")
+        return cls(texts, (np.unique(words), words), " " if spaced else "")._with_words()
+
+    def _with_words(self) -> _Source:
+        if not len(self.words[0]):
+            raise ValueError("an audit plants documents of the words of others, and X has none.")
+        return self
+
+    @property
+    def longest(self) -> int:
+        """Tokens that a document may have."""
+        return _LENGTH if isinstance(self.documents, list) else self.documents.shape[1]
 
     def random(self, count: int, length: int, rng: np.random.Generator) -> Any:
         """Documents without sense: half of their words are any, half are frequent."""
@@ -210,11 +228,12 @@ class _Source(NamedTuple):
 
 def _secrets(source: _Source, count: int, rng: np.random.Generator) -> tuple[Any, Any]:
     """Documents that differ from each other in a few words alone; and others of that kind."""
-    frame = rng.choice(source.words[1], _LENGTH - _SECRET_LENGTH)
+    length = min(_LENGTH, source.longest)
+    of_secret, n = min(_SECRET_LENGTH, length), count + _ALTERNATIVES - 1
+    frame = rng.choice(source.words[1], length - of_secret)
     alphabet = rng.choice(source.words[0], _ALPHABET)
     words = np.concatenate([
-        np.broadcast_to(frame, (count + _ALTERNATIVES - 1, len(frame))),
-        rng.choice(alphabet, (count + _ALTERNATIVES - 1, _SECRET_LENGTH)),
+        np.broadcast_to(frame, (n, len(frame))), rng.choice(alphabet, (n, of_secret)),
     ], axis=1)  # fmt: skip
     return source.made(words[:count]), source.made(words[count:])
 

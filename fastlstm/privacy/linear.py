@@ -83,9 +83,10 @@ def noisy_regression(
     step = min(_LARGEST_STEP, _WALK * n_units / (deviation * np.sqrt(part.steps)))
     n_averaged = max(1, int(_AVERAGED * part.steps))
     for number in range(part.steps):
-        pull = weight[:, None] * (_probability(found, weights) - target)
-        norm = np.linalg.norm(pull, axis=1) * length
-        pull *= (np.minimum(1, MAX_NORM / np.maximum(norm, 1e-30)) / size[unit])[:, None]
+        with np.errstate(over="ignore"):  # of weights beyond all bounds: left out below
+            pull = weight[:, None] * (_probability(found, weights) - target)
+        norm = _norms(pull) * length
+        pull = _clipped(pull, norm, MAX_NORM) / size[unit][:, None]
         gradient = deviation * stream.standard_normal(shape)
         for output in range(n_outputs):
             gradient[output] += _sums(found, pull[:, output])
@@ -96,6 +97,20 @@ def noisy_regression(
         if report is not None:
             report((number + 1) / part.steps)
     return total[:, :-1], total[:, -1]
+
+
+def _norms(rows: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms: np.ndarray = np.linalg.norm(rows, axis=1)
+    return norms
+
+
+def _clipped(rows: np.ndarray, norm: np.ndarray, bound: float) -> np.ndarray:
+    """Rows of norms at most ``bound``; 0 for those that are not finite."""
+    known = np.isfinite(norm)[:, None]
+    factor = np.minimum(1, bound / np.maximum(norm, 1e-30))[:, None]
+    clipped: np.ndarray = np.multiply(rows, factor, out=np.zeros_like(rows), where=known)
+    return clipped
 
 
 def _probability(found: Features, weights: np.ndarray) -> np.ndarray:
@@ -150,10 +165,10 @@ def noisy_blend(
     velocity, total, n_averaged = np.zeros(len(x)), np.zeros(len(x)), part.steps // 2
     for number in range(part.steps):
         z = np.einsum("p,pdo->do", x[:n_parts], parts) + x[n_parts:]
-        pull = loss(z, y, weight)[1]
-        own = np.concatenate([np.einsum("pdo,do->dp", parts, pull), pull], axis=1)
-        norm = np.linalg.norm(own, axis=1)
-        own *= (np.minimum(1, _BLEND_NORM / np.maximum(norm, 1e-30)) / size[unit])[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            pull = loss(z, y, weight)[1]
+            own = np.concatenate([np.einsum("pdo,do->dp", parts, pull), pull], axis=1)
+        own = _clipped(own, _norms(own), _BLEND_NORM) / size[unit][:, None]
         gradient = own.sum(axis=0) + deviation * stream.standard_normal(len(x))
         velocity = _MOMENTUM * velocity + gradient / n_units
         x = x - step * (1 - _MOMENTUM) * velocity

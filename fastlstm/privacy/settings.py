@@ -19,9 +19,10 @@ class Privacy:
     epsilon : float or None
         What is promised, together with ``delta``: with or without one unit's documents, no
         outcome of ``fit`` is more than e^epsilon times as likely, but for a probability of
-        delta. The noise is chosen so that the promise holds.
+        delta. The noise is chosen so that the promise holds. It is that of one call: what calls
+        of ``partial_fit`` and of ``fit`` with ``warm_start`` promise together is ``privacy_``.
     delta : float or None
-        None is 1 / n^1.1 for n units.
+        None is 1 / n^1.1 for n units, of which there must be 66 or more.
     noise_multiplier : float or None
         Standard deviation of the noise by ``max_grad_norm``, in place of ``epsilon``; what it
         promises is computed.
@@ -116,8 +117,22 @@ class Privacy:
         return hash((self.epsilon, self.noise_multiplier, self.max_grad_norm))
 
     def delta_of(self, n_units: int) -> float:
-        """``delta``, or what None stands for."""
-        return float(self.delta if self.delta is not None else n_units**-1.1)
+        """``delta``, or what None stands for.
+
+        Raises
+        ------
+        ValueError
+            If that promises next to nothing.
+        """
+        if self.delta is not None:
+            return float(self.delta)
+        found = float(max(1, n_units) ** -1.1)
+        if found > _LARGEST_DELTA:
+            raise ValueError(
+                f"delta=None is 1 / n^1.1 = {found:.2g} for {n_units} units, and a promise that "
+                "fails so often is none. Give delta, such as 1e-5, or train on more."
+            )
+        return found
 
     def units_of(self, n_documents: int) -> np.ndarray:
         """The number of each document's unit, from 0 on, int64, shape (n_documents,).
@@ -130,6 +145,10 @@ class Privacy:
         if isinstance(self.unit, str):
             return np.arange(n_documents)
         names = np.asarray(self.unit)
+        if names.dtype == object:
+            if any(name is None or name != name for name in names.tolist()):
+                raise ValueError("privacy.unit has no unit for some documents; name one for each.")
+            names = names.astype(str)
         if names.shape != (n_documents,):
             raise ValueError(
                 f"privacy.unit has shape {names.shape}, and there are {n_documents} documents: it "
@@ -158,6 +177,9 @@ class Privacy:
             known["unit"] = ()
         return cls(**known)
 
+
+# Of delta=None.
+_LARGEST_DELTA = 0.01
 
 _DEFAULTS = {name: field.default for name, field in Privacy.__dataclass_fields__.items()}
 

@@ -16,7 +16,10 @@ _LOCAL, _DOMAIN = 64, 255
 @cache
 def redacted() -> tuple[Rewriting, ...]:
     """A word for e-mail addresses, and 0 for every digit."""
-    address = rf"(?<![\w.+-])[\w.+-]{{1,{_LOCAL}}}@[\w-][\w.-]{{0,{_DOMAIN - 1}}}"
+    # ASCII alone: Chinese text may stand around it without a space.
+    word = "A-Za-z0-9_"
+    local, domain = rf"[{word}.%+-]{{1,{_LOCAL}}}", rf"[{word}-][{word}.-]{{0,{_DOMAIN - 1}}}"
+    address = rf"(?<![{word}.%+-]){local}@{domain}"
     return (
         Rewriting("@", re.compile(address), f" {E_MAIL} "),
         Rewriting("", re.compile(r"\d"), "0"),

@@ -72,3 +72,9 @@ def test_a_record():
 def test_noise_that_is_given():
     record = PrivacyRecord.of(Privacy(noise_multiplier=1.1, delta=1e-5), (STEPS,), 10_000, False)
     assert record.epsilon == epsilon_of([STEPS], 1e-5)
+
+
+def test_very_many_steps_get_their_noise():
+    many = STEPS._replace(steps=50_000)
+    noise = noise_for(1.0, 1e-7, [many])
+    assert epsilon_of([many._replace(noise_multiplier=noise)], 1e-7, "coarse") <= 1.0

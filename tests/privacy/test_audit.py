@@ -7,6 +7,7 @@ import pytest
 
 from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Privacy
 from fastlstm.privacy import audit
+from fastlstm.privacy.audit import _best_bound
 from fastlstm.privacy.bounds import epsilon_at_least, surprise
 
 RNG = np.random.default_rng(0)
@@ -46,6 +47,19 @@ def test_a_true_promise_is_refuted_in_no_more_runs_than_is_said(epsilon, delta):
     if not delta:
         assert refuted > 0.01
         assert np.mean([bound[k] for k in right.sum(axis=1)]) > 0.3 * epsilon
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 1.0])
+def test_the_best_of_some_ways_to_guess_is_wrong_no_more_often(epsilon):
+    n, runs = 200, 3000
+    given = RNG.random((runs, n)) < 0.5
+    right = RNG.random((runs, n)) < 1 / (1 + math.exp(-epsilon))
+    score = np.where(right == given, 1.0, -1.0) + RNG.uniform(-0.1, 0.1, (runs, n))
+    bounds = [_best_bound(s, g, 0.0, 0.8).epsilon for s, g in zip(score, given, strict=True)]
+    refuted = np.mean(np.array(bounds) > epsilon)
+    assert refuted < 0.2 and np.mean(bounds) > 0.2 * epsilon
+    # Without sharing the confidence out among the ways it would be wrong more often than is said.
+    assert refuted > 0.01
 
 
 WORDS = np.array([f"w{i}" for i in range(300)])
@@ -95,19 +109,33 @@ def test_a_private_model_keeps_its_promise():
     assert found.membership < 0.75 and found.exposure.mean() < 3.5
 
 
+def test_where_nothing_tells_secrets_apart_none_is_exposed():
+    pytest.importorskip("dp_accounting")
+    # The words of secrets are unknown to the model, so that all of them are alike.
+    clf = LSTMSentimentClassifier.private(
+        Privacy(noise_multiplier=5.0, delta=1e-3), vocabulary=["other"], wide=None, max_epochs=1,
+        embedding_dim=2, hidden_size=2, random_state=0,
+    )  # fmt: skip
+    found = audit(clf, TEXTS, LABELS, n_canaries=10, random_state=1)
+    assert found.exposure == pytest.approx(np.full(10, 1.0), abs=0.01)
+    assert found.promised is None  # the noise can be repeated
+    assert found.estimator.privacy_.repeatable
+
+
 def test_token_ids_and_persons():
     pytest.importorskip("dp_accounting")
     X = RNG.integers(2, 40, (120, 6))
     y = X[:, 0] > 20
     clf = LSTMClassifier.private(
-        Privacy(noise_multiplier=1.0, unit=np.arange(120) // 3), vocabulary_size=40, max_epochs=1,
-        embedding_dim=4, hidden_size=4, random_state=0,
+        Privacy(noise_multiplier=1.0, delta=1e-3, unit=np.arange(120) // 3), vocabulary_size=40,
+        max_epochs=1, embedding_dim=4, hidden_size=4, random_state=0,
     )  # fmt: skip
     found = audit(clf, X, y, n_canaries=10, n_secrets=2, random_state=0)
     record = found.estimator.privacy_
     # 108 documents of at most 40 persons, and each planted one is a person of its own.
     assert record.unit == "array" and 2 < record.n_units - len(np.unique(np.arange(120) // 3)) <= 12
     assert found.n_canaries == 10 and found.holds
+    assert len(set(found.exposure)) > 1  # rows of 6 ids have secrets, too
 
 
 @pytest.mark.parametrize(
@@ -117,6 +145,9 @@ def test_token_ids_and_persons():
         (["a"] * 10, ["x"] * 10, {}, "20 documents or more, got 10"),
         ([1] * 30, [1] * 30, {}, "takes texts, a list of str"),
         (TEXTS, LABELS, {"n_canaries": 0}, "n_canaries must be an int of at least 1, got 0"),
+        (TEXTS, LABELS, {"confidence": 95}, "confidence must be a number between 0 and 1, got 95"),
+        ([""] * 30, [0, 1] * 15, {}, "X has none"),
+        (np.zeros((30, 4), int), [0, 1] * 15, {}, "X has none"),
         (TEXTS, LABELS, {"n_secrets": 1.5}, "n_secrets must be an int of at least 1, got 1.5"),
     ],
 )

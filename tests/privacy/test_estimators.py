@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import fastlstm
-from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor, Privacy
+from fastlstm import LSTMClassifier, LSTMSentimentClassifier, Predictor, Privacy, WordVectors
+from fastlstm.classifier.private import leaks_of
+from fastlstm.core.options import Options
 from fastlstm.privacy import accounting, noise
 
 pytest.importorskip("dp_accounting")
@@ -82,7 +84,9 @@ def test_it_is_saved_and_pickled(clf, tmp_path):
 
 
 def test_texts(tmp_path):
-    clf = LSTMSentimentClassifier(**TEXT, privacy=Privacy(epsilon=3.0)).fit(TEXTS, LABELS)
+    promise = Privacy(epsilon=3.0, delta=1e-3)
+    clf = LSTMSentimentClassifier(**TEXT, privacy=promise).fit(TEXTS, LABELS)
+    assert "tokens are public" in str(clf.privacy_)
     assert clf.vocabulary_.keys() >= set(WORDS)
     assert clf.truncated_share_ is None and clf.vector_coverage_ is None
     assert clf.privacy_.parts[0].steps == 2 * 2
@@ -93,10 +97,12 @@ def test_texts(tmp_path):
     assert fastlstm.load(tmp_path / "small.fastlstm").privacy_ == clf.privacy_
 
 
-def test_noise_is_new_each_time_and_repeatable_with_a_seed():
-    # The same first weights and masks each time, but for the noise.
-    one, two = (private().fit(X, Y).predict_proba(X) for _ in range(2))
-    assert not np.array_equal(one, two)
+def test_noise_is_new_each_time_and_repeatable_with_a_seed(monkeypatch):
+    with monkeypatch.context() as patch:
+        # The same first weights each time, so that nothing but the noise differs.
+        patch.setattr(LSTMClassifier, "_fresh_seed", lambda self: 5)
+        one, two = (private().fit(X, Y).predict_proba(X) for _ in range(2))
+        assert not np.array_equal(one, two)
     seeded = [private(random_state=4).fit(X, Y) for _ in range(2)]
     assert np.array_equal(*(clf.predict_proba(X) for clf in seeded))
     assert seeded[0].privacy_.repeatable
@@ -105,11 +111,22 @@ def test_noise_is_new_each_time_and_repeatable_with_a_seed():
 
 def test_people():
     unit = np.repeat(["ann", "bob", "cat", "dan"], 50)
-    clf = private(privacy=Privacy(epsilon=3.0, unit=unit)).fit(X, Y)
+    clf = private(privacy=Privacy(epsilon=3.0, delta=1e-3, unit=unit)).fit(X, Y)
     assert (clf.privacy_.n_units, clf.privacy_.unit) == (4, "array")
-    assert clf.privacy_.delta == 4**-1.1
+    with pytest.raises(ValueError, match="1 / n.1.1 = 0.22 for 4 units.*Give delta"):
+        private(privacy=Privacy(epsilon=3.0, unit=unit)).fit(X, Y)
+    for missing in (None, np.nan):
+        names = np.array(["ann", missing] * 100, dtype=object)
+        with pytest.raises(ValueError, match="no unit for some documents"):
+            private(privacy=Privacy(epsilon=3.0, unit=names)).fit(X, Y)
     with pytest.raises(ValueError, match=r"privacy.unit has shape \(3,\), and there are 200"):
         private(privacy=Privacy(epsilon=3.0, unit=[1, 2, 3])).fit(X, Y)
+
+
+def test_products_of_bfloat16_are_refused():
+    """Whether the CPU has them or not: norms are computed in float32."""
+    options = Options(precision="bfloat16", early_stopping=False, dropout=0, embedding_dropout=0)
+    assert leaks_of(options, False, False) == ['precision="float32"']
 
 
 @pytest.mark.parametrize(
@@ -181,7 +198,7 @@ def test_everything_by_itself(tmp_path):
     assert whats == ["vocabulary", "blend", "linear part", "networks"]
     assert clf.privacy_.parts[0].delta == pytest.approx(0.1 * clf.privacy_.delta)
     assert 7.7 < clf.privacy_.epsilon <= 8.0
-    assert "the vocabulary" not in str(clf.privacy_).partition(" if ")[2]
+    assert "tokens are public" not in str(clf.privacy_)
     assert clf.blend_.shares.shape == (2,) and clf.blend_.shares.min() >= 0
     assert clf.score(MANY, MANY_LABELS) > 0.9
     good, bad = (clf.wide_.weights[0, clf.vocabulary_[word]] for word in ("good", "bad"))
@@ -190,6 +207,35 @@ def test_everything_by_itself(tmp_path):
     again = fastlstm.load(tmp_path / "model.fastlstm")
     assert again.privacy_ == clf.privacy_
     assert np.array_equal(again.predict_proba(MANY[:9]), clf.predict_proba(MANY[:9]))
+
+
+def test_no_warning_tells_of_the_documents(recwarn):
+    """Not how many were cut, nor which tokens without a vector are frequent."""
+    options = {"max_epochs": 1, "hidden_size": 2, "embedding_dim": 2, "wide": None}
+    words = ["zig", "zag", "good", "bad", "film", "a", "number"]
+    vectors = WordVectors(["nothing"], np.ones((1, 2)))
+    said = []
+    for texts in (["zig zag zag a a a"] * 40, ["zag zig zig film film"] * 40):
+        for fit in ("fit", "partial_fit"):
+            clf = LSTMSentimentClassifier.private(
+                Privacy(epsilon=8.0, delta=1e-3), vocabulary=words, word_vectors=vectors,
+                max_length=2, **options,
+            )  # fmt: skip
+            getattr(clf, fit)(texts, LABELS)
+            said.append([str(warning.message) for warning in recwarn.list])
+            recwarn.clear()
+    assert all(each == said[0] for each in said)
+    assert [line.partition(" has a vector")[0] for line in said[0]] == ["none of the 7 tokens"]
+
+
+def test_a_weight_beyond_all_bounds_spoils_nothing():
+    weight = np.ones(len(MANY))
+    weight[0] = 1e308
+    clf = LSTMSentimentClassifier.private(
+        20.0, vocabulary=WORDS, max_epochs=1, embedding_dim=2, hidden_size=2
+    )
+    labels = ["bad", *MANY_LABELS[1:]]
+    assert np.isfinite(clf.fit(MANY, labels, sample_weight=weight).predict_proba(MANY)).all()
 
 
 def test_too_few_documents_for_a_vocabulary():
@@ -246,13 +292,23 @@ def test_parts_from_the_first_on():
     for number in range(1, 4):
         clf.partial_fit(X, Y, classes=[False, True])
         assert [part.steps for part in clf.privacy_.parts] == [2] * number
-    # Each call has noise of its own, even where it can be repeated.
-    seeded = [private(random_state=5).partial_fit(X, Y) for _ in range(2)]
-    first = seeded[0].networks_[0].flat.copy()
-    for each in seeded:
-        each.partial_fit(X, Y)
-    assert np.array_equal(seeded[0].networks_[0].flat, seeded[1].networks_[0].flat)
-    assert not np.array_equal(first, seeded[0].networks_[0].flat)
+
+
+def test_each_call_has_noise_of_its_own(monkeypatch):
+    """Also where it can be repeated: a noise that comes back can be taken away."""
+    seeds = []
+
+    def noted(count, seed):
+        seeds.append(seed)
+        return noise.streams(count, seed)
+
+    monkeypatch.setattr("fastlstm.privacy.training.streams", noted)
+    clf = private(random_state=5, n_estimators=2)
+    for _ in range(3):
+        clf.partial_fit(X, Y)
+    assert len(set(seeds)) == len(seeds) == 6
+    one, other = (noise.streams(1, seeds[call])[0].random(9) for call in (0, 2))
+    assert not np.array_equal(one, other)
 
 
 def test_networks_that_are_added():

@@ -112,17 +112,29 @@ def test_a_blend_is_what_a_fit_without_noise_finds(n_outputs):
 
 
 def test_no_unit_moves_a_blend_by_more_than_its_norm():
-    rng = np.random.default_rng(3)
-    logits = [rng.normal(0, 50, (40, 1)), rng.normal(0, 50, (40, 1))]
-    y, unit = rng.integers(0, 2, 40), np.arange(40) // 4
-    whole = np.concatenate(blended(logits, y, 1e-9, unit, steps=1))
-    assert np.abs(whole).max() == 0  # of one step nothing is averaged
+    """Of a unit whose documents all pull the same way, by far more than the norm."""
+    logits = [np.full((40, 1), 50.0), np.full((40, 1), 50.0)]
+    y, unit = np.zeros(40, dtype=int), np.arange(40) // 4
     found = []
-    for weight in (np.ones(40), np.where(unit == 3, 0.0, 1.0)):
+    for weight in (np.where(unit == 3, 1.0, 0.0), np.zeros(40)):
         found.append(np.concatenate(blended(logits, y, 1e-9, unit, weight, steps=2)))
-    # The second step of two: 0.1 of a step, and 0.19 of it.
-    step = min(0.3, 0.1 * 10 / (1e-9 * 3))
-    assert np.linalg.norm(found[0] - found[1]) <= step * 3.0 / 10 * (0.1 + 0.19) * 2
+    # The second of two steps is the mean; by then a tenth and 0.19 of two steps were gone.
+    moved = np.linalg.norm(found[0] - found[1])
+    assert moved == pytest.approx(0.3 * 3.0 / 10 * (0.1 + 0.19), rel=1e-3)
+
+
+def test_noise_of_a_blend_has_its_deviation():
+    y, part = np.zeros(50, dtype=int), NoisySteps("blend", 1.0, 2.0, 2)
+    nothing, drawn = [np.zeros((50, 1))] * 2, []
+    for seed in range(2000):
+        found = noisy_blend(
+            nothing, y, np.zeros(50), np.arange(50), part, streams(1, seed)[0]
+        )  # fmt: skip
+        drawn.append(np.concatenate(found) - [0.5, 0.5, 0])
+    # Two steps: the first one's noise counts 0.1 + 0.09 and the second one's 0.1.
+    step = min(0.3, 0.1 * 50 / (2.0 * 3.0 * np.sqrt(2)))
+    expected = step * 2.0 * 3.0 / 50 * np.hypot(0.19, 0.1)
+    assert np.std(drawn, axis=0) == pytest.approx(expected, rel=6 / np.sqrt(2 * 2000))
 
 
 def test_few_documents_leave_a_blend_as_it_began():

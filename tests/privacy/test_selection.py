@@ -68,3 +68,13 @@ def test_of_very_many_tokens_some_count():
 
 def test_nobody():
     assert not len(choose(np.zeros(0, int), np.zeros(0, int), 5))
+
+
+def test_the_noise_of_a_sum_is_that_of_the_accounts():
+    """A token whose sum is one deviation below the threshold is kept so often."""
+    selection = Selection(4.0, 1e-6)
+    n = round(selection.threshold - 4.0)  # units with one token each
+    unit, token = np.arange(n), np.zeros(n, dtype=int)
+    kept = np.mean([len(choose(unit, token, 1, selection, seed)) for seed in range(4000)])
+    expected = stats.norm.sf((selection.threshold - n) / 4.0)
+    assert kept == pytest.approx(expected, abs=5 * np.sqrt(expected * (1 - expected) / 4000))

@@ -352,6 +352,8 @@ def test_redacted():
     steps = ("social", "redact")
     assert clean("Call 555-0199 or ١٢ now", steps) == "Call 000-0000 or 00 now"
     assert clean("to ann.lee+x@home-1.example, @me", steps) == "to  email ,  <user> "
+    found = clean("请发邮件到john@example.com谢谢" + "好" * 70 + "eve@example.com", ("redact",))
+    assert found == "请发邮件到 email 谢谢" + "好" * 70 + " email "
     assert clean("ann@home", ()) == clean("ann@home", ("social",)) == "ann@home"
     assert "redact" not in check_steps("all") and check_steps(["redact"]) == ("redact",)
 
