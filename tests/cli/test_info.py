@@ -116,7 +116,7 @@ def test_a_promise_of_privacy(tmp_path):
     settings = {"vocabulary_size": 9, "embedding_dim": 2, "hidden_size": 2, "max_epochs": 1}
     clf = LSTMClassifier(
         **settings, early_stopping=False, dropout=0, embedding_dropout=0, random_state=0,
-        privacy=fastlstm.Privacy(epsilon=5.0),
+        privacy=fastlstm.Privacy(epsilon=5.0, delta=1e-3),
     ).fit(X, y)  # fmt: skip
     clf.save(path)
     assert only_json(invoke("info", path, "--json"))["privacy"] == clf.privacy_.state()
