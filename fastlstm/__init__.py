@@ -24,6 +24,7 @@ _PUBLIC = {
     "warmup": "fastlstm.training.warmup",
     "datasets": "fastlstm.datasets",
     "explain": "fastlstm.explain",
+    "export": "fastlstm.export",
     "memory": "fastlstm.memory",
     "BackendError": "fastlstm.core.errors",
     "DownloadError": "fastlstm.core.errors",

@@ -1,4 +1,4 @@
-from fastlstm import datasets, explain, memory
+from fastlstm import datasets, explain, export, memory
 from fastlstm.core.errors import (
     BackendError,
     DownloadError,
@@ -47,6 +47,7 @@ __all__ = [
     "__version__",
     "datasets",
     "explain",
+    "export",
     "load",
     "memory",
     "tune",

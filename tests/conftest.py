@@ -15,11 +15,11 @@ TESTS = Path(__file__).parent
 # What these test has no kernel in it, or the same ones as other tests have. Without a
 # compiler, or without Numba, they run on the backend that is there.
 ONE_BACKEND = {
-    "cli", "data", "estimator", "explain", "persist", "privacy", "text", "test_bad_files.py",
-    "test_bad_input.py", "test_benchmarks.py", "test_clients.py", "test_cores.py",
-    "test_coverage.py", "test_docstrings.py", "test_examples.py", "test_house_rules.py",
-    "test_layering.py", "test_notebooks.py", "test_page.py", "test_plotting.py",
-    "test_report.py",
+    "cli", "data", "estimator", "explain", "export", "persist", "privacy", "text",
+    "test_bad_files.py", "test_bad_input.py", "test_benchmarks.py", "test_clients.py",
+    "test_cores.py", "test_coverage.py", "test_docstrings.py", "test_examples.py",
+    "test_house_rules.py", "test_layering.py", "test_notebooks.py", "test_page.py",
+    "test_plotting.py", "test_report.py",
 }  # fmt: skip
 
 

@@ -42,10 +42,11 @@ LAYERS = {
         "side", "text", "evaluation", "core",
     },
     "report": {"report.page", "explain", "privacy", "evaluation", "core", ROOT},
+    "export": {"classifier", "network", "text", "core"},
     "memory": {"classifier", "network", "kernels", "data", "core"},
     "plotting": {"explain"},
     "cli": {
-        "report", "estimator", "predictor", "explain", "persist", "classifier", "privacy",
+        "report", "estimator", "predictor", "explain", "export", "persist", "classifier", "privacy",
         "training", "kernels", "datasets", "data", "side", "text", "evaluation", "core",
     },
     "__main__": {"cli"},
@@ -57,7 +58,7 @@ DISTRIBUTIONS = {
 }  # fmt: skip
 # Declared for tests and benchmarks, yet never imported by the package.
 FOREIGN = {
-    "pandas", "polars", "torch", "keras", "tensorflow", "onnx", "onnxruntime",
+    "pandas", "polars", "torch", "keras", "tensorflow", "onnxruntime",
     "matplotlib",
 }  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""The command ``fastlstm``: train, tune, evaluate, predict, explain, quantize, audit, info, demo.
+"""The command ``fastlstm``: train, tune, evaluate, predict, explain, quantize, export, audit, info,
+demo.
 
 Importing it loads click and nothing heavier: each command imports what it needs
 when it runs.
@@ -13,6 +14,7 @@ from fastlstm.cli.audit import audit_command
 from fastlstm.cli.demo import demo_command
 from fastlstm.cli.evaluate import evaluate_command
 from fastlstm.cli.explain import explain_command
+from fastlstm.cli.export import export_command
 from fastlstm.cli.info import info_command
 from fastlstm.cli.predict import predict_command
 from fastlstm.cli.quantize import quantize_command
@@ -32,6 +34,6 @@ def main():
 
 for _command in (
     train_command, tune_command, evaluate_command, predict_command, explain_command,
-    quantize_command, audit_command, info_command, demo_command,
+    quantize_command, export_command, audit_command, info_command, demo_command,
 ):  # fmt: skip
     main.add_command(_command)

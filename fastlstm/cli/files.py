@@ -62,7 +62,7 @@ def check_target(path, sources=(), *, option="--out", suffix=None) -> None:
         raise ValueError(f"{path} is no regular file, to which no model is written")
     found = suffix_of(path)
     if suffix is not None and (found in FORMATS or found in SPREADSHEETS):
-        what = {".fastlstm": "a model", ".html": "a page"}[suffix]
+        what = {".fastlstm": "a model", ".html": "a page", ".onnx": "a graph"}[suffix]
         better = quoted(os.path.splitext(os.fspath(path))[0] + suffix)
         raise ValueError(
             f"{path}: {found} is a suffix of tables, and {what} is written; pass another name, "
