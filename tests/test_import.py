@@ -67,6 +67,7 @@ def test_all_public_names_resolve_and_star_import_works():
         "warmup": "function",
         "datasets": "module",
         "explain": "module",
+        "export": "module",
         "memory": "module",
     }
 
@@ -75,12 +76,12 @@ def test_all_public_names_resolve_and_star_import_works():
 def test_public_name_is_what_its_module_defines(name):
     value = getattr(fastlstm, name)
     assert getattr(fastlstm, name) is value
-    if name not in ("__version__", "datasets", "explain", "memory"):
+    if name not in ("__version__", "datasets", "explain", "export", "memory"):
         assert value.__name__ == name
         assert value.__module__.startswith(fastlstm._PUBLIC[name])
 
 
-@pytest.mark.parametrize("name", ["datasets", "explain", "memory"])
+@pytest.mark.parametrize("name", ["datasets", "explain", "export", "memory"])
 def test_submodule_needs_no_import_of_its_own(name):
     _, names = in_fresh_process(
         f"import json, sys, fastlstm; names = [fastlstm.{name}.__name__, dir(fastlstm)]; {LOADED}"
