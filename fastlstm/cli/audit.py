@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 
 import click
 
@@ -46,19 +45,14 @@ def audit_command(reviews, reading, epsilon, delta, canaries, pairs, seed, quiet
     from fastlstm.privacy import audit
     from fastlstm.privacy.rare import tokens_of_one_document
 
-    if epsilon is None and delta is not None:
-        raise click.UsageError("--delta goes with --epsilon.")
+    promised = private_defaults(epsilon, delta)
     check_input(reviews)
     progress = not (quiet or as_json) and sys.stderr.isatty()
     defaults = {"missing": "empty", "random_state": seed, "verbose": int(progress)}
-    if epsilon is not None:
-        defaults |= private_defaults(epsilon, delta)
-    clf, _ = classifier_of(pairs, **defaults)
+    clf, _ = classifier_of(pairs, **{**defaults, **promised})
     table = reading.table(reviews)
     texts = [text or "" for text in table.texts]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        found = audit(clf, texts, table.labels, n_canaries=canaries, random_state=seed)
+    found = audit(clf, texts, table.labels, n_canaries=canaries, random_state=seed)
     encoder = found.estimator.encoder_
     rare = tokens_of_one_document(encoder.read(texts), encoder.vocabulary.tokens)
     result = {

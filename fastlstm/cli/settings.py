@@ -106,8 +106,20 @@ def classifier_of(pairs: Sequence[str], **defaults) -> tuple[Any, dict]:
     return clf, settings
 
 
-def private_defaults(epsilon: float, delta: float | None) -> dict:
-    """Parameters of a classifier that promises privacy, with noise that nobody can repeat."""
+def private_defaults(epsilon: float | None, delta: float | None) -> dict:
+    """Parameters of a classifier that promises privacy, with noise that nobody can repeat.
+
+    None without ``epsilon``.
+
+    Raises
+    ------
+    click.UsageError
+        If ``delta`` comes alone.
+    """
+    if epsilon is None:
+        if delta is not None:
+            raise click.UsageError("--delta goes with --epsilon.")
+        return {}
     from fastlstm import LSTMSentimentClassifier, Privacy
 
     clf = LSTMSentimentClassifier.private(Privacy(epsilon=epsilon, delta=delta))

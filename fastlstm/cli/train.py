@@ -74,19 +74,16 @@ def train_command(
     clipped and get noise, and words that few documents have are not known to it. The noise,
     and which documents are held out, do not come from --seed, and are others each time.
     """
-    if epsilon is None and delta is not None:
-        raise click.UsageError("--delta goes with --epsilon.")
     if epsilon is not None and (side or unlabelled is not None):
         raise click.UsageError("--epsilon goes with neither --side nor --unlabelled.")
     if side and unlabelled is not None:
         raise click.UsageError("--side and --unlabelled do not go together.")
+    promised = private_defaults(epsilon, delta)
     target = targets(reviews, out, report, [reviews, valid, unlabelled])
     talkative = not (quiet or as_json)
     progress = talkative and sys.stderr.isatty()
     defaults = {"missing": "empty", "random_state": seed, "verbose": int(progress)}
-    if epsilon is not None:
-        defaults |= private_defaults(epsilon, delta)
-    clf, _ = classifier_of(pairs, **defaults)
+    clf, _ = classifier_of(pairs, **{**defaults, **promised})
     # A split by a seed would depend, for each document, on all others.
     by = seed if epsilon is None else None
     data = read_split(reviews, valid, reading, clf, by, unlabelled, side)

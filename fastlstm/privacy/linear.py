@@ -72,31 +72,54 @@ def noisy_regression(
     weights : float64 array, shape (n_outputs, n_features)
     bias : float64 array, shape (n_outputs,)
     """
-    n_outputs = target.shape[1]
-    size = np.bincount(unit)
-    n_units = len(size)
+    n_outputs, size = target.shape[1], np.bincount(unit)
     # The bias is a feature that all documents hold.
     length = np.sqrt(1 + np.bincount(found.document, minlength=found.n_documents))
-    shape = n_outputs, found.n_features + 1
-    weights, velocity, total = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    deviation = part.noise_multiplier * MAX_NORM
-    step = min(_LARGEST_STEP, _WALK * n_units / (deviation * np.sqrt(part.steps)))
-    n_averaged = max(1, int(_AVERAGED * part.steps))
-    for number in range(part.steps):
+
+    def gradient(weights: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):  # of weights beyond all bounds: left out below
             pull = weight[:, None] * (_probability(found, weights) - target)
-        norm = _norms(pull) * length
-        pull = _clipped(pull, norm, MAX_NORM) / size[unit][:, None]
-        gradient = deviation * stream.standard_normal(shape)
-        for output in range(n_outputs):
-            gradient[output] += _sums(found, pull[:, output])
-        velocity = _MOMENTUM * velocity + gradient / n_units
-        weights = weights - step * (1 - _MOMENTUM) * velocity
+        pull = _clipped(pull, _norms(pull) * length, MAX_NORM) / size[unit][:, None]
+        return np.stack([_sums(found, column) for column in pull.T])
+
+    start = np.zeros((n_outputs, found.n_features + 1))
+    weights = _descent(
+        gradient, start, _Pace(MAX_NORM, _LARGEST_STEP), len(size), part, stream, report=report
+    )  # fmt: skip
+    return weights[:, :-1], weights[:, -1]
+
+
+class _Pace(NamedTuple):
+    """The norm of a document's gradient, and what a step moves weights by, both at most."""
+
+    norm: float
+    step: float
+
+
+def _descent(
+    gradient: Callable[[np.ndarray], np.ndarray], start: np.ndarray, pace: _Pace, n_units: int,
+    part: NoisySteps, stream: np.random.Generator, n_above_0: int = 0,
+    report: Callable[[float], None] | None = None,
+) -> np.ndarray:  # fmt: skip
+    """The mean of the later weights of noisy steps with momentum.
+
+    ``gradient`` gives sums over units, each of which moves them by no more than the norm. The first
+    ``n_above_0`` weights do not fall below 0.
+    """
+    deviation = part.noise_multiplier * pace.norm
+    step = min(pace.step, _WALK * n_units / (deviation * np.sqrt(part.steps)))
+    n_averaged = max(1, int(_AVERAGED * part.steps))
+    x, velocity, total = start, np.zeros(start.shape), np.zeros(start.shape)
+    for number in range(part.steps):
+        noisy = gradient(x) + deviation * stream.standard_normal(start.shape)
+        velocity = _MOMENTUM * velocity + noisy / n_units
+        x = x - step * (1 - _MOMENTUM) * velocity
+        x[:n_above_0] = np.maximum(x[:n_above_0], 0)
         if number >= part.steps - n_averaged:
-            total += weights / n_averaged
+            total += x / n_averaged
         if report is not None:
             report((number + 1) / part.steps)
-    return total[:, :-1], total[:, -1]
+    return total
 
 
 def _norms(rows: np.ndarray) -> np.ndarray:
@@ -157,22 +180,17 @@ def noisy_blend(
     parts = np.stack([each.astype(np.float64) for each in logits])
     n_parts, _, n_outputs = parts.shape
     loss, size = loss_for(n_outputs), np.bincount(unit)
-    n_units = len(size)
-    deviation = part.noise_multiplier * _BLEND_NORM
-    step = min(_BLEND_STEP, _WALK * n_units / (deviation * np.sqrt(part.steps)))
-    x = np.zeros(n_parts + n_outputs)
-    x[:n_parts] = 1 / n_parts
-    velocity, total, n_averaged = np.zeros(len(x)), np.zeros(len(x)), part.steps // 2
-    for number in range(part.steps):
+
+    def gradient(x: np.ndarray) -> np.ndarray:
         z = np.einsum("p,pdo->do", x[:n_parts], parts) + x[n_parts:]
         with np.errstate(over="ignore", invalid="ignore"):
             pull = loss(z, y, weight)[1]
             own = np.concatenate([np.einsum("pdo,do->dp", parts, pull), pull], axis=1)
         own = _clipped(own, _norms(own), _BLEND_NORM) / size[unit][:, None]
-        gradient = own.sum(axis=0) + deviation * stream.standard_normal(len(x))
-        velocity = _MOMENTUM * velocity + gradient / n_units
-        x = x - step * (1 - _MOMENTUM) * velocity
-        x[:n_parts] = np.maximum(x[:n_parts], 0)
-        if number >= part.steps - n_averaged:
-            total += x / n_averaged
-    return total[:n_parts], total[n_parts:]
+        summed: np.ndarray = own.sum(axis=0)
+        return summed
+
+    start = np.concatenate([np.full(n_parts, 1 / n_parts), np.zeros(n_outputs)])
+    pace = _Pace(_BLEND_NORM, _BLEND_STEP)
+    x = _descent(gradient, start, pace, len(size), part, stream, n_above_0=n_parts)
+    return x[:n_parts], x[n_parts:]

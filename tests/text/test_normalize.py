@@ -358,6 +358,7 @@ def test_redacted():
     assert "redact" not in check_steps("all") and check_steps(["redact"]) == ("redact",)
 
 
-def test_redacting_takes_linear_time():
-    for text in ("a" * 10**6 + " @", "a@" * 10**5, "@" * 10**6, "a.b-" * 10**5 + "@b"):
-        clean(text, ("redact",))
+def test_redacting_very_long_texts():
+    for text in ("a" * 10**6 + " @", "@" * 10**6, "a.b-" * 10**5 + "@b"):
+        assert clean(text, ("redact",)) == text  # there is no address in them
+    assert clean("a@b " * 10**5, ("redact",)) == " email  " * 10**5
