@@ -105,8 +105,8 @@ def _taken(g: Graph, ids: str, place: str, lengths: str) -> str:
 
 def ngrams_of_each_length(g: Graph, ngrams: NGrams, rows: Rows) -> list[str]:
     """Ids of the n-grams of 2 tokens, of 3 and so on that end at each place; 0 where none does."""
-    found, parents = [], rows.ids
-    for n, (keys, first) in enumerate(_tables(ngrams), start=2):
+    found, parents, first = [], rows.ids, ngrams.n_tokens
+    for n, keys in enumerate(ngrams.keys, start=2):
         padded = g.op("Pad", rows.ids, [0, n - 1, 0, 0], 0)
         left = g.op("Slice", padded, [0], [1 - n], [1])
         fits = g.op("And", g.op("Greater", left, UNK_ID), g.op("Greater", parents, UNK_ID))
@@ -116,6 +116,7 @@ def ngrams_of_each_length(g: Graph, ngrams: NGrams, rows: Rows) -> list[str]:
             keys_int64s=keys, values_int64s=np.arange(first, first + len(keys)), default_int64=0,
         )  # fmt: skip
         found.append(parents)
+        first += len(keys)
     return found
 
 
@@ -125,17 +126,3 @@ def longest_ngrams(g: Graph, ngrams: NGrams, rows: Rows) -> Rows:
     for found in ngrams_of_each_length(g, ngrams, rows):
         ids = g.op("Where", g.op("Greater", found, 0), found, ids)
     return rows._replace(ids=ids)
-
-
-def _tables(ngrams: NGrams) -> list[tuple[np.ndarray, int]]:
-    """Of each length: keys of the n-grams, first token and parent, and the id of the first."""
-    tables, oldest, newest, begin = [], 0, ngrams.n_tokens, 0
-    left, parents = ngrams.pairs.astype(np.int64).T
-    while begin < len(ngrams):
-        # Parents of one length have ids in [oldest, newest).
-        of_length = (parents >= oldest) & (parents < newest)
-        count = int(of_length.sum())
-        keys = (left[of_length] << 32) | parents[of_length]
-        tables.append((keys, ngrams.n_tokens + begin))
-        begin, oldest, newest = begin + count, newest, ngrams.n_tokens + begin + count
-    return tables

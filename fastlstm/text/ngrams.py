@@ -103,6 +103,12 @@ class NGrams:
         return len(self._keys) + 1
 
     @property
+    def keys(self) -> list[np.ndarray]:
+        """Of the n-grams of each length from 2 on, in the order of their ids, rising: the first
+        token times 2^32 and the parent, int64."""
+        return list(self._keys)
+
+    @property
     def parents(self) -> np.ndarray:
         """Id of each n-gram's parent, int32, shape (n_ngrams,)."""
         return np.ascontiguousarray(self.pairs[:, 1])
