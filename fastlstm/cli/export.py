@@ -19,7 +19,7 @@ from fastlstm.cli.output import human_size, plain, print_json
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
 def export_command(model, out, force, as_json):
-    """Write MODEL as an ONNX graph to OUT, a file that ends with .onnx.
+    """Write MODEL as an ONNX graph to OUT.
 
     The graph reads token ids of whole documents, padded with 0, and gives the label and the
     probability of each class. Needs onnx: pip install 'fastlstm[onnx]'.
